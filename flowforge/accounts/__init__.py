@@ -1,0 +1,1 @@
+"""Organizations, people, tokens, repositories and budgets."""

@@ -1,0 +1,276 @@
+"""A conflict as a value, and the one way to put an answer into it.
+
+Sides have names: `base` (where both started), `upstream` (the branch that is rebased onto) and `commit` (the
+one that is replayed). A conflict's text is a row of segments: bytes that git merged by itself, and hunks that
+it could not. A resolution replaces hunks; `splice` builds the file, and `outside_hash` proves that every byte
+between the hunks is git's own.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flowforge.core.errors import Reason, Refused
+
+
+class Side(StrEnum):
+    BASE = "base"
+    UPSTREAM = "upstream"
+    COMMIT = "commit"
+
+
+class Kind(StrEnum):
+    """What kind of disagreement git found. Only CONTENT and ADD_ADD have hunks."""
+
+    CONTENT = "content"
+    ADD_ADD = "add_add"
+    MODIFY_DELETE = "modify_delete"
+    RENAME_RENAME = "rename_rename"
+    RENAME_DELETE = "rename_delete"
+    RENAME_ADD = "rename_add"
+    DIRECTORY_RENAME = "directory_rename"
+    FILE_DIRECTORY = "file_directory"
+    BINARY = "binary"
+    SUBMODULE = "submodule"
+    MODE = "mode"
+    SYMLINK = "symlink"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One side's version of a conflicted file. `content` is None where it was not read (binary, too large)."""
+
+    path: str
+    mode: str  # git's six octal digits
+    oid: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hunk:
+    """One place that git could not merge: three texts, each the bytes between git's markers."""
+
+    index: int
+    base: bytes
+    upstream: bytes
+    commit: bytes
+    line: int = 0  # 1-based line in git's merged text at which the hunk begins
+
+    def side(self, side: Side) -> bytes:
+        return {Side.BASE: self.base, Side.UPSTREAM: self.upstream, Side.COMMIT: self.commit}[side]
+
+
+Segment = bytes | Hunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """One disagreement: its kind, up to three versions, and the text with holes.
+
+    `path` is where the result would stand; a rename gives versions with other paths. `commit_id` is the
+    original commit being replayed, `said` what git said about it in its own words.
+    """
+
+    path: str
+    kind: Kind
+    base: Version | None
+    upstream: Version | None
+    commit: Version | None
+    segments: tuple[Segment, ...] = ()
+    commit_id: str = ""
+    subject: str = ""  # first line of the commit's message
+    said: str = ""
+    mode: str = "100644"  # of the result, where git could decide it
+
+    @property
+    def hunks(self) -> tuple[Hunk, ...]:
+        return tuple(segment for segment in self.segments if isinstance(segment, Hunk))
+
+    @property
+    def resolvable(self) -> bool:
+        """Whether text can answer it at all; every other kind goes to a person with a sentence."""
+        return self.kind in {Kind.CONTENT, Kind.ADD_ADD} and bool(self.hunks)
+
+    def text(self, side: Side) -> bytes | None:
+        version = {Side.BASE: self.base, Side.UPSTREAM: self.upstream, Side.COMMIT: self.commit}[side]
+        return version.content if version else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HunkAnswer:
+    """The text for one hunk, and who gave it and why: this is what a person reads in the report."""
+
+    index: int
+    text: bytes
+    rung: str  # memory, mechanical, structural, model, person, ...
+    rule: str  # which rule of the rung, e.g. "whitespace-only side"
+    why: str  # one sentence
+    confirmed: bool = True  # False: a proposal that tests or a person must confirm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What a rung offers: answers for some or all hunks of one conflict."""
+
+    answers: tuple[HunkAnswer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abstain:
+    """Why a rung gives no answer: a short typed word and a sentence for the person who takes over."""
+
+    why: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """A whole answer: every hunk has one."""
+
+    conflict: Conflict
+    answers: tuple[HunkAnswer, ...]  # by hunk index, complete
+    result: bytes
+    outside: str  # sha-256 over every byte between the hunks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unresolved:
+    """A conflict that goes to a person, with what every rung said about it."""
+
+    conflict: Conflict
+    sentence: str
+    tried: Mapping[str, str] = field(default_factory=dict)  # rung -> its sentence
+
+
+_ORDER = b"<|=>"  # the order of git's markers: upstream follows the first, then base, then commit
+
+
+def parse_segments(text: bytes, size: int) -> tuple[Segment, ...]:
+    """Cut git's merged text (diff3 style, upstream first, markers of `size` characters) into segments.
+
+    The row begins and ends with bytes, and bytes and hunks alternate; the bytes may be empty.
+
+    Raises:
+        Refused: the markers are not in order, so a line like a marker stood in a version.
+    """
+    segments: list[Segment] = []
+    plain: list[bytes] = []
+    sides: list[list[bytes]] = []  # lines after each marker of the open hunk; empty outside hunks
+    start = 0
+    for number, line in enumerate(split_lines(text), start=1):
+        mark = _marker(line, size)
+        if mark is None:
+            (sides[-1] if sides else plain).append(line)
+            continue
+        if mark != _ORDER[len(sides)]:
+            raise _disordered(number)
+        if not sides:
+            segments.append(b"".join(plain))
+            plain, start = [], number
+        if len(sides) < len(_ORDER) - 1:
+            sides.append([])
+            continue
+        upstream, base, commit = (b"".join(side) for side in sides)
+        segments.append(
+            Hunk(index=len(segments) // 2, base=base, upstream=upstream, commit=commit, line=start)
+        )
+        sides = []
+    if sides:
+        raise _disordered(start)
+    segments.append(b"".join(plain))
+    return tuple(segments)
+
+
+def splice(segments: Sequence[Segment], texts: Sequence[bytes]) -> bytes:
+    """Put `texts`, one per hunk in order, into the holes; the bytes between are copied as they are.
+
+    Raises:
+        Refused: not exactly one text per hunk.
+    """
+    holes = sum(isinstance(segment, Hunk) for segment in segments)
+    if holes != len(texts):
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            f"{holes} hunks need {holes} texts, {len(texts)} were given",
+            next_action="answer every hunk, or hand the file to a person",
+        )
+    filling = iter(texts)
+    return b"".join(next(filling) if isinstance(segment, Hunk) else segment for segment in segments)
+
+
+def fit(segments: Sequence[Segment], result: bytes) -> tuple[bytes, ...] | None:
+    """Find texts that `splice` would turn into `result`: None where bytes outside the hunks were changed.
+
+    Leftmost matching is complete here: if any placing of the fixed parts exists, the leftmost one does.
+    """
+    fixed = [segment for segment in segments if not isinstance(segment, Hunk)]
+    if len(fixed) == 1:
+        return () if result == fixed[0] else None
+    head, tail = fixed[0], fixed[-1]
+    end = len(result) - len(tail)
+    if not result.startswith(head) or not result.endswith(tail) or end < len(head):
+        return None
+    texts: list[bytes] = []
+    at = len(head)
+    for middle in fixed[1:-1]:
+        found = result.find(middle, at, end)
+        if found < 0:
+            return None
+        texts.append(result[at:found])
+        at = found + len(middle)
+    return (*texts, result[at:end])
+
+
+def outside_hash(segments: Sequence[Segment]) -> str:
+    """SHA-256 over the bytes between hunks, each with its length, so that no byte can change place unseen."""
+    digest = hashlib.sha256()
+    for segment in segments:
+        if not isinstance(segment, Hunk):
+            digest.update(len(segment).to_bytes(8, "big") + segment)
+    return digest.hexdigest()
+
+
+def resolve_with(conflict: Conflict, answers: Sequence[HunkAnswer]) -> Resolution:
+    """Build the whole answer from one `HunkAnswer` per hunk.
+
+    Raises:
+        Refused: an answer is missing, doubled or names an unknown hunk.
+    """
+    ordered = sorted(answers, key=lambda answer: answer.index)
+    if [answer.index for answer in ordered] != [hunk.index for hunk in conflict.hunks]:
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            f"{conflict.path!r} has hunks {[hunk.index for hunk in conflict.hunks]}, "
+            f"answers name {[answer.index for answer in ordered]}",
+            next_action="answer every hunk once",
+        )
+    return Resolution(
+        conflict=conflict,
+        answers=tuple(ordered),
+        result=splice(conflict.segments, [answer.text for answer in ordered]),
+        outside=outside_hash(conflict.segments),
+    )
+
+
+def split_lines(text: bytes) -> list[bytes]:
+    """Lines with their ends kept, cut at LF only: git knows no other line end."""
+    lines = [line + b"\n" for line in text.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+def _marker(line: bytes, size: int) -> int | None:
+    """Which marker (its character) the line is, if it is one."""
+    if len(line) < size or line[0] not in _ORDER or line[:size] != line[:1] * size:
+        return None
+    return line[0] if line[size : size + 1] in {b"", b" ", b"\n", b"\r"} else None
+
+
+def _disordered(line: int) -> Refused:
+    return Refused(
+        Reason.UNRESOLVED_CONFLICTS,
+        f"line {line} looks like a conflict marker but stands in the file itself",
+        next_action="resolve this file by hand",
+    )

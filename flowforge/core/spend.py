@@ -1,0 +1,68 @@
+"""Money for model calls: reserved at its worst before the call, settled at its real cost after it.
+
+All amounts are US dollars as Decimal; prices are per million tokens.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+
+_MILLION = Decimal(1_000_000)
+_CENT_FRACTION = Decimal("0.000001")  # numeric(14, 6) in the ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Dollars per million tokens of each kind."""
+
+    input: Decimal
+    output: Decimal
+    cache_write: Decimal
+    cache_read: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens of one call; `input` counts those that were neither written to nor read from a cache."""
+
+    input: int = 0
+    output: int = 0
+    cache_write: int = 0
+    cache_read: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """One cap with what is already spent and reserved under it."""
+
+    name: str  # "job", "organization per month", ... as a person reads it
+    limit: Decimal
+    spent: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
+
+    @property
+    def left(self) -> Decimal:
+        return self.limit - self.spent - self.reserved
+
+
+def cost(usage: Usage, price: Price) -> Decimal:
+    """What a call cost, rounded up to a millionth of a dollar: the ledger never shows less than was paid."""
+    dollars = (
+        usage.input * price.input
+        + usage.output * price.output
+        + usage.cache_write * price.cache_write
+        + usage.cache_read * price.cache_read
+    ) / _MILLION
+    return dollars.quantize(_CENT_FRACTION, rounding=ROUND_UP)
+
+
+def worst_case(input_tokens: int, max_output: int, price: Price) -> Decimal:
+    """The most a call can cost: every input token at the dearest input rate, every output token used."""
+    dearest = max(price.input, price.cache_write, price.cache_read)
+    dollars = (input_tokens * dearest + max_output * price.output) / _MILLION
+    return dollars.quantize(_CENT_FRACTION, rounding=ROUND_UP)
+
+
+def may_spend(budgets: Iterable[Budget], amount: Decimal) -> Budget | None:
+    """The budget that forbids spending `amount`, or None when all allow it."""
+    return next((budget for budget in budgets if budget.left < amount), None)

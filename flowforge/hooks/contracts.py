@@ -1,0 +1,250 @@
+"""The kinds of thing a plugin can register.
+
+A registered thing is a *descriptor*: a frozen value that costs nothing to make. Where code is needed it is
+named as ``"module:attribute"`` in `load` and imported on first use, often in another process; so registering a
+plugin never imports its SDK, and a descriptor can be sent to a child process.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flowforge.core.conflict import Abstain, Candidate, Conflict
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.spend import Price, Usage
+from flowforge.core.verdict import Finding
+
+# ---------------------------------------------------------------------------------------------- languages
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityRule:
+    """How one kind of syntax node becomes a unit that is merged as a whole.
+
+    `name` is the field that holds its name ("" = the node has none and is identified by position);
+    `signature` names fields that tell overloads apart; `body` the field whose children are units in turn.
+    """
+
+    node: str  # tree-sitter node type
+    kind: str  # function, class, method, variable, ...
+    name: str = "name"
+    signature: tuple[str, ...] = ()
+    body: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """What the engine must know to merge and check a language. No code: facts only."""
+
+    id: str  # "python"
+    globs: tuple[str, ...]  # gitignore-style patterns on the path, e.g. "*.py"
+    grammar: str = ""  # "module:function" that returns a tree-sitter language; "" = no grammar
+    entities: tuple[EntityRule, ...] = ()
+    imports: tuple[str, ...] = ()  # node types of import statements
+    import_containers: tuple[str, ...] = ()  # node types that hold only imports, e.g. Go's import block
+    wrappers: tuple[str, ...] = ()  # node types around an entity that belong to it: decorators, export
+    comments: tuple[str, ...] = ("comment",)
+    line_comment: str = ""
+    commutative: tuple[str, ...] = ()  # node types whose children may stand in any order
+    separators: Mapping[str, str] = field(default_factory=dict)  # commutative node type -> text between
+
+
+# --------------------------------------------------------------------------------------------- validators
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFile:
+    """One file of the result as a validator sees it. Sides are None where the file did not exist."""
+
+    path: str
+    language: str  # id of a Language, "" = unknown
+    text: bytes
+    base: bytes | None = None
+    upstream: bytes | None = None
+    commit: bytes | None = None
+    introduced: frozenset[int] = frozenset()  # 1-based lines of `text` that no side had
+    added: frozenset[int] = frozenset()  # 1-based lines of `text` that upstream did not have
+    resolved: tuple[tuple[int, int], ...] = ()  # line ranges (1-based, inclusive) that FlowForge wrote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validator:
+    """A check of one file. Its function `(CheckedFile) -> Iterable[Finding]` runs in a child process.
+
+    Raising or exceeding `timeout` seconds makes an ERROR verdict, never a pass.
+    """
+
+    id: str
+    check: str  # the word in `validate: {checks: [...]}` that switches it on: markers, syntax, security, ...
+    load: str  # "module:function"
+    languages: tuple[str, ...] = ()  # ids; empty = every file
+    timeout: float = 10.0
+
+
+class Check(Protocol):
+    def __call__(self, file: CheckedFile) -> Iterable[Finding]: ...
+
+
+# -------------------------------------------------------------------------------------------------- hosts
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostUrls:
+    """Where a change and its branch are shown to people; empty strings where a host has no such page."""
+
+    repository: str = ""
+    branch: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHost:
+    """A place where repositories live. `load` names a factory of the host's client, used by later hooks."""
+
+    id: str  # "plain", "github"
+    domains: tuple[str, ...] = ()  # host names it answers for; empty = any other
+    capabilities: frozenset[str] = frozenset()
+    load: str = ""
+
+
+# ------------------------------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest:
+    """One question. `system` is shared by all hunks of a commit and may be cached by the provider."""
+
+    model: str
+    system: str
+    prompt: str
+    schema: Mapping[str, object]  # JSON schema that the answer must satisfy
+    max_output: int = 4096  # tokens
+    operation: str = "resolve"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAnswer:
+    text: str  # JSON by the request's schema; not yet checked
+    usage: Usage
+    stop: str  # end | max_tokens | refusal | other
+    request_id: str = ""
+
+
+class ModelProvider(Protocol):
+    """A model service. Every method may block; `deadline` is seconds from now.
+
+    Raises the errors of `flowforge.core.errors` only: `Temporary` for rate limits, overload and outages (with
+    the server's own delay), `Refused` for a refusal, a request too long or an answer that is none, `Broken` for a
+    missing or wrong key.
+    """
+
+    def complete(self, request: ModelRequest, deadline: float) -> ModelAnswer: ...
+
+    def count_tokens(self, request: ModelRequest) -> int:
+        """An upper bound of the request's input tokens; must not be below what will be billed."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A provider as registered. `load` names a factory `(settings: Mapping[str, str]) -> ModelProvider`."""
+
+    id: str  # "anthropic"
+    load: str
+    default_model: str = ""
+    secret: str = ""  # name of the setting that holds its key, "" = needs none
+    scripted: bool = False  # answers come from a script, and every report says so
+    prices: Mapping[str, Price] = field(default_factory=dict)  # a missing model is refused, never guessed
+
+
+# ---------------------------------------------------------------------------------------------- resolvers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolveContext:
+    """What a resolver may know beside the conflict."""
+
+    language: Language | None = None
+    others: Mapping[str, bytes] = field(default_factory=dict)  # path -> upstream text, for manifests
+    deadline: float = 5.0  # seconds for this file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolver:
+    """A rung's rule. `load` names a function `(Conflict, ResolveContext) -> Candidate | Abstain`.
+
+    It runs in a child process under the context's deadline, and must answer the same for the same input.
+    """
+
+    name: str
+    rung: str  # mechanical | document | lockfile | structural, or a new word that pipelines may list
+    load: str
+    globs: tuple[str, ...] = ()  # paths it is for; empty = all
+
+
+class Resolve(Protocol):
+    def __call__(self, conflict: Conflict, context: ResolveContext) -> Candidate | Abstain: ...
+
+
+# ------------------------------------------------------------------------------------------------- stages
+
+
+class StageContext(Protocol):
+    """What a plugin's stage is handed: narrow on purpose, no credentials, no database."""
+
+    branch: str
+    target: str
+    head: str  # commit id the earlier stages arrived at
+    tree: str  # its tree
+
+    def log(self, text: str) -> None: ...
+
+    def run(self, command: str, *, timeout: float) -> tuple[int, bytes]:
+        """Run a shell command in the sandbox on an export of `tree`; exit status and output."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage that pipelines may name in `uses`. `load`: `(StageSpec, StageContext) -> StageResult`."""
+
+    name: str
+    load: str
+    options: Mapping[str, object] = field(default_factory=dict)  # JSON schema of its `with`
+    needs_files: bool = False
+
+
+class RunStage(Protocol):
+    def __call__(self, spec: StageSpec, context: StageContext) -> StageResult: ...
+
+
+# ------------------------------------------------------------------------------------- keys and push gate
+
+
+class KeyProvider(Protocol):
+    """Wraps and unwraps data keys; raises `Broken` with reason `configuration` when it cannot."""
+
+    def wrap(self, key: bytes, context: bytes) -> bytes: ...
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """A key provider as registered. `load` names a factory `(settings: Mapping[str, str]) -> KeyProvider`."""
+
+    id: str
+    load: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushPlan:
+    """What is about to be pushed; a `before_push` hook may veto it with a sentence."""
+
+    repository: str
+    ref: str
+    old: str
+    new: str
+    tree: str
+    commits: int
+    resolved_paths: Sequence[str] = ()

@@ -1,0 +1,1 @@
+"""Deliveries to hosts and webhooks, driven by the outbox."""

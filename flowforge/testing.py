@@ -1,0 +1,1 @@
+"""For plugin authors: contract suites that any plugin can be held against."""

@@ -1,0 +1,1 @@
+"""Languages: facts the engine needs, one file each."""

@@ -1,0 +1,1 @@
+"""Rules that answer a conflict, one file a rung."""

@@ -1,0 +1,1 @@
+"""Stages beyond the built-in ones."""

@@ -1,0 +1,1 @@
+"""Checks of one file each; they run in child processes."""
