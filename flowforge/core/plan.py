@@ -45,11 +45,8 @@ def expand(stage: StageSpec) -> tuple[StageSpec, ...]:
             f"the matrix of stage {stage.id!r} makes {size} stages; 1 to {MAX_MATRIX} are possible",
             next_action="take values out of the matrix, or split the stage",
         )
-    return tuple(_cell(stage, dict(zip(names, values, strict=True))) for values in _cells(stage.matrix))
-
-
-def _cells(matrix: Mapping[str, tuple[str, ...]]) -> itertools.product[tuple[str, ...]]:
-    return itertools.product(*matrix.values())
+    cells = itertools.product(*stage.matrix.values())
+    return tuple(_cell(stage, dict(zip(names, values, strict=True))) for values in cells)
 
 
 def _cell(stage: StageSpec, values: Mapping[str, str]) -> StageSpec:

@@ -55,7 +55,7 @@ class Registry:
     stages: Mapping[str, Stage] = field(default_factory=dict)
     keys: Mapping[str, Keys] = field(default_factory=dict)
     gate: Callable[[PushPlan], str | None] = lambda _plan: None
-    notify: Callable[..., None] = lambda *_words, **_values: None
+    notify: Callable[..., tuple[FailedPlugin, ...]] = lambda *_words, **_values: ()
 
 
 def discover(allowed: frozenset[str] | None = None) -> list[EntryPoint]:
@@ -172,10 +172,20 @@ def _gate(manager: pluggy.PluginManager, plan: PushPlan) -> str | None:
     return veto
 
 
-def _notify(manager: pluggy.PluginManager, hook: str, values: Mapping[str, object]) -> None:
+def _notify(
+    manager: pluggy.PluginManager, hook: str, values: Mapping[str, object]
+) -> tuple[FailedPlugin, ...]:
+    """Tell every listener; those that raised are returned by name for the log, and change nothing."""
+    failed = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
-        arguments = {name: values[name] for name in implementation.argnames}
+        arguments = {name: values[name] for name in implementation.argnames if name in values}
         try:
             implementation.function(**arguments)
-        except Exception:  # noqa: BLE001, S112 (a notification changes nothing, not even by failing)
-            continue
+        except Exception as error:  # noqa: BLE001 (a stranger's code: whatever it raises is its own failure)
+            sentence = f"{hook}: {type(error).__name__}: {error}"
+            failed.append(
+                FailedPlugin(
+                    name=implementation.plugin_name, where=str(implementation.plugin), sentence=sentence
+                )
+            )
+    return tuple(failed)
