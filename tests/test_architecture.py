@@ -189,7 +189,7 @@ def test_modules_are_named_for_what_they_hold() -> None:
 
 def test_the_top_level_holds_what_the_design_fixes() -> None:
     fixed = {"flowforge", "plugins", "pipelines", "config", "k8s", "tests"}
-    fixed |= {"setup.cfg", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"}
+    fixed |= {"setup.cfg", "pyproject.toml", "README.md", "CHANGELOG.md"}
     made = {"build", "dist"}
     names = {
         p.name for p in ROOT.iterdir() if not p.name.startswith(".") and not p.name.endswith(".egg-info")
