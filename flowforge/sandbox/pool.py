@@ -6,11 +6,8 @@ Children have a clean environment (no secret of this process is in it), one fixe
 input gives the same answer, and no standard streams. Nothing is started before the first call.
 """
 
-import builtins
 import contextlib
 import errno
-import importlib
-import io
 import os
 import pickle
 import select
@@ -26,7 +23,8 @@ from types import TracebackType
 from typing import Self
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
-from flowforge.sandbox.forkserver import CALL, DONE, HEAD, KILL, LAST, ORDER, REPLY, SPAWN, Call
+from flowforge.sandbox.answers import unpack
+from flowforge.sandbox.forkserver import CALL, HEAD, KILL, LAST, ORDER, REPLY, SPAWN, Call
 
 MEGABYTE = 1 << 20
 _GRACE = 10.0  # seconds the server has to kill its children, before it is killed and takes them along
@@ -34,6 +32,7 @@ _LOOK = 0.1  # seconds between two looks at `cancelled`
 _START = """
 import sys
 sys.path[:] = {path!r}
+from flowforge.sandbox.answers import unpack
 from flowforge.sandbox.forkserver import main
 main({control}, {preload!r})
 """
@@ -130,7 +129,7 @@ class Pool:
             raise self._death(request.load, child) from None
         finally:
             self._give_back(child, clean=clean)
-        return _unpack(request.load, kind, payload)
+        return unpack(request.load, kind, payload)
 
     def _take(self) -> _Child:
         with self._lock:
@@ -301,58 +300,6 @@ class _Server:
             self._process.wait()
         self.gone = True
         self._control.close()
-
-
-# What an answer may be built from: our own classes, and plain values of the standard library. A plugin's own
-# classes are refused, because building one here would import the plugin into the parent.
-_PLAIN = frozenset(
-    {
-        ("builtins", "complex"),
-        ("builtins", "bytearray"),
-        ("builtins", "frozenset"),
-        ("builtins", "set"),
-        ("builtins", "range"),
-        ("builtins", "slice"),
-        ("collections", "OrderedDict"),
-        ("datetime", "date"),
-        ("datetime", "datetime"),
-        ("datetime", "timedelta"),
-        ("datetime", "timezone"),
-        ("decimal", "Decimal"),
-        ("pathlib", "PosixPath"),
-        ("pathlib", "PurePosixPath"),
-        ("uuid", "UUID"),
-    }
-)
-
-
-class _Answers(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) in _PLAIN:
-            return getattr(builtins if module == "builtins" else importlib.import_module(module), name)
-        if (module, name) == ("flowforge.core.errors", "_rebuild"):
-            return super().find_class(module, name)
-        if module.startswith("flowforge.") and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type):
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name} is no type that may cross")
-
-
-def _unpack(load: str, kind: bytes, payload: bytes) -> object:
-    try:
-        answer: object = _Answers(io.BytesIO(payload)).load()
-    except Exception as error:
-        raise Broken(
-            Reason.PLUGIN_FAILED,
-            f"{load!r} answered with something that is no value of FlowForge: {error}",
-            next_action="tell the author of this plugin: answer with flowforge.plugin's values",
-        ) from error
-    if kind == DONE:
-        return answer
-    if isinstance(answer, FlowForgeError):
-        raise answer
-    raise Broken(Reason.PLUGIN_FAILED, f"{load!r} failed with {type(answer).__name__}")
 
 
 def _whole(answer: bytearray) -> tuple[bytes, bytes] | None:
