@@ -1,0 +1,133 @@
+"""`ff:new:{job}`: something new up to here. A signal only: readers fetch from Postgres, and poll it when deaf.
+
+The key keeps the last signal for an hour, so that a reader who looks first and subscribes second misses nothing;
+the channel of the same name wakes who waits.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import redis
+
+from flowforge.core.errors import Temporary
+from flowforge.queues.connection import connect, connect_async, speaking_to_redis
+
+KEEP = 3600  # seconds that a signal's key lives
+PREFIX = "ff:new:"
+_RETRY = 1.0  # seconds before an async subscription is tried again
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class News:
+    """How far a job's story is written: its last event and how many bytes of log."""
+
+    seq: int = 0
+    logged: int = 0
+
+    def encode(self) -> str:
+        return f"{self.seq} {self.logged}"
+
+    @classmethod
+    def decode(cls, data: bytes | str | None) -> "News":
+        try:
+            seq, logged = (data or b"").split()
+            return cls(seq=int(seq), logged=int(logged))
+        except ValueError:
+            return cls()
+
+    def beyond(self, known: "News") -> bool:
+        return self.seq > known.seq or self.logged > known.logged
+
+
+@dataclass(kw_only=True)
+class Signals:
+    """Publish and wait, for threads. Every method survives the absence of Redis."""
+
+    url: str
+    _client: redis.Redis | None = field(default=None, repr=False)
+
+    def publish(self, job: UUID, news: News) -> bool:
+        """Tell whoever waits; False where Redis is away, which nobody needs to mind."""
+        try:
+            with speaking_to_redis("signalling"), self._connected().pipeline(transaction=False) as pipe:
+                pipe.set(f"{PREFIX}{job}", news.encode(), ex=KEEP)
+                pipe.publish(f"{PREFIX}{job}", news.encode())
+                pipe.execute()
+        except Temporary as error:
+            log.debug("%s", error.sentence)
+            return False
+        return True
+
+    def wait(self, job: UUID, known: News, timeout: float) -> bool:
+        """Wait until something beyond `known` is told, at most `timeout` seconds; True where it was.
+
+        Raises:
+            Temporary: Redis is away; the caller polls Postgres instead.
+        """
+        with speaking_to_redis("waiting for news"), self._subscribed(job) as channel:
+            if News.decode(self._connected().get(f"{PREFIX}{job}")).beyond(known):
+                return True
+            return channel.get_message(ignore_subscribe_messages=True, timeout=timeout) is not None
+
+    @contextmanager
+    def _subscribed(self, job: UUID) -> Iterator[redis.client.PubSub]:
+        client = connect(self.url, timeout=None)  # its own: a subscription waits longer than a command may
+        channel: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]  # theirs
+        try:
+            channel.subscribe(f"{PREFIX}{job}")
+            channel.get_message(timeout=2.0)  # the confirmation: from here on nothing is missed
+            yield channel
+        finally:
+            channel.close()
+            client.close()
+
+    def _connected(self) -> redis.Redis:
+        if self._client is None:
+            self._client = connect(self.url, timeout=2.0)
+        return self._client
+
+
+async def hear(url: str, ring: Callable[[UUID], None], hearing: Callable[[bool], None]) -> None:
+    """Call `ring` for every signal of any job, for the live streams of one process, until cancelled.
+
+    Reconnects by itself. `hearing` is told True when the subscription stands and False when it is lost: after
+    either, a stream must look into Postgres once, for what was told in between.
+    """
+    while True:
+        try:
+            await _hear_once(url, ring, hearing)
+        except (redis.RedisError, OSError) as error:
+            log.warning("live streams poll Postgres until Redis is back: %s: %s", type(error).__name__, error)
+            hearing(False)
+            await asyncio.sleep(_RETRY)
+
+
+async def _hear_once(url: str, ring: Callable[[UUID], None], hearing: Callable[[bool], None]) -> None:
+    client = connect_async(url)
+    try:
+        async with client.pubsub() as channel:
+            await channel.psubscribe(f"{PREFIX}*")
+            hearing(True)
+            async for message in channel.listen():
+                job = _job_of(message)
+                if job is not None:
+                    ring(job)
+    finally:
+        with suppress(redis.RedisError, OSError):
+            await client.aclose()
+
+
+def _job_of(message: Mapping[str, object]) -> UUID | None:
+    channel = message.get("channel")
+    if message.get("type") != "pmessage" or not isinstance(channel, bytes):
+        return None
+    try:
+        return UUID(channel.decode().removeprefix(PREFIX))
+    except ValueError:
+        return None
