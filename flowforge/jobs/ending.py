@@ -1,0 +1,127 @@
+"""What becomes of a job whose pipeline has stopped, decided from facts. Nothing is written here.
+
+The promises that are kept here: `cancelled` means that the remote was not and will not be changed by this job; an
+outcome that is unknown is asked again and never assumed; only what may pass is tried again.
+"""
+
+from dataclasses import dataclass, replace
+
+from flowforge.core.errors import Reason
+from flowforge.core.job import Ending, Event, Result, final_event
+from flowforge.jobs.session import Stop
+
+RETRIED = frozenset({Reason.MODEL_UNAVAILABLE, Reason.INFRASTRUCTURE})
+RETRY_DELAY = 5.0  # seconds, where the stage named none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known when the pipeline has stopped; the last four are read under the job's row lock."""
+
+    ending: Ending
+    stop: Stop
+    delay: float = 0.0  # seconds after which the last stage says a retry may help; 0 = it says nothing
+    attempts_left: bool = True
+    cancel_requested: bool = False
+    pushed: bool = False  # an intent of this job is known to have landed
+    unsettled: bool = False  # an intent whose outcome nobody knows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """The move to make."""
+
+    event: Event
+    ending: Ending
+    delay: float = 0.0  # seconds before a job that is handed back may run again
+    give_back: bool = False  # this attempt does not count
+
+
+def decide(facts: Facts) -> Next | None:
+    """The next move, or None when this worker has nothing to say any more."""
+    if facts.stop is Stop.LOST:
+        return None
+    if facts.stop is Stop.DRAINED:
+        return Next(event=Event.HAND_BACK, ending=drained(), give_back=True)
+    again = _again(facts)
+    if again is not None:
+        return again
+    if facts.cancel_requested:
+        return _cancelled(facts)
+    if facts.ending.reason is Reason.DECISION_NEEDED:
+        return Next(event=Event.ASK, ending=facts.ending)
+    ending = _no_cancellation(facts.ending)  # nobody asked for one, so a stage was killed by something else
+    return Next(event=final_event(ending.result), ending=ending)
+
+
+def _again(facts: Facts) -> Next | None:
+    """Hand back what may end otherwise next time."""
+    ended_well = facts.ending.result in {Result.SUCCESS, Result.SKIP}
+    if ended_well or not facts.attempts_left:
+        return None
+    unknown = facts.unsettled and not facts.pushed
+    passing = facts.ending.reason in RETRIED or facts.delay > 0
+    if unknown or (passing and not facts.cancel_requested):
+        return Next(event=Event.HAND_BACK, ending=facts.ending, delay=facts.delay or RETRY_DELAY)
+    return None
+
+
+def _cancelled(facts: Facts) -> Next:
+    if facts.ending.result in {Result.SUCCESS, Result.SKIP}:
+        late = "the cancel came too late: " + (
+            "the branch had been pushed" if facts.pushed else "the job had come to its end"
+        )
+        ending = replace(facts.ending, reason=Reason.CANCEL_TOO_LATE, sentence=late)
+        return Next(event=Event.SUCCEED, ending=ending)
+    if facts.pushed or facts.unsettled:
+        return Next(
+            event=Event.FAIL, ending=replace(facts.ending, result=_no_cancellation(facts.ending.result))
+        )
+    return Next(event=Event.CANCEL, ending=cancelled())
+
+
+def _no_cancellation(ending: Ending) -> Ending:
+    return replace(ending, result=Result.ERROR) if ending.result is Result.CANCELLATION else ending
+
+
+def cancelled() -> Ending:
+    return Ending(
+        result=Result.CANCELLATION,
+        reason=Reason.CANCELLED,
+        sentence="the job was cancelled; it changed nothing on the remote",
+        next_action="submit it again, or retry it, if it is wanted after all",
+    )
+
+
+def drained() -> Ending:
+    return Ending(
+        result=Result.CANCELLATION,
+        reason=Reason.DRAINED,
+        sentence="its worker is being stopped; another goes on from the last finished stage",
+    )
+
+
+def lease_expired(owner: str) -> Ending:
+    return Ending(
+        result=Result.ERROR,
+        reason=Reason.LEASE_EXPIRED,
+        sentence=f"worker {owner!r} stopped renewing its lease; another goes on from the last finished stage",
+    )
+
+
+def exhausted(attempts: int) -> Ending:
+    return Ending(
+        result=Result.ERROR,
+        reason=Reason.ATTEMPTS_EXHAUSTED,
+        sentence=f"{attempts} attempts ended without an answer: the job kills or loses its workers",
+        next_action="read the log of the last attempt; retry the job once its cause is mended",
+    )
+
+
+def bug(error: BaseException) -> Ending:
+    return Ending(
+        result=Result.ERROR,
+        reason=Reason.INTERNAL_ERROR,
+        sentence=f"FlowForge itself failed: {type(error).__name__}",
+        next_action="report it with the worker's log around this job's id",
+    )

@@ -1,0 +1,134 @@
+"""Output on its way from a stage to Postgres: taken at once, written in pieces by a thread of its own.
+
+The job's thread never waits for the database here. While the database is away the buffer fills; beyond its bound
+the newest output is dropped, and a line in the log says how much.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from flowforge.core.errors import FlowForgeError, Temporary
+
+CHUNK = 64 * 1024  # bytes of one row
+BOUND = 8 * 1024 * 1024  # bytes that may wait for the database
+PAUSE = 0.2  # seconds between writes; a line is visible after at most this
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    stage: str
+    text: bytes
+
+
+def cut(pieces: list[Piece], size: int = CHUNK) -> Iterator[Piece]:
+    """Join neighbours of one stage and cut them to at most `size` bytes, losing and reordering nothing."""
+    for stage, text in _joined(pieces):
+        for start in range(0, len(text), size):
+            yield Piece(stage=stage, text=text[start : start + size])
+
+
+def _joined(pieces: list[Piece]) -> Iterator[tuple[str, bytes]]:
+    stage, texts = "", [b""]
+    for piece in pieces:
+        if piece.stage != stage:
+            yield stage, b"".join(texts)
+            stage, texts = piece.stage, []
+        texts.append(piece.text)
+    yield stage, b"".join(texts)
+
+
+@dataclass(kw_only=True)
+class LogWriter:
+    """Use as a context manager. `write` stores pieces in order; an error that is not `Temporary` ends it."""
+
+    write: Callable[[list[Piece]], None]
+    pause: float = PAUSE
+    bound: int = BOUND
+    _waiting: deque[Piece] = field(default_factory=deque)
+    _size: int = 0
+    _dropped: int = 0
+    _ended: bool = False
+    _wake: threading.Condition = field(default_factory=threading.Condition, repr=False)
+    _one_writer: threading.Lock = field(default_factory=threading.Lock, repr=False)  # keeps the order
+    _thread: threading.Thread | None = None
+    _last: str = ""
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="job log", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Write what waits, once; what the database does not take now is lost with this attempt."""
+        with self._wake:
+            self._tell_dropped(self._last)
+            self._ended = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def add(self, stage: str, text: bytes) -> None:
+        if not text:
+            return
+        with self._wake:
+            if self._ended:
+                return
+            if self._size + len(text) > self.bound:
+                self._dropped += len(text)
+                return
+            self._tell_dropped(stage)
+            self._last = stage
+            self._waiting.append(Piece(stage=stage, text=text))
+            self._size += len(text)
+            self._wake.notify()
+
+    def flush(self) -> None:
+        """Write what has been added so far, from the calling thread, before something that must follow it."""
+        self._write_once()
+
+    def _tell_dropped(self, stage: str) -> None:
+        if self._dropped:
+            line = f"\n[{self._dropped} bytes of output were dropped: the database did not keep up]\n"
+            self._waiting.append(Piece(stage=stage, text=line.encode()))
+            self._dropped = 0
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._waiting or self._ended)
+                ended = self._ended
+            self._write_once()
+            if ended:
+                return
+            with self._wake:
+                self._wake.wait_for(lambda: self._ended, timeout=self.pause)
+
+    def _write_once(self) -> None:
+        with self._one_writer:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        with self._wake:
+            taken, self._waiting = list(self._waiting), deque()
+            self._size = 0
+        if not taken:
+            return
+        try:
+            self.write(list(cut(taken)))
+        except Temporary:
+            self._put_back(taken)
+        except FlowForgeError as error:
+            log.info("log ends here: %s", error.sentence)
+            with self._wake:
+                self._ended = True
+
+    def _put_back(self, taken: list[Piece]) -> None:
+        with self._wake:
+            self._waiting.extendleft(reversed(taken))
+            self._size = sum(len(piece.text) for piece in self._waiting)

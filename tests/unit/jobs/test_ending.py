@@ -1,0 +1,108 @@
+"""What becomes of a job whose pipeline has stopped, as a table, and the promises over all facts."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowforge.core.errors import Reason
+from flowforge.core.job import Ending, Event, Result, State, advance
+from flowforge.jobs.ending import RETRY_DELAY, Facts, decide
+from flowforge.jobs.session import Stop
+
+DONE = Ending(result=Result.SUCCESS, reason=Reason.PUSHED, sentence="pushed")
+RED = Ending(result=Result.FAILURE, reason=Reason.TESTS_FAILED, sentence="2 tests failed")
+AWAY = Ending(result=Result.ERROR, reason=Reason.REPOSITORY_UNREACHABLE, sentence="no answer")
+MODEL = Ending(result=Result.ERROR, reason=Reason.MODEL_UNAVAILABLE, sentence="overloaded")
+KILLED = Ending(result=Result.CANCELLATION, reason=Reason.CANCELLED, sentence="stopped")
+ASK = Ending(result=Result.SKIP, reason=Reason.DECISION_NEEDED, sentence="a person must look")
+
+FACTS = st.builds(
+    Facts,
+    ending=st.sampled_from([DONE, RED, AWAY, MODEL, KILLED, ASK]),
+    stop=st.sampled_from(Stop),
+    delay=st.sampled_from([0.0, 3.0]),
+    attempts_left=st.booleans(),
+    cancel_requested=st.booleans(),
+    pushed=st.booleans(),
+    unsettled=st.booleans(),
+)
+
+
+def facts(ending: Ending, **more: object) -> Facts:
+    return replace(Facts(ending=ending, stop=Stop.NO), **more)
+
+
+@pytest.mark.parametrize(
+    ("known", "event", "reason"),
+    [
+        (facts(DONE), Event.SUCCEED, Reason.PUSHED),
+        (facts(RED), Event.FAIL, Reason.TESTS_FAILED),
+        (facts(AWAY), Event.FAIL, Reason.REPOSITORY_UNREACHABLE),
+        (facts(AWAY, delay=3.0), Event.HAND_BACK, Reason.REPOSITORY_UNREACHABLE),
+        (facts(AWAY, delay=3.0, attempts_left=False), Event.FAIL, Reason.REPOSITORY_UNREACHABLE),
+        (facts(MODEL), Event.HAND_BACK, Reason.MODEL_UNAVAILABLE),
+        (facts(ASK), Event.ASK, Reason.DECISION_NEEDED),
+        (facts(KILLED, stop=Stop.DRAINED), Event.HAND_BACK, Reason.DRAINED),
+        (facts(KILLED, stop=Stop.CANCELLED, cancel_requested=True), Event.CANCEL, Reason.CANCELLED),
+        (facts(RED, cancel_requested=True), Event.CANCEL, Reason.CANCELLED),
+        (facts(AWAY, delay=3.0, cancel_requested=True), Event.CANCEL, Reason.CANCELLED),
+        (facts(DONE, cancel_requested=True), Event.SUCCEED, Reason.CANCEL_TOO_LATE),
+        (facts(DONE, cancel_requested=True, pushed=True), Event.SUCCEED, Reason.CANCEL_TOO_LATE),
+        (facts(RED, cancel_requested=True, pushed=True), Event.FAIL, Reason.TESTS_FAILED),
+        (facts(AWAY, unsettled=True), Event.HAND_BACK, Reason.REPOSITORY_UNREACHABLE),
+        (facts(KILLED, cancel_requested=True, unsettled=True), Event.HAND_BACK, Reason.CANCELLED),
+    ],
+)
+def test_the_next_move_follows_from_the_facts(known: Facts, event: Event, reason: Reason) -> None:
+    then = decide(known)
+    assert then is not None
+    assert (then.event, then.ending.reason) == (event, reason)
+
+
+def test_who_lost_the_lease_has_nothing_to_say() -> None:
+    assert decide(facts(DONE, stop=Stop.LOST)) is None
+
+
+def test_a_drain_gives_the_attempt_back_and_waits_for_nothing() -> None:
+    then = decide(facts(KILLED, stop=Stop.DRAINED))
+    assert then is not None
+    assert (then.give_back, then.delay) == (True, 0.0)
+
+
+@pytest.mark.parametrize(("named", "delay"), [(0.0, RETRY_DELAY), (17.0, 17.0)])
+def test_a_retry_waits_as_long_as_the_stage_said(named: float, delay: float) -> None:
+    then = decide(facts(MODEL, delay=named))
+    assert then is not None
+    assert (then.delay, then.give_back) == (delay, False)
+
+
+@given(known=FACTS)
+def test_every_move_is_one_that_a_running_job_can_make(known: Facts) -> None:
+    then = decide(known)
+    if then is not None:
+        assert advance(State.RUNNING, then.event)
+
+
+@given(known=FACTS)
+def test_cancelled_is_only_said_where_nothing_was_or_may_have_been_pushed(known: Facts) -> None:
+    then = decide(known)
+    if then is not None and then.event is Event.CANCEL:
+        assert known.cancel_requested
+        assert not known.pushed
+        assert not known.unsettled
+
+
+@given(known=FACTS)
+def test_a_final_move_never_says_cancelled_in_other_words(known: Facts) -> None:
+    then = decide(known)
+    if then is not None and then.event in {Event.FAIL, Event.SUCCEED}:
+        assert then.ending.result is not Result.CANCELLATION
+
+
+@given(known=FACTS)
+def test_attempts_are_bounded(known: Facts) -> None:
+    then = decide(replace(known, attempts_left=False))
+    if then is not None and then.event is Event.HAND_BACK:
+        assert then.give_back

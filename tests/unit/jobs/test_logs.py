@@ -1,0 +1,109 @@
+"""Output is taken at once, kept in order, and bounded."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowforge.core.errors import Broken, Reason, Temporary
+from flowforge.jobs.logs import LogWriter, Piece, cut
+
+PIECES = st.lists(st.builds(Piece, stage=st.sampled_from("ab"), text=st.binary(min_size=1, max_size=9)))
+
+
+class Table:
+    """Where pieces are written; away while `away` is set."""
+
+    def __init__(self) -> None:
+        self.rows: list[Piece] = []
+        self.away = False
+        self.lost = False
+        self.tried = threading.Event()
+
+    def write(self, pieces: list[Piece]) -> None:
+        self.tried.set()
+        if self.lost:
+            raise Broken(Reason.LEASE_LOST, "another worker has the job")
+        if self.away:
+            raise Temporary(Reason.SERVICE_UNAVAILABLE, "away")
+        self.rows += pieces
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(row.text for row in self.rows)
+
+
+@given(pieces=PIECES, size=st.integers(1, 5))
+def test_cutting_loses_and_reorders_nothing(pieces: list[Piece], size: int) -> None:
+    rows = list(cut(pieces, size))
+    assert all(0 < len(row.text) <= size for row in rows)
+    for stages in ("a", "b"):
+        wanted = b"".join(piece.text for piece in pieces if piece.stage == stages)
+        assert b"".join(row.text for row in rows if row.stage == stages) == wanted
+    assert b"".join(row.text for row in rows) == b"".join(piece.text for piece in pieces)
+
+
+def test_everything_added_is_written_by_the_end() -> None:
+    table = Table()
+    with LogWriter(write=table.write, pause=0.01) as log:
+        for number in range(100):
+            log.add("test", f"{number}\n".encode())
+    assert table.text.split() == [str(number).encode() for number in range(100)]
+
+
+def test_a_line_is_written_while_the_stage_still_runs() -> None:
+    table = Table()
+    with LogWriter(write=table.write, pause=0.01) as log:
+        log.add("test", b"hello\n")
+        assert table.tried.wait(5)
+
+
+def test_flushing_writes_before_it_returns() -> None:
+    table = Table()
+    with LogWriter(write=table.write, pause=60) as log:
+        log.add("a", b"1")
+        log.flush()
+        log.add("a", b"2")
+        log.flush()
+        assert table.text == b"12"
+
+
+def test_output_waits_for_a_database_that_is_away() -> None:
+    table = Table()
+    table.away = True
+    with LogWriter(write=table.write, pause=0.01) as log:
+        log.add("a", b"first ")
+        assert table.tried.wait(5)
+        log.add("b", b"second")
+        table.away = False
+    assert table.text == b"first second"
+
+
+def test_beyond_its_bound_output_is_dropped_and_the_log_says_how_much() -> None:
+    table = Table()
+    table.away = True
+    with LogWriter(write=table.write, pause=60, bound=10) as log:
+        log.add("a", b"0123456789")
+        log.add("a", b"lost")
+        table.away = False
+    assert table.text.startswith(b"0123456789\n[4 bytes of output were dropped")
+
+
+def test_a_lost_lease_ends_the_log_without_a_word() -> None:
+    table = Table()
+    table.lost = True
+    with LogWriter(write=table.write, pause=0.01) as log:
+        log.add("a", b"1")
+        log.flush()
+        table.lost = False
+        log.add("a", b"2")
+    assert table.rows == []
+
+
+@pytest.mark.parametrize("text", [b""])
+def test_nothing_is_no_piece(text: bytes) -> None:
+    table = Table()
+    with LogWriter(write=table.write, pause=0.01) as log:
+        log.add("a", text)
+    assert table.rows == []
