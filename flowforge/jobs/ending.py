@@ -74,9 +74,7 @@ def _cancelled(facts: Facts) -> Next:
         ending = replace(facts.ending, reason=Reason.CANCEL_TOO_LATE, sentence=late)
         return Next(event=Event.SUCCEED, ending=ending)
     if facts.pushed or facts.unsettled:
-        return Next(
-            event=Event.FAIL, ending=replace(facts.ending, result=_no_cancellation(facts.ending.result))
-        )
+        return Next(event=Event.FAIL, ending=_no_cancellation(facts.ending))
     return Next(event=Event.CANCEL, ending=cancelled())
 
 
