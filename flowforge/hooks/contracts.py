@@ -21,15 +21,18 @@ from flowforge.core.verdict import Finding
 class EntityRule:
     """How one kind of syntax node becomes a unit that is merged as a whole.
 
-    `name` is the field that holds its name ("" = the node has none and is identified by position);
-    `signature` names fields that tell overloads apart; `body` the field whose children are units in turn.
+    `name`, `signature` and `body` are paths from the node: steps joined by "/", each a field name or a node
+    type, or several joined by "|" of which the first that exists is taken; "." is the node itself. A node
+    whose name is not found is no such entity, and the next rule for its type is tried.
     """
 
     node: str  # tree-sitter node type
     kind: str  # function, class, method, variable, ...
-    name: str = "name"
-    signature: tuple[str, ...] = ()
-    body: str = ""
+    name: str = "name"  # "" = the node has no name and is told from others of its kind by its place
+    signature: tuple[str, ...] = ()  # what tells overloads apart; asked only where a name is not unique
+    body: str = ""  # the node whose children are units in turn
+    when: str = ""  # a path that must exist, e.g. "(" for a group in parentheses
+    ordered: bool = False  # its place among its neighbours has a meaning: statements, fields, calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,14 @@ class Language:
     entities: tuple[EntityRule, ...] = ()
     imports: tuple[str, ...] = ()  # node types of import statements
     import_containers: tuple[str, ...] = ()  # node types that hold only imports, e.g. Go's import block
+    import_source: str = ""  # path from an import to what it imports from, e.g. "module_name"
+    import_names: str = ""  # path from an import to the node whose children are the imported names
     wrappers: tuple[str, ...] = ()  # node types around an entity that belong to it: decorators, export
+    prefixes: tuple[str, ...] = ()  # node types that stand before an entity and belong to it
     comments: tuple[str, ...] = ("comment",)
+    atoms: tuple[str, ...] = ()  # node types that are never cut: two edits inside one are a conflict
     line_comment: str = ""
+    indentation: bool = False  # leading whitespace has a meaning
     commutative: tuple[str, ...] = ()  # node types whose children may stand in any order
     separators: Mapping[str, str] = field(default_factory=dict)  # commutative node type -> text between
 
@@ -126,7 +134,9 @@ class ModelRequest:
 class ModelAnswer:
     text: str  # JSON by the request's schema; not yet checked
     usage: Usage
-    stop: str  # end | max_tokens | refusal | other
+    stop: (
+        str  # end | max_tokens | refusal | other | cut (broke off after it began; `usage` is its upper bound)
+    )
     request_id: str = ""
 
 

@@ -1,0 +1,248 @@
+"""The Messages API provider over a socket: what it sends, what it makes of every answer and every failure."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from subprocess import run
+
+import pytest
+
+from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
+from flowforge.hooks.contracts import ModelRequest
+from flowforge_plugins.models.anthropic_client import Messages, connect
+from tests.modelserver import ModelServer, Reply, model_server, refuse
+
+SCHEMA = {"type": "object", "properties": {"hunks": {"type": "array"}}, "additionalProperties": False}
+REQUEST = ModelRequest(model="claude-sonnet-5-5", system="rules " * 20, prompt="a question", schema=SCHEMA)
+LONG = json.dumps({"hunks": ["x" * 400]})
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with model_server() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(server: ModelServer) -> Messages:
+    return connect({"anthropic_api_key": server.key, "base_url": server.url, "timeout": "20"})
+
+
+def failure(provider: Messages, deadline: float = 5.0) -> FlowForgeError:
+    with pytest.raises(FlowForgeError) as caught:
+        provider.complete(REQUEST, deadline)
+    return caught.value
+
+
+def test_an_answer_comes_back_with_what_it_was_billed(server: ModelServer, provider: Messages) -> None:
+    server.answer(Reply(text=LONG))
+    answer = provider.complete(REQUEST, 5.0)
+    assert (answer.text, answer.stop) == (LONG, "end")
+    assert answer.request_id.startswith("req_")
+    assert answer.usage.input == server.billed.input
+    assert answer.usage.output == server.billed.output
+    assert answer.usage.cache_write == server.billed.cache_write > 0
+
+
+def test_the_shared_part_is_read_from_the_cache_the_second_time(
+    server: ModelServer, provider: Messages
+) -> None:
+    provider.complete(REQUEST, 5.0)
+    second = provider.complete(REQUEST, 5.0)
+    assert second.usage.cache_write == 0
+    assert second.usage.cache_read == server.billed.cache_read > 0
+
+
+def test_the_request_is_as_documented(server: ModelServer, provider: Messages) -> None:
+    provider.complete(REQUEST, 5.0)
+    (seen,) = server.messages
+    assert seen.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+    assert seen.body["system"] == [
+        {"type": "text", "text": REQUEST.system, "cache_control": {"type": "ephemeral"}}
+    ]
+    assert seen.body["messages"] == [{"role": "user", "content": "a question"}]
+    assert (seen.body["max_tokens"], seen.body["stream"]) == (REQUEST.max_output, True)
+    assert "tools" not in seen.body
+
+
+def test_an_effort_is_sent_only_when_it_is_set(server: ModelServer) -> None:
+    low = connect({"anthropic_api_key": server.key, "base_url": server.url, "effort": "low"})
+    low.complete(REQUEST, 5.0)
+    assert server.messages[0].body["output_config"]["effort"] == "low"
+
+
+@pytest.mark.parametrize(
+    ("said", "stop"),
+    [
+        ("end_turn", "end"),
+        ("stop_sequence", "end"),
+        ("max_tokens", "max_tokens"),
+        ("model_context_window_exceeded", "max_tokens"),
+        ("refusal", "refusal"),
+        ("pause_turn", "other"),
+        ("tool_use", "other"),
+        ("a_word_of_tomorrow", "other"),
+    ],
+)
+def test_stop_reasons_are_mapped(server: ModelServer, provider: Messages, said: str, stop: str) -> None:
+    server.answer(Reply(stop=said))
+    assert provider.complete(REQUEST, 5.0).stop == stop
+
+
+STATUSES = [
+    (429, Temporary, Reason.MODEL_UNAVAILABLE),
+    (500, Temporary, Reason.MODEL_UNAVAILABLE),
+    (502, Temporary, Reason.MODEL_UNAVAILABLE),
+    (503, Temporary, Reason.MODEL_UNAVAILABLE),
+    (504, Temporary, Reason.MODEL_UNAVAILABLE),
+    (529, Temporary, Reason.MODEL_UNAVAILABLE),
+    (408, Temporary, Reason.MODEL_UNAVAILABLE),
+    (413, Refused, Reason.TOO_LARGE),
+    (400, Broken, Reason.MODEL_UNAVAILABLE),
+    (401, Broken, Reason.CONFIGURATION),
+    (402, Broken, Reason.MODEL_UNAVAILABLE),
+    (403, Broken, Reason.CONFIGURATION),
+    (404, Broken, Reason.CONFIGURATION),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "reason"), STATUSES)
+def test_every_documented_error_has_its_kind(
+    server: ModelServer, provider: Messages, status: int, kind: type[FlowForgeError], reason: Reason
+) -> None:
+    error = {408: "timeout_error"}.get(status, "")
+    server.answer(refuse(status, error=error))
+    caught = failure(provider)
+    assert (type(caught), caught.reason) == (kind, reason)
+    assert caught.next_action
+    assert server.key not in caught.sentence
+    assert server.billed.calls == 0
+
+
+def test_one_failure_is_one_request_since_retries_cost_money(server: ModelServer, provider: Messages) -> None:
+    server.answer(refuse(500))
+    failure(provider)
+    assert len(server.messages) == 1
+
+
+def test_a_prompt_that_is_too_long_is_refused_and_not_broken(server: ModelServer, provider: Messages) -> None:
+    server.answer(refuse(400, message="prompt is too long: 1200000 tokens > 1000000 maximum"))
+    assert isinstance(failure(provider), Refused)
+
+
+def test_a_spend_limit_is_no_rate_limit(server: ModelServer, provider: Messages) -> None:
+    server.answer(refuse(429, message="You have reached your specified spend limit"))
+    assert isinstance(failure(provider), Broken)
+
+
+@pytest.mark.parametrize(
+    ("headers", "low", "high"),
+    [
+        ({"retry_after": "7"}, 7, 7),
+        ({"retry_after": "2.5"}, 2.5, 2.5),
+        ({"retry_after_ms": "1500"}, 1.5, 1.5),
+        ({"retry_after": "soon"}, 10, 10),
+        ({"retry_after": "-5"}, 10, 10),
+        ({}, 10, 10),
+    ],
+)
+def test_the_servers_own_delay_is_kept(
+    server: ModelServer, provider: Messages, headers: dict[str, str], low: float, high: float
+) -> None:
+    server.answer(refuse(429, **headers))
+    caught = failure(provider)
+    assert isinstance(caught, Temporary)
+    assert low <= caught.delay <= high
+
+
+def test_a_delay_may_be_a_date(server: ModelServer, provider: Messages) -> None:
+    server.answer(refuse(529, retry_after=formatdate(time.time() + 60, usegmt=True)))
+    caught = failure(provider)
+    assert isinstance(caught, Temporary)
+    assert 50 < caught.delay <= 60
+
+
+@pytest.mark.parametrize("how", ["cut", "error_event", "bad_event", "hang", "drop", "empty", "garbage"])
+def test_a_call_that_broke_after_it_began_returns_what_it_may_have_cost(
+    server: ModelServer, provider: Messages, how: str
+) -> None:
+    server.answer(Reply(text=LONG, how=how))
+    answer = provider.complete(REQUEST, 1.0)
+    assert (answer.stop, answer.text) == ("cut", "")
+    assert answer.usage.output >= max(server.billed.output, REQUEST.max_output)
+    assert answer.usage.input + answer.usage.cache_write >= server.billed.input + server.billed.cache_write
+
+
+@pytest.mark.parametrize("how", ["hang", "trickle"])
+def test_the_deadline_ends_a_call_that_never_ends(server: ModelServer, provider: Messages, how: str) -> None:
+    server.answer(Reply(text=LONG, how=how))
+    started = time.monotonic()
+    assert provider.complete(REQUEST, 0.5).stop == "cut"
+    assert time.monotonic() - started < 5  # the server would go on for 30 s
+
+
+def test_deadlines_leave_no_thread_behind(server: ModelServer, provider: Messages) -> None:
+    for _ in range(5):
+        provider.complete(REQUEST, 5.0)
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+
+def test_no_time_left_asks_nobody(server: ModelServer, provider: Messages) -> None:
+    assert failure(provider, deadline=0.0).reason is Reason.TIMEOUT
+    assert server.seen == []
+
+
+def test_an_unreachable_service_is_temporary_and_costs_nothing() -> None:
+    nobody = connect({"anthropic_api_key": "k", "base_url": "http://127.0.0.1:9"})
+    caught = failure(nobody)
+    assert (type(caught), caught.reason) == (Temporary, Reason.MODEL_UNAVAILABLE)
+
+
+def test_a_redirect_is_not_followed_with_the_key(server: ModelServer, provider: Messages) -> None:
+    with model_server() as other:
+        server.answer(refuse(307, location=f"{other.url}/v1/messages"))
+        failure(provider)
+        assert other.seen == []
+
+
+def test_a_wrong_key_is_the_operators_matter(server: ModelServer) -> None:
+    wrong = connect({"anthropic_api_key": "wrong-key-value", "base_url": server.url})
+    caught = failure(wrong)
+    assert isinstance(caught, Broken)
+    assert "wrong-key-value" not in caught.sentence + repr(caught.__dict__)
+
+
+def test_the_token_bound_is_never_below_the_bill(server: ModelServer, provider: Messages) -> None:
+    for prompt in ("short", "ü" * 3000, "\u4f60\u597d" * 2000, "\x01" * 500):
+        request = ModelRequest(model="m", system="s" * 50, prompt=prompt, schema=SCHEMA)
+        used = provider.complete(request, 5.0).usage
+        assert provider.count_tokens(request) >= used.input + used.cache_write + used.cache_read
+
+
+def test_the_services_own_count_can_be_asked(server: ModelServer, provider: Messages) -> None:
+    counted = provider.measure_tokens(REQUEST, 5.0)
+    assert 0 < counted < provider.count_tokens(REQUEST)
+    assert [seen.path for seen in server.seen] == ["/v1/messages/count_tokens"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"anthropic_api_key": ""},
+        *({"anthropic_api_key": "k", "timeout": t} for t in ("0", "x", "inf", "-1")),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_once(settings: dict[str, str]) -> None:
+    with pytest.raises(Broken) as caught:
+        connect(settings)
+    assert caught.value.reason is Reason.CONFIGURATION
+
+
+def test_registering_the_provider_does_not_import_its_sdk() -> None:
+    code = "import sys, flowforge_plugins.models.anthropic as p; p.register_model_providers(); print('anthropic' in sys.modules)"
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
