@@ -1,7 +1,7 @@
 """The measuring port that rooms are handed. `flowforge.observe` implements it; `Silent` is for tests and CLI."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -14,13 +14,7 @@ class Telemetry(Protocol):
 
     def gauge(self, name: str, value: float, **labels: str) -> None: ...
 
-    def span(self, name: str, **attributes: str) -> "SpanContext": ...
-
-
-class SpanContext(Protocol):
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *error: object) -> bool | None: ...
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[object]: ...
 
 
 class Silent:
