@@ -23,6 +23,7 @@ class Why(StrEnum):
     TIMEOUT = "timeout"
     MEMORY_LIMIT = "memory_limit"
     OUTPUT_LIMIT = "output_limit"
+    DISK_LIMIT = "no_space"
     CANCELLED = "cancelled"
 
 
@@ -35,6 +36,7 @@ class Limit(StrEnum):
     PROCESSES = "processes"
     CPU = "cpu share"
     FILE_SIZE = "file size"
+    DISK = "disk space"
     NETWORK = "network"
     FILES = "file system"
     SYSTEM_CALLS = "system calls"
@@ -52,6 +54,7 @@ class Command:
     cpu: float = 2.0  # processors
     processes: int = 256  # processes and threads at one time
     file_size: int = 4 * GIGABYTE  # of one file
+    disk: int = 16 * GIGABYTE  # of the whole folder; watched, so it may be passed for a moment
     output: int = 64 * MEGABYTE  # of stdout and stderr together
     network: Network = Network.NONE
 
