@@ -1,0 +1,128 @@
+"""Statements inside one open transaction: SQL with named parameters, or a peewee query over `store.tables`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+import psycopg2
+import psycopg2.extras
+from psycopg2 import sql
+
+from flowforge.core.errors import FlowForgeError
+from flowforge.store.errors import translate
+from flowforge.store.values import to_database, to_python
+
+Row = dict[str, Any]
+Query = str | peewee.Query
+
+
+class Transaction:
+    """Handed out by `Database.transaction`; refuses everything once that has ended.
+
+    In SQL text a parameter is `%(name)s` and a percent sign `%%`. Mappings are stored as jsonb, lists as
+    arrays, `values.as_json(x)` as jsonb whatever it is. Rows come back as dicts by column name.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._callbacks: list[Callable[[], None]] = []
+
+    def rows(self, query: Query, **parameters: object) -> list[Row]:
+        with self._executed(query, parameters) as cursor:
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, map(to_python, row), strict=True)) for row in cursor]
+
+    def row(self, query: Query, **parameters: object) -> Row | None:
+        """The only row, or None.
+
+        Raises:
+            RuntimeError: there are more; the query is not the question the caller meant.
+        """
+        found = self.rows(query, **parameters)
+        if len(found) > 1:
+            raise RuntimeError(f"expected at most one row, got {len(found)}")
+        return found[0] if found else None
+
+    def value(self, query: Query, **parameters: object) -> Any:
+        """The first column of the only row, or None."""
+        found = self.row(query, **parameters)
+        return next(iter(found.values())) if found else None
+
+    def run(self, query: Query, **parameters: object) -> int:
+        """Run a statement; returns how many rows it touched."""
+        with self._executed(query, parameters) as cursor:
+            return int(cursor.rowcount)
+
+    def insert(self, table: str, *rows: Mapping[str, object]) -> None:
+        """Insert rows that all have the same columns, in one statement."""
+        if not rows:
+            return
+        names = list(rows[0])
+        statement = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(
+            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
+        )
+        values = [tuple(to_database(row[name]) for name in names) for row in rows]
+        with self._cursor() as cursor, _translated():
+            psycopg2.extras.execute_values(cursor, statement, values, page_size=1000)
+
+    def notify(self, channel: str, payload: str = "") -> None:
+        """Signal listeners when (and only when) this transaction commits."""
+        self.run("SELECT pg_notify(%(channel)s, %(payload)s)", channel=channel, payload=payload)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo only this block when it raises, so that the transaction can go on."""
+        self.run("SAVEPOINT here")
+        try:
+            yield
+        except BaseException:
+            self.run("ROLLBACK TO SAVEPOINT here")
+            raise
+        finally:
+            if not self._connection.closed:
+                self.run("RELEASE SAVEPOINT here")
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call once the transaction has committed; dropped when it is rolled back."""
+        self._callbacks.append(callback)
+
+    def end(self, *, committed: bool) -> list[Callable[[], None]]:
+        """Refuse everything from now on; returns what is to be called."""
+        self._connection = None
+        return self._callbacks if committed else []
+
+    @contextmanager
+    def _executed(self, query: Query, parameters: Mapping[str, object]) -> Iterator[Any]:
+        with self._cursor() as cursor, _translated():
+            if isinstance(query, str):
+                cursor.execute(query, {name: to_database(value) for name, value in parameters.items()})
+            else:
+                cursor.execute(*_compiled(query))
+            yield cursor
+
+    def _cursor(self) -> Any:
+        if self._connection is None:
+            raise RuntimeError("this transaction has ended; a statement needs an open one")
+        return self._connection.cursor()
+
+
+_DIALECT: Any = peewee.PostgresqlDatabase(None)  # only knows how SQL is written; it is never connected
+
+
+def _compiled(query: peewee.Query) -> tuple[str, list[object]]:
+    text, parameters = _DIALECT.get_sql_context().sql(query).query()
+    return text, [to_database(value) for value in parameters]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FlowForgeError:
+        raise
+    except psycopg2.Error as error:
+        translated = translate(error)
+        if translated is None:
+            raise
+        raise translated from error

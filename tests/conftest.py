@@ -1,0 +1,132 @@
+"""Services for tests: real ones, private ones, started when first asked for.
+
+Each pytest process (so each xdist worker too) has its own PostgreSQL and Redis: nothing is shared, nothing can be
+left locked by a neighbour that died. FLOWFORGE_TEST_DATABASE_URL (an administrator's url) and
+FLOWFORGE_TEST_REDIS_URL name servers to use instead. A service that cannot be had skips its tests by name on a
+laptop and fails them where CI=true.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from flowforge.core.errors import Refused
+from flowforge.store.admin import Urls, create_database, drop_database, role_urls, upgrade, with_database
+from flowforge.store.database import Database
+from flowforge.wiring.embedded import start_postgres, start_redis
+
+
+def absent(service: str, error: Refused) -> None:
+    words = f"{service} is not here: {error.sentence}; {error.next_action}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(words)
+    pytest.skip(words)
+
+
+@pytest.fixture(scope="session")
+def services_folder() -> Iterator[Path]:
+    """A short path: sockets live in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ff-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(services_folder: Path) -> Iterator[str]:
+    """The url of a PostgreSQL administrator; the server is private to this pytest process."""
+    given = os.environ.get("FLOWFORGE_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    try:
+        server = start_postgres(services_folder / "postgres", durable=False)
+        url = server.__enter__()
+    except Refused as error:
+        absent("PostgreSQL", error)
+        raise
+    yield url
+    server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """Name of a database with everything that `upgrade` makes, to be copied."""
+    name = f"ff_template_{uuid.uuid4().hex[:12]}"
+    create_database(postgres, name)
+    upgrade(with_database(postgres, name))
+    yield name
+    drop_database(postgres, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestDatabase:
+    """A migrated, empty database of one test, and a door to it for each role."""
+
+    __test__ = False
+
+    admin_url: str
+    urls: Urls
+    app: Database
+    system: Database
+
+
+@pytest.fixture
+def database(postgres: str, template: str) -> Iterator[TestDatabase]:
+    name = f"ff_test_{uuid.uuid4().hex[:12]}"
+    create_database(postgres, name, template=template)
+    admin_url = with_database(postgres, name)
+    urls = role_urls(admin_url)
+    made = TestDatabase(admin_url=admin_url, urls=urls, app=Database(urls.app), system=Database(urls.system))
+    yield made
+    made.app.close()
+    made.system.close()
+    drop_database(postgres, name)
+
+
+@pytest.fixture(scope="session")
+def redis_server(services_folder: Path) -> Iterator[str]:
+    given = os.environ.get("FLOWFORGE_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    try:
+        server = start_redis(services_folder / "redis")
+        url = server.__enter__()
+    except Refused as error:
+        absent("Redis", error)
+        raise
+    yield url
+    server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> Iterator[str]:
+    """The url of an empty Redis database; emptied again after the test."""
+    flush(redis_server)
+    yield redis_server
+    flush(redis_server)
+
+
+def flush(url: str) -> None:
+    """FLUSHDB, spoken by hand: only `queues` imports the client."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(unquote(parts.path))
+    else:
+        client = socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379))
+    with client, client.makefile("rwb") as wire:
+        number = parts.path.strip("/") if parts.scheme != "unix" else "0"
+        for line in (f"SELECT {number or 0}", "FLUSHDB"):
+            wire.write(line.encode() + b"\r\n")
+            wire.flush()
+            answer = wire.readline()
+            assert answer.startswith(b"+"), answer
