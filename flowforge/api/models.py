@@ -1,0 +1,312 @@
+"""The shapes of the REST API, version 1: read by the server, the OpenAPI document and our own client alike.
+
+What comes in is strict and refuses unknown fields. What goes out may gain fields in any release, so a reader
+ignores those that it does not know. Imports neither the web framework nor the store.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from flowforge.core.job import (
+    DEFAULT_PRIORITY,
+    MAX_PRIORITY,
+    Job,
+    PriorityClass,
+    Result,
+    State,
+    priority_class,
+)
+
+MAX_WAIT = 60  # seconds of one long poll
+MAX_PAGE = 200
+
+
+class Incoming(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Asked(BaseModel):
+    """Query parameters: text, so numbers are read from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outgoing(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _one_line(text: str) -> str:
+    if any(ord(letter) < ord(" ") or letter == "\x7f" for letter in text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Id = Annotated[UUID, Field(strict=False)]
+Ref = Annotated[Line, Field(max_length=1024)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._/-]*$", max_length=200)]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+VariableValue = Annotated[str, Field(max_length=32_768)]
+IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
+
+
+class JobIn(Incoming):
+    """A job to submit."""
+
+    repository: Id = Field(description="id of a repository of your organization")
+    branch: Annotated[Ref, Field(min_length=1)] = Field(
+        description="the branch to bring up to date, without refs/heads/"
+    )
+    target: Ref = Field(
+        default="", description='the branch to rebase onto; "" = the repository\'s default branch'
+    )
+    task: Annotated[Word, Field()] | Annotated[str, Field(max_length=0)] = Field(
+        default="rebase",
+        description="a shipped or your organization's pipeline; \"\" = the repository's own file",
+    )
+    pipeline: str = Field(
+        default="", max_length=65_536, description='pipeline definition (YAML); "" = found by `task`'
+    )
+    priority: int = Field(
+        default=DEFAULT_PRIORITY, ge=0, le=MAX_PRIORITY, description="0-3 low, 4-6 normal, 7-9 high"
+    )
+    environment: dict[VariableName, VariableValue] = Field(
+        default_factory=dict, max_length=100, description="variables for the commands that the pipeline runs"
+    )
+    max_attempts: int = Field(default=3, ge=1, le=10)
+
+
+class RetryIn(Incoming):
+    """How to run a finished job again."""
+
+    from_stage: Word | None = Field(
+        default=None, description="stage id to start from; the whole job without it"
+    )
+
+
+class EndingOut(Outgoing):
+    """Why a job ended as it did."""
+
+    result: Result
+    reason: str = Field(
+        description="a word of flowforge/docs/reasons.md, served at /api/docs/problems/{reason}"
+    )
+    sentence: str
+    next_action: str
+    evidence: str
+
+
+class JobOut(Outgoing):
+    """One job. Times are RFC 3339, UTC. Values of `environment` are not shown: they may be secrets."""
+
+    id: UUID
+    repository: UUID
+    user: UUID | None
+    parent_job: UUID | None
+    state: State
+    final: bool
+    priority: int
+    priority_class: PriorityClass
+    branch: str
+    target: str
+    task: str
+    pipeline_source: str
+    environment: list[str] = Field(description="names of the variables")
+    trigger: str
+    retry_from: str
+    attempts: int
+    max_attempts: int
+    worker: str
+    cancel_requested: bool
+    run_after: datetime | None
+    created_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
+    ending: EndingOut | None
+    outputs: dict[str, Any] = Field(description="what the stages reported: artifacts, metrics, commit ids")
+
+
+class JobPage(Outgoing):
+    """One page of jobs, newest first. The next page is in the Link header and in `next_cursor`."""
+
+    jobs: list[JobOut]
+    next_cursor: str | None
+
+
+class EventOut(Outgoing):
+    """Something that happened to a job; `seq` counts from 1 and has no gaps."""
+
+    seq: int
+    kind: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class LogOut(Outgoing):
+    """A piece of a job's log; `offset` and `next_offset` count bytes."""
+
+    offset: int
+    next_offset: int
+    complete: bool = Field(description="the job is final and nothing follows")
+    text: str
+
+
+class ConflictOut(Outgoing):
+    """One conflicted path of a job and what became of it."""
+
+    path: str
+    kind: str
+    method: str = Field(description='the rung that answered; "" = handed back to a person')
+    resolved: bool
+    sentence: str
+    commit: str
+    details: dict[str, Any]
+
+
+class ConflictList(Outgoing):
+    conflicts: list[ConflictOut]
+
+
+class RepositoryIn(Incoming):
+    """A repository to work on."""
+
+    name: Annotated[Line, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
+    url: Annotated[Line, Field(min_length=1, max_length=2048)] = Field(
+        description="https or ssh, without credentials in it"
+    )
+    default_branch: Annotated[Ref, Field(min_length=1)] = "main"
+
+
+class RepositoryPatch(Incoming):
+    """What to change; a field that is left out stays."""
+
+    name: Annotated[Line, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)] | None = None
+    url: Annotated[Line, Field(min_length=1, max_length=2048)] | None = None
+    default_branch: Annotated[Ref, Field(min_length=1)] | None = None
+    is_active: bool | None = None
+
+
+class RepositoryOut(Outgoing):
+    id: UUID
+    name: str
+    url: str
+    host: str
+    default_branch: str
+    is_active: bool
+    created_at: datetime | None
+    last_synced_at: datetime | None
+
+
+class RepositoryList(Outgoing):
+    repositories: list[RepositoryOut]
+    next_cursor: str | None
+
+
+class Health(Outgoing):
+    status: str
+
+
+class VersionOut(Outgoing):
+    version: str
+    api: str = Field(description="version of this REST API, the one in its addresses")
+
+
+class ProblemError(Outgoing):
+    detail: str
+    pointer: str | None = Field(default=None, description="JSON pointer into the body")
+    parameter: str | None = Field(default=None, description="name of a query parameter")
+    header: str | None = None
+
+
+class Problem(Outgoing):
+    """RFC 9457. Programs match `reason`; people read `detail` and `next_action`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    reason: str
+    next_action: str | None = None
+    evidence: str | None = None
+    errors: list[ProblemError] | None = None
+
+
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+Cursor = Annotated[str, Field(max_length=200)]
+
+
+class JobListQuery(Asked):
+    state: State | None = None
+    repository: UUID | None = None
+    branch: Ref | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class JobQuery(Asked):
+    wait: Annotated[int, Field(ge=0, le=MAX_WAIT)] = Field(
+        default=0, description="seconds to wait for the job's next change of state"
+    )
+
+
+class LogQuery(Asked):
+    offset: Annotated[int, Field(ge=0, le=1 << 40)] = 0
+    limit: Annotated[int, Field(ge=1, le=1 << 20)] = Field(default=1 << 16, description="bytes")
+
+
+class RepositoryListQuery(Asked):
+    name: Annotated[Line, Field(max_length=200)] | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class NoQuery(Asked):
+    """For handlers that take no parameters: an unknown one is refused rather than ignored."""
+
+
+def job_out(job: Job) -> JobOut:
+    """A job as the API shows it."""
+    ending = job.ending
+    return JobOut(
+        id=job.id,
+        repository=job.repository,
+        user=job.user,
+        parent_job=job.parent_job,
+        state=job.state,
+        final=job.final,
+        priority=job.priority,
+        priority_class=priority_class(job.priority),
+        branch=job.branch,
+        target=job.target,
+        task=job.task,
+        pipeline_source=job.pipeline_source,
+        environment=sorted(job.environment),
+        trigger=job.trigger,
+        retry_from=job.retry_from,
+        attempts=job.attempts,
+        max_attempts=job.max_attempts,
+        worker=job.owner,
+        cancel_requested=job.cancel_requested,
+        run_after=job.run_after,
+        created_at=job.created_at,
+        queued_at=job.queued_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        cancelled_at=job.cancelled_at,
+        ending=EndingOut(
+            result=ending.result,
+            reason=ending.reason,
+            sentence=ending.sentence,
+            next_action=ending.next_action,
+            evidence=ending.evidence,
+        )
+        if ending
+        else None,
+        outputs=dict(job.outputs),
+    )

@@ -1,0 +1,164 @@
+"""The OpenAPI 3.1 document and the validation of requests, both from what the handlers declare.
+
+spectree reads the models from a handler's `json` and `query` annotations and checks requests against them; what
+it finds is answered as a problem without the input. What it cannot say (problem+json, streams, request headers)
+is added to its document here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from types import MethodType
+from typing import Any
+
+import falcon.asgi
+from pydantic import BaseModel, ValidationError
+from spectree import Response, SpecTree
+from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
+
+from flowforge.api.errors import MEDIA_PROBLEM, unreadable
+from flowforge.api.models import Incoming, NoQuery, Problem
+from flowforge.api.operation import Contract, contract_of
+
+Document = dict[str, Any]
+
+_TOKEN = "token"  # noqa: S105 (name of the scheme in the document)
+
+
+def make_spec(version: str) -> SpecTree:
+    """One spec for one app: spectree keeps the models that it meets."""
+    return SpecTree(
+        "falcon-asgi",
+        before=_before,
+        after=_after,
+        validation_error_model=Problem,
+        naming_strategy=lambda model: model.__name__,
+        nested_naming_strategy=lambda _parent, child: child,
+        title="FlowForge",
+        description="Keeps branches mergeable: rebase, resolve, validate, test, push, and refuse when in doubt.",
+        version=version,
+        page_templates={},
+        security_schemes=[
+            SecurityScheme(
+                name=_TOKEN,
+                data=SecuritySchemeData(
+                    type=SecureType.HTTP, scheme="bearer", description="A token that begins with ff_"
+                ),
+            )
+        ],
+    )
+
+
+def bind(spec: SpecTree, resource: object) -> None:
+    """Put validation around every handler of `resource`.
+
+    Raises:
+        TypeError: a handler has no contract, so nobody said who may call it.
+    """
+    for name, handler, contract in handlers(resource):
+        wrapped = spec.validate(
+            query=NoQuery,  # unless the handler's annotation says otherwise
+            resp=_answers(contract),
+            tags=[contract.tag],
+            security={_TOKEN: [str(contract.needs)]} if contract.needs else None,
+            operation_id=contract.name,
+        )(handler)
+        setattr(resource, name, MethodType(wrapped, resource))
+
+
+def handlers(resource: object) -> Iterator[tuple[str, Callable[..., Any], Contract]]:
+    for name in dir(type(resource)):
+        if not name.startswith("on_"):
+            continue
+        handler = getattr(type(resource), name)
+        contract = contract_of(handler)
+        if contract is None:
+            raise TypeError(f"{type(resource).__name__}.{name} has no contract")
+        yield name, handler, contract
+
+
+def _answers(contract: Contract) -> Response:
+    coded = {f"HTTP_{status}": model for status, model in contract.answers.items()}
+    return Response(**coded)
+
+
+def _before(
+    req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    error: Exception | None,
+    resource: object,
+    adapter: object,
+) -> None:
+    if isinstance(error, ValidationError):
+        raise unreadable(error, "body" if error.title in _BODIES else "parameter") from None
+
+
+def _subclasses(kind: type[BaseModel]) -> Iterator[str]:
+    yield from (model.__name__ for model in kind.__subclasses__())
+
+
+_BODIES = frozenset(_subclasses(Incoming))
+
+
+def _after(
+    req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    error: Exception | None,
+    resource: object,
+    adapter: object,
+) -> None:
+    if error is not None:
+        raise TypeError(f"{type(resource).__name__} answered with another shape than it declares") from error
+
+
+def document(spec: SpecTree, app: "falcon.asgi.App[Any, Any]", contracts: Mapping[str, Contract]) -> Document:
+    """The whole document, once every route is added. `contracts` by operationId."""
+    spec.app = app
+    made: Document = spec.spec
+    made["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+    made["paths"] = {path: made["paths"][path] for path in sorted(made["paths"])}
+    for path in made["paths"].values():
+        for operation in path.values():
+            _complete(operation, contracts[operation["operationId"]])
+    return made
+
+
+def _complete(operation: Document, contract: Contract) -> None:
+    """Say what spectree does not: problems, other media types, request headers."""
+    responses = operation["responses"]
+    body, parameters = "requestBody" in operation, bool(operation["parameters"])
+    responses.pop("422", None)
+    for status in refusals(contract, body=body, parameters=parameters):
+        responses[str(status)] = _problem(status)
+    for status, media in contract.media.items():
+        content = responses[str(status)].setdefault("content", {})
+        content[media] = {"schema": {"type": "string"}}
+    for name, meaning in contract.headers.items():
+        operation["parameters"].append(
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": meaning,
+            }
+        )
+    operation["responses"] = {code: responses[code] for code in sorted(responses)}
+
+
+def refusals(contract: Contract, *, body: bool, parameters: bool) -> list[int]:
+    """Every status with which this operation may refuse."""
+    statuses = set(contract.refuses) | {500}
+    if contract.needs is not None:
+        statuses |= {401, 403, 503}
+    if body:
+        statuses |= {400, 413, 415, 422}
+    if parameters:
+        statuses |= {422}
+    return sorted(statuses)
+
+
+def _problem(status: int) -> Document:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

@@ -1,0 +1,197 @@
+"""The REST API as typed Python calls: shapes of `flowforge.api.models` in and out, the house's errors raised.
+
+Reads are tried again when the connection fails; what changes something is sent once, with an Idempotency-Key
+where a repetition would make a second job.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx2
+import stamina
+from pydantic import BaseModel, ValidationError
+
+from flowforge.api.models import (
+    ConflictList,
+    EventOut,
+    JobIn,
+    JobOut,
+    JobPage,
+    LogOut,
+    RepositoryIn,
+    RepositoryList,
+    RepositoryOut,
+    RetryIn,
+    VersionOut,
+)
+from flowforge.cli.problems import refuse, unreachable
+from flowforge.cli.server import Server
+from flowforge.core.errors import Broken, Reason
+
+Shape = TypeVar("Shape", bound=BaseModel)
+Parameters = Mapping[str, str | int | list[str]]
+
+ATTEMPTS = 4
+CONNECT, ANSWER = 5.0, 30.0  # seconds
+REOPEN = 0.5  # seconds between two streams
+NO_CONTENT = HTTPStatus.NO_CONTENT
+SILENCE = 60.0  # seconds without even a heartbeat after which a stream is opened anew
+
+
+class Client:
+    """One server, one token. Close it, or use it as a context manager."""
+
+    def __init__(
+        self, server: Server, *, patience: float = 10.0, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """`patience` is how long, in seconds, reads are tried again."""
+        headers = {"Accept": "application/json", "User-Agent": "flowforge-cli"}
+        if server.token:
+            headers["Authorization"] = f"Bearer {server.token}"
+        self._patience = patience
+        self._sleep = sleep
+        self._url = server.url
+        self._http = httpx2.Client(
+            base_url=server.url,
+            headers=headers,
+            timeout=httpx2.Timeout(ANSWER, connect=CONNECT),
+            follow_redirects=False,  # the token is for this server alone
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def version(self) -> VersionOut:
+        return self._get("/version", VersionOut)
+
+    def submit(self, job: JobIn, idempotency_key: str) -> JobOut:
+        """Submit a job; the same key and body give the same job again."""
+        return self._send("POST", "/api/v1/jobs", JobOut, job, {"Idempotency-Key": idempotency_key})
+
+    def job(self, job: UUID, *, wait: int = 0) -> JobOut:
+        """One job; with `wait`, at its next change of state or after that many seconds."""
+        return self._get(f"/api/v1/jobs/{job}", JobOut, {"wait": wait} if wait else {}, wait)
+
+    def jobs(self, filters: Parameters, cursor: str | None = None) -> JobPage:
+        return self._get("/api/v1/jobs", JobPage, {**filters, **({"cursor": cursor} if cursor else {})})
+
+    def cancel(self, job: UUID) -> JobOut:
+        return self._send("POST", f"/api/v1/jobs/{job}/cancel", JobOut)
+
+    def retry(self, job: UUID, from_stage: str | None = None) -> JobOut:
+        """A new job that runs `job` again, whole or from a stage."""
+        return self._send("POST", f"/api/v1/jobs/{job}/retry", JobOut, RetryIn(from_stage=from_stage))
+
+    def log(self, job: UUID, offset: int = 0, limit: int = 1 << 16) -> LogOut:
+        return self._get(f"/api/v1/jobs/{job}/logs", LogOut, {"offset": offset, "limit": limit})
+
+    def conflicts(self, job: UUID) -> ConflictList:
+        return self._get(f"/api/v1/jobs/{job}/conflicts", ConflictList)
+
+    def events(self, job: UUID, after: int = 0) -> Iterator[EventOut]:
+        """A job's events as they happen, each once and in order, until the job is final.
+
+        A stream that breaks is opened anew behind the last event that was seen; the server says with an empty
+        answer that nothing will follow.
+
+        Raises:
+            Temporary: the server stayed away for longer than the patience.
+        """
+        while True:
+            try:
+                with self._open_events(job, after) as source:
+                    refuse(source.response)
+                    if source.response.status_code == NO_CONTENT:
+                        return
+                    for message in source:
+                        event = _shaped(EventOut, message.data)
+                        after = event.seq
+                        yield event
+            except httpx2.SSEError as error:
+                raise Broken(
+                    Reason.SERVICE_UNAVAILABLE,
+                    f"{self._url} answered with something else than a stream of events",
+                    next_action="see whether a proxy in between can pass server-sent events",
+                ) from error
+            except httpx2.TransportError:
+                self.job(job)  # with patience: raises where the server stays away
+            self._sleep(REOPEN)
+
+    def repositories(self, name: str | None = None, cursor: str | None = None) -> RepositoryList:
+        chosen = {"name": name, "cursor": cursor}
+        return self._get("/api/v1/repositories", RepositoryList, {k: v for k, v in chosen.items() if v})
+
+    def repository(self, repository: UUID) -> RepositoryOut:
+        return self._get(f"/api/v1/repositories/{repository}", RepositoryOut)
+
+    def add_repository(self, repository: RepositoryIn) -> RepositoryOut:
+        return self._send("POST", "/api/v1/repositories", RepositoryOut, repository)
+
+    def remove_repository(self, repository: UUID) -> None:
+        self._request("DELETE", f"/api/v1/repositories/{repository}")
+
+    def _open_events(self, job: UUID, after: int) -> AbstractContextManager[httpx2.EventSource]:
+        headers = {"Last-Event-ID": str(after)} if after else {}
+        timeout = httpx2.Timeout(SILENCE, connect=CONNECT)
+        return self._http.sse(f"/api/v1/jobs/{job}/events", headers=headers, timeout=timeout)
+
+    def _get(
+        self, path: str, shape: type[Shape], parameters: Parameters | None = None, wait: int = 0
+    ) -> Shape:
+        timeout = httpx2.Timeout(ANSWER + wait, connect=CONNECT)
+        try:
+            for attempt in stamina.retry_context(
+                on=httpx2.TransportError, attempts=ATTEMPTS, timeout=self._patience
+            ):
+                with attempt:
+                    response = self._http.get(path, params=parameters, timeout=timeout)
+        except httpx2.TransportError as error:
+            raise unreachable(self._url, error) from error
+        refuse(response)
+        return _shaped(shape, response.content)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        shape: type[Shape],
+        body: BaseModel | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Shape:
+        return _shaped(shape, self._request(method, path, body, headers).content)
+
+    def _request(
+        self, method: str, path: str, body: BaseModel | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        sent = body.model_dump_json(exclude_defaults=True).encode() if body else None
+        kinds = {"Content-Type": "application/json"} if body else {}
+        try:
+            response = self._http.request(method, path, content=sent, headers={**kinds, **(headers or {})})
+        except httpx2.TransportError as error:
+            raise unreachable(self._url, error) from error
+        refuse(response)
+        return response
+
+
+def _shaped(shape: type[Shape], data: bytes | str) -> Shape:
+    try:
+        return shape.model_validate_json(data)
+    except ValidationError as error:
+        raise Broken(
+            Reason.SERVICE_UNAVAILABLE,
+            f"the server's answer is no {shape.__name__} that this version of flowforge reads",
+            next_action="compare `flowforge --version` with the server's /version",
+        ) from error
