@@ -1,0 +1,298 @@
+"""Merge three rows of pieces: contents by key, order by three-way matching of the keys.
+
+Where a piece is and what it holds are decided apart, so one side may move or reorder what the other edits.
+What cannot be decided is noted with the places it concerns and filled with upstream's text; the caller answers
+only the hunks that no such place touches.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from flowforge.core.conflict import split_lines
+from flowforge.merge import imports
+from flowforge.merge.doubt import Doubt
+from flowforge.merge.entities import Body, Key, Piece, Role, Span, identify, open_piece
+from flowforge.merge.lines import Changed, Chunk, diff3, merged
+from flowforge.merge.syntax import leaves
+from flowforge.merge.tokens import Token, cut, merge_tokens
+
+Row = Sequence[Piece]
+Spans = tuple[Span, Span, Span]  # base, upstream, commit
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A place that was not decided, and why."""
+
+    spans: Spans
+    doubt: Doubt
+
+
+@dataclass(slots=True)
+class Placed:
+    """A piece of the result with the blank lines before it."""
+
+    key: Key
+    lead: bytes
+    text: bytes
+    added: bool = False  # by one side, here
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One version of a container, by key and by place."""
+
+    row: Row
+    low: int
+
+    def span(self, part: slice, whole: Span) -> Span:
+        start = self.row[part.start - 1].span.end if part.start else self.low
+        end = self.row[part.stop - 1].span.end if part.stop > part.start else start
+        return Span(whole.source, start, end)
+
+
+@dataclass
+class Weaver:
+    """Merges three versions of a file; `tick` raises `Doubt` when time is up."""
+
+    tick: Callable[[], None]
+    open: list[Open] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)  # rules that were needed, for the report
+
+    def bodies(self, base: Body, upstream: Body, commit: Body) -> bytes:
+        """The merged text of a container."""
+        self.tick()
+        bodies = base, upstream, commit
+        header = self.text((base.header, upstream.header, commit.header))
+        rows = identify(*(body.pieces for body in bodies))
+        row = _Rows(self, bodies, rows).merge()
+        tail = _three(base.tail, upstream.tail, commit.tail)
+        footer = self.text((base.footer, upstream.footer, commit.footer))
+        return header + row + tail + footer
+
+    def piece(self, base: Piece, upstream: Piece, commit: Piece) -> bytes:
+        """The merged text of one piece that all three have."""
+        texts = base.text, upstream.text, commit.text
+        easy = _easy(*texts)
+        if easy is not None:
+            return easy
+        inner = open_piece(base), open_piece(upstream), open_piece(commit)
+        if inner[0] is not None and inner[1] is not None and inner[2] is not None:
+            return self.bodies(inner[0], inner[1], inner[2])
+        spans = base.span, upstream.span, commit.span
+        if base.role is Role.IMPORT:
+            return self.attempt(spans, lambda: self._names(base, upstream, commit))
+        return self.text(spans)
+
+    def _names(self, base: Piece, upstream: Piece, commit: Piece) -> bytes:
+        self.used.add("import names")
+        return imports.merge_names(base, upstream, commit)
+
+    def text(self, spans: Spans) -> bytes:
+        """Lines, then tokens where lines conflict."""
+        texts = [span.text for span in spans]
+        easy = _easy(*texts)
+        return easy if easy is not None else self.attempt(spans, lambda: self.lines(spans))
+
+    def attempt(self, spans: Spans, merge: Callable[[], bytes]) -> bytes:
+        """`merge()`, or upstream's text and a note that this place is open."""
+        try:
+            return merge()
+        except Doubt as doubt:
+            if doubt.why == "out_of_time":
+                raise
+            self.open.append(Open(spans, doubt))
+            return spans[1].text
+
+    def lines(self, spans: Spans) -> bytes:
+        self.tick()
+        lines = [split_lines(span.text) for span in spans]
+        starts = [_offsets(span.start, side) for span, side in zip(spans, lines, strict=True)]
+        parts: list[bytes] = []
+        for chunk in diff3(*lines):
+            ranges = chunk.base, chunk.upstream, chunk.commit
+            text = merged(
+                chunk.changed, *(b"".join(side[part]) for side, part in zip(lines, ranges, strict=True))
+            )
+            if text is None:
+                places = [
+                    Span(span.source, offsets[part.start], offsets[part.stop])
+                    for span, offsets, part in zip(spans, starts, ranges, strict=True)
+                ]
+                text = self._tokens((places[0], places[1], places[2]))
+            parts.append(text)
+        return b"".join(parts)
+
+    def _tokens(self, spans: Spans) -> bytes:
+        self.used.add("tokens")
+        base, upstream, commit = (_cut(span) for span in spans)
+        return merge_tokens(base, upstream, commit)
+
+
+@dataclass
+class _Rows:
+    """One container on its way."""
+
+    weaver: Weaver
+    bodies: tuple[Body, Body, Body]
+    rows: tuple[Row, ...]
+    placed: list[Placed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.known: tuple[dict[Key, Piece], ...] = tuple(
+            {piece.key: piece for piece in row if piece.role is not Role.PLAIN} for row in self.rows
+        )
+
+    def merge(self) -> bytes:
+        for chunk in diff3(*([piece.key for piece in row] for row in self.rows)):
+            self._chunk(chunk)
+        return b"".join(_joined(self.placed))
+
+    def _chunk(self, chunk: Chunk) -> None:
+        base, upstream, commit = (
+            row[part] for row, part in zip(self.rows, (chunk.base, chunk.upstream, chunk.commit), strict=True)
+        )
+        if chunk.changed is Changed.NOBODY:
+            for b, u, c in zip(base, upstream, commit, strict=True):
+                text = u.text if b.role is Role.PLAIN and b.text == c.text else self.weaver.piece(b, u, c)
+                self.placed.append(Placed(u.key, _three(b.lead, u.lead, c.lead), text))
+            return
+        mark = len(self.placed)
+        try:
+            self._changed(chunk, base, upstream, commit)
+        except Doubt as doubt:
+            del self.placed[mark:]
+            if doubt.why == "out_of_time":
+                raise
+            self.weaver.open.append(Open(self._spans(chunk), doubt))
+            self.placed.extend(Placed(u.key, u.lead, u.text) for u in upstream)
+
+    def _changed(self, chunk: Chunk, base: Row, upstream: Row, commit: Row) -> None:
+        if chunk.changed is Changed.CONFLICT and any(
+            p.role is Role.PLAIN for p in (*base, *upstream, *commit)
+        ):
+            self._as_text(chunk, base, upstream, commit)
+            return
+        self._check_removed(base, 1, 2)
+        self._check_removed(base, 2, 1)
+        added = [p for p in upstream if p.key not in self.known[0]]
+        if chunk.changed is Changed.COMMIT:
+            for piece in commit:
+                self._place(piece, 2, 1)
+            return
+        for piece in upstream:
+            self._place(piece, 1, 2)
+        if chunk.changed is Changed.CONFLICT:
+            self._insert(added, commit)
+
+    def _as_text(self, chunk: Chunk, base: Row, upstream: Row, commit: Row) -> None:
+        """Statements among what both sides changed: merge the stretch as text."""
+        spans = self._spans(chunk)
+        keys = [{p.key for p in row if p.role is not Role.PLAIN} for row in (base, upstream, commit)]
+        for here, known in zip(keys, self.known, strict=True):
+            if any(key in known and key not in here for other in keys for key in other):
+                raise Doubt("moved", "a definition was moved among statements that both sides changed")
+        text = self.weaver.lines(spans)
+        self.placed.append(Placed(("", text, b""), b"", text))
+
+    def _check_removed(self, base: Row, remover: int, keeper: int) -> None:
+        for piece in base:
+            kept = self.known[keeper].get(piece.key)
+            if piece.key in self.known[remover] or kept is None:
+                continue
+            if kept.text != piece.text:
+                who, other = ("upstream", "the commit") if remover == 1 else ("the commit", "upstream")
+                name = piece.key[1].decode("utf-8", "replace")
+                raise Doubt("deleted_and_changed", f"{who} removed {name!r}, which {other} changed")
+
+    def _place(self, piece: Piece, own: int, other: int) -> None:
+        """Put one piece of side `own` into the result, merged with what the other side made of it."""
+        before, theirs = self.known[0].get(piece.key), self.known[other].get(piece.key)
+        if piece.role is Role.PLAIN or (before is None and theirs is None):
+            self.placed.append(Placed(piece.key, piece.lead, piece.text, added=True))
+            return
+        if any(placed.key == piece.key for placed in self.placed):
+            return
+        if before is None:
+            if theirs is not None and theirs.text != piece.text:
+                name = piece.key[1].decode("utf-8", "replace")
+                raise Doubt("same_name_added", f"both sides added {name!r}, differently")
+            self.placed.append(Placed(piece.key, piece.lead, piece.text))
+            return
+        if theirs is None:
+            return  # removed by the other side; `_check_removed` saw that this one left it alone
+        upstream, commit = (piece, theirs) if own == 1 else (theirs, piece)
+        self.placed.append(Placed(piece.key, piece.lead, self.weaver.piece(before, upstream, commit)))
+
+    def _insert(self, added: Sequence[Piece], commit: Row) -> None:
+        """Put what the commit added among upstream's pieces, after the piece that it followed."""
+        fresh = [p for p in commit if p.key not in self.known[0] and p.key not in self.known[1]]
+        if any(p.ordered for p in added) and any(p.ordered for p in fresh):
+            raise Doubt("two_ordered_inserts", "both sides added something at one place where order matters")
+        if fresh and added:
+            self.weaver.used.add("imports" if fresh[0].role is Role.IMPORT else "definitions")
+        here = len(self.placed)
+        for index, piece in enumerate(commit):
+            if piece not in fresh:
+                continue
+            new = Placed(piece.key, piece.lead, piece.text, added=True)
+            at = self._after(commit[index - 1].key if index else None, here)
+            self.placed.insert(at, new)
+            here += 1
+
+    def _after(self, key: Key | None, end: int) -> int:
+        """The place after the piece `key` and after what upstream added there; upstream's come first."""
+        at = next((i + 1 for i in range(end - 1, -1, -1) if self.placed[i].key == key), None)
+        if at is None:
+            return end
+        fresh = {p.key for p in self.rows[1] if p.key not in self.known[0]}
+        while at < len(self.placed) and self.placed[at].key in fresh:
+            at += 1
+        return at
+
+    def _spans(self, chunk: Chunk) -> Spans:
+        parts = chunk.base, chunk.upstream, chunk.commit
+        base, upstream, commit = (
+            _Side(row, body.header.end).span(part, body.header)
+            for row, body, part in zip(self.rows, self.bodies, parts, strict=True)
+        )
+        return base, upstream, commit
+
+
+def _joined(placed: Iterable[Placed]) -> Iterable[bytes]:
+    """The text of placed pieces; two that were added side by side get the wider gap of the two."""
+    before: Placed | None = None
+    for piece in placed:
+        lead = piece.lead
+        if before is not None and piece.added and before.added and len(before.lead) > len(lead):
+            lead = before.lead
+        if before is not None and before.text and not before.text.endswith(b"\n"):
+            raise Doubt("no_final_newline", "something was added after a last line without a line end")
+        yield lead
+        yield piece.text
+        before = piece
+
+
+def _three(base: bytes, upstream: bytes, commit: bytes) -> bytes:
+    """Blank lines: whoever changed them; upstream's where both did."""
+    return commit if base == upstream else upstream
+
+
+def _easy(base: bytes, upstream: bytes, commit: bytes) -> bytes | None:
+    if upstream in {commit, base}:
+        return commit
+    return upstream if base == commit else None
+
+
+def _offsets(start: int, lines: Sequence[bytes]) -> list[int]:
+    offsets = [start]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    return offsets
+
+
+def _cut(span: Span) -> list[Token]:
+    node = span.source.root.descendant_for_byte_range(span.start, span.end)
+    if node is not None and span.source.has_error and node.has_error:
+        raise Doubt("does_not_parse", "the changed place does not parse on one side")
+    return cut(span.text, leaves(span.source, span.start, span.end), span.start)

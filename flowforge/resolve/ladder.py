@@ -1,0 +1,247 @@
+"""The ladder: rungs from cheap and certain to dear and doubtful, climbed for each conflict.
+
+Pure: a rung is a function handed in, and what may act on its own is the policy's word. Each rung sees the
+conflict with the hunks that lower rungs answered already folded in, so answers of different rungs fit each
+other. A rung that fails is noted and passed; a conflict that is left open says what every rung said.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from flowforge.core.conflict import (
+    Abstain,
+    Candidate,
+    Conflict,
+    Hunk,
+    HunkAnswer,
+    Resolution,
+    Segment,
+    Unresolved,
+    resolve_with,
+)
+from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.resolve.policy import Action, Paths, Policy
+from flowforge.resolve.sentences import hand_back
+
+
+class Need(StrEnum):
+    """What a rung needs of a conflict before it is worth asking."""
+
+    ALL_SIDES = "all_sides"  # a base text too: not a file that both sides added
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One step: its word in pipelines, the rule or resolver behind it, and the function.
+
+    `ask` may raise the errors of the house (a timeout of the pool, a broken plugin) or anything else; the
+    ladder notes it and goes on. It must answer with indexes of the conflict it was handed.
+    """
+
+    name: str  # memory, mechanical, lockfile, document, structural, model, or a plugin's word
+    resolver: str  # which resolver of that rung, for notes
+    ask: Callable[[Conflict], Candidate | Abstain]
+    covers: Callable[[str], bool] = lambda _path: True  # by path
+    needs: frozenset[Need] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What one resolver said about one conflict, for reports and metrics."""
+
+    path: str
+    rung: str
+    resolver: str
+    outcome: str  # answered | partly | abstained | failed | off
+    why: str  # typed word: the abstention's, or the error's reason
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What the ladder made of the conflicts of one commit.
+
+    A resolution with an answer that is not `confirmed` is a proposal: tests must pass, or a person agree,
+    before it may be pushed. Paths in `approve` need a person whatever the tests say.
+    """
+
+    resolutions: tuple[Resolution, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+    approve: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def proposals(self) -> tuple[Resolution, ...]:
+        return tuple(r for r in self.resolutions if any(not answer.confirmed for answer in r.answers))
+
+
+@dataclass(kw_only=True)
+class _Climb:
+    """One conflict on its way up."""
+
+    conflict: Conflict
+    open: Conflict
+    answers: list[HunkAnswer] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, rung: Rung, outcome: str, why: str, sentence: str) -> None:
+        self.notes.append(
+            Note(
+                path=self.conflict.path,
+                rung=rung.name,
+                resolver=rung.resolver,
+                outcome=outcome,
+                why=why,
+                sentence=sentence,
+            )
+        )
+
+
+def climb(conflicts: Sequence[Conflict], rungs: Sequence[Rung], policy: Policy) -> Answers:
+    """Answer what the rungs can and the policy allows; hand back the rest, each with a plain sentence.
+
+    Raises:
+        FlowForgeError: with reason `cancelled` or `lease_lost` only, from a rung: the job is over.
+    """
+    resolutions: list[Resolution] = []
+    unresolved: list[Unresolved] = []
+    notes: list[Note] = []
+    for conflict in conflicts:
+        sentence = _refusal(conflict, policy.paths)
+        if sentence:
+            unresolved.append(Unresolved(conflict=conflict, sentence=sentence))
+            continue
+        climbed = _climb(conflict, rungs, policy)
+        notes.extend(climbed.notes)
+        if climbed.open.hunks:
+            unresolved.append(_unresolved(climbed))
+        else:
+            resolutions.append(resolve_with(conflict, climbed.answers))
+    return Answers(
+        resolutions=tuple(resolutions),
+        unresolved=tuple(unresolved),
+        approve=tuple(r.conflict.path for r in resolutions if policy.paths.asks(r.conflict.path)),
+        notes=tuple(notes),
+    )
+
+
+def _refusal(conflict: Conflict, paths: Paths) -> str:
+    """Why no rung may be asked at all; "" when they may."""
+    if not conflict.resolvable:
+        return hand_back(conflict)
+    return paths.forbids(conflict.path)
+
+
+def _climb(conflict: Conflict, rungs: Sequence[Rung], policy: Policy) -> _Climb:
+    state = _Climb(conflict=conflict, open=conflict)
+    for rung in rungs:
+        if not state.open.hunks:
+            break
+        if not rung.covers(conflict.path):
+            continue
+        if Need.ALL_SIDES in rung.needs and conflict.base is None:
+            state.note(rung, "abstained", "no_base", "both sides added this file, so there is no base text")
+            continue
+        _step(state, rung, policy)
+    return state
+
+
+def _step(state: _Climb, rung: Rung, policy: Policy) -> None:
+    try:
+        said = rung.ask(state.open)
+    except Exception as error:
+        if isinstance(error, FlowForgeError) and error.reason in {Reason.CANCELLED, Reason.LEASE_LOST}:
+            raise
+        state.note(rung, "failed", _reason(error), f"{rung.resolver} failed: {_sentence(error)}")
+        return
+    if isinstance(said, Abstain):
+        state.note(rung, "abstained", said.why, said.sentence)
+        return
+    problem = _misfit(state.open, said)
+    if problem:
+        state.note(rung, "failed", Reason.PLUGIN_FAILED, f"{rung.resolver} {problem}")
+        return
+    _take(state, rung, said, policy)
+
+
+def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
+    allowed = [_judged(answer, policy) for answer in said.answers]
+    taken = [answer for answer in allowed if answer is not None]
+    if not taken:
+        rules = ", ".join(sorted({answer.rule for answer in said.answers}))
+        state.note(
+            rung, "off", "off", f"an answer by {rules or rung.name} was found but is switched off here"
+        )
+        return
+    state.answers.extend(taken)
+    state.open = fold(state.open, taken)
+    left = len(state.open.hunks)
+    outcome = "partly" if left else "answered"
+    state.note(rung, outcome, "", f"answered {len(taken)} of {len(taken) + left} open hunks: {taken[0].why}")
+
+
+def _judged(answer: HunkAnswer, policy: Policy) -> HunkAnswer | None:
+    action = policy.action(answer.rung, answer.rule)
+    if action is Action.OFF:
+        return None
+    return replace(answer, confirmed=answer.confirmed and action is Action.ACT)
+
+
+def fold(conflict: Conflict, answers: Sequence[HunkAnswer]) -> Conflict:
+    """The same conflict with these hunks answered: their texts become bytes between the hunks left.
+
+    Hunks keep their index, so answers to the folded conflict are answers to the whole one.
+    """
+    texts = {answer.index: answer.text for answer in answers}
+    segments: list[Segment] = [b""]
+    for segment in conflict.segments:
+        plain = texts.get(segment.index) if isinstance(segment, Hunk) else segment
+        if isinstance(segment, Hunk) and plain is None:
+            segments += [segment, b""]
+        else:
+            segments[-1] = _plain(segments[-1]) + (plain if isinstance(plain, bytes) else b"")
+    return replace(conflict, segments=tuple(segments))
+
+
+def _plain(segment: Segment) -> bytes:
+    return segment if isinstance(segment, bytes) else b""
+
+
+def _misfit(conflict: Conflict, said: object) -> str:
+    """What is wrong with an answer's shape; a plugin may return anything."""
+    if not isinstance(said, Candidate):
+        return f"answered {type(said).__name__}, not Candidate or Abstain"
+    indexes = [answer.index for answer in said.answers]
+    if not indexes:
+        return "offered no answer and did not abstain"
+    open_ = {hunk.index for hunk in conflict.hunks}
+    if len(set(indexes)) != len(indexes) or not open_.issuperset(indexes):
+        return f"answered hunks {indexes}, open are {sorted(open_)}"
+    return ""
+
+
+def _unresolved(state: _Climb) -> Unresolved:
+    total, left = len(state.conflict.hunks), len(state.open.hunks)
+    where = ", ".join(str(hunk.line) for hunk in state.open.hunks[:5])
+    part = f"{left} of {total} places" if total > 1 else "its one place"
+    sentence = (
+        f"{state.conflict.path!r} was changed on both sides and no rung could answer {part}"
+        f" (from line {where} of git's merged text): a person must decide"
+    )
+    return Unresolved(conflict=state.conflict, sentence=sentence, tried=_tried(state.notes))
+
+
+def _tried(notes: Sequence[Note]) -> Mapping[str, str]:
+    tried: dict[str, list[str]] = {}
+    for note in notes:
+        tried.setdefault(note.rung, []).append(note.sentence)
+    return {rung: "; ".join(dict.fromkeys(sentences)) for rung, sentences in tried.items()}
+
+
+def _reason(error: Exception) -> str:
+    return error.reason.value if isinstance(error, FlowForgeError) else Reason.PLUGIN_FAILED.value
+
+
+def _sentence(error: Exception) -> str:
+    return error.sentence if isinstance(error, FlowForgeError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,93 @@
+"""What a person is told about a conflict that no rung may answer: what each side did, and what to decide."""
+
+from collections.abc import Callable, Mapping
+
+from flowforge.core.conflict import Conflict, Kind
+
+
+def hand_back(conflict: Conflict) -> str:
+    """One or two plain sentences for a conflict that text cannot answer."""
+    return _SAY.get(conflict.kind, _other)(conflict)
+
+
+def _modify_delete(conflict: Conflict) -> str:
+    if conflict.upstream is None:
+        done, other = "upstream deleted", "the commit changed it"
+    else:
+        done, other = "the commit deletes", "upstream changed it"
+    return f"{done} {conflict.path!r} while {other}: decide whether the file stays, and with which change"
+
+
+def _rename_rename(conflict: Conflict) -> str:
+    old = conflict.base.path if conflict.base else conflict.path
+    upstream = conflict.upstream.path if conflict.upstream else "another file"
+    commit = conflict.commit.path if conflict.commit else "another file"
+    return f"upstream renamed {old!r} to {upstream!r}, the commit to {commit!r}: decide which name it has"
+
+
+def _rename_delete(conflict: Conflict) -> str:
+    old = conflict.base.path if conflict.base else conflict.path
+    if conflict.upstream is None:
+        return (
+            f"upstream deleted {old!r}, the commit renamed it to {conflict.path!r}: decide whether it stays"
+        )
+    return f"the commit deletes {old!r}, upstream renamed it to {conflict.path!r}: decide whether it stays"
+
+
+def _rename_add(conflict: Conflict) -> str:
+    return (
+        f"one side renamed a file to {conflict.path!r} and the other added a file of that name: "
+        "decide which one has the name"
+    )
+
+
+def _directory_rename(conflict: Conflict) -> str:
+    return f"one side renamed the folder that {conflict.path!r} was put into by the other: decide where it belongs"
+
+
+def _file_directory(conflict: Conflict) -> str:
+    return f"{conflict.path!r} is a file on one side and a folder on the other: decide which it is"
+
+
+def _binary(conflict: Conflict) -> str:
+    return (
+        f"both sides changed {conflict.path!r}, which is no text: choose upstream's or the commit's version"
+    )
+
+
+def _submodule(conflict: Conflict) -> str:
+    return f"both sides moved the submodule {conflict.path!r}: decide which commit of it is meant"
+
+
+def _mode(conflict: Conflict) -> str:
+    return f"the sides disagree about the file mode of {conflict.path!r}: decide whether it is executable"
+
+
+def _symlink(conflict: Conflict) -> str:
+    return f"the sides disagree about the symbolic link {conflict.path!r}: decide where it points"
+
+
+def _text(conflict: Conflict) -> str:
+    return f"git could not merge {conflict.path!r} and left no places to fill: resolve this file by hand"
+
+
+def _other(conflict: Conflict) -> str:
+    said = f" ({conflict.said.strip()})" if conflict.said.strip() else ""
+    return f"git could not merge {conflict.path!r}{said}: resolve this path by hand"
+
+
+_SAY: Mapping[Kind, Callable[[Conflict], str]] = {
+    Kind.CONTENT: _text,
+    Kind.ADD_ADD: _text,
+    Kind.MODIFY_DELETE: _modify_delete,
+    Kind.RENAME_RENAME: _rename_rename,
+    Kind.RENAME_DELETE: _rename_delete,
+    Kind.RENAME_ADD: _rename_add,
+    Kind.DIRECTORY_RENAME: _directory_rename,
+    Kind.FILE_DIRECTORY: _file_directory,
+    Kind.BINARY: _binary,
+    Kind.SUBMODULE: _submodule,
+    Kind.MODE: _mode,
+    Kind.SYMLINK: _symlink,
+    Kind.OTHER: _other,
+}

@@ -1,0 +1,110 @@
+"""Rules that need no understanding of the code: who really changed something, hunk by hunk.
+
+- both sides made the same edit, or the same up to trailing whitespace;
+- one side changed whitespace only, compared by tokens: the other side's edit stands. In languages where
+  leading whitespace has a meaning (Python, YAML, Makefiles) indentation counts as a change.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from flowforge.plugin import (
+    Abstain,
+    Candidate,
+    Conflict,
+    Hunk,
+    HunkAnswer,
+    ResolveContext,
+    Resolver,
+    hookimpl,
+    split_lines,
+)
+
+_RUNG = "mechanical"
+_INDENTED = re.compile(r"(^|/)(GNUm|M|m)akefile[^/]*$|\.(mk|mak|pyx|pxd|sass|slim|haml|pug|coffee|nim|rst)$")
+_WORD = re.compile(rb"[\w\x80-\xff]+|\s+|[^\w\s]")
+_QUOTES = re.compile(rb"[\"'`]")
+
+
+@hookimpl
+def register_resolvers() -> Sequence[Resolver]:
+    return [Resolver(name="mechanical", rung=_RUNG, load=f"{__name__}:resolve")]
+
+
+def resolve(conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:
+    """Answer each hunk that one rule is sure of; abstain where none is."""
+    indentation = indentation_counts(conflict.path, context)
+    rules: tuple[Callable[[Hunk], HunkAnswer | None], ...] = (
+        _identical,
+        _trailing_whitespace,
+        lambda hunk: _whitespace_only_side(hunk, indentation),
+    )
+    answers = [
+        answer
+        for hunk in conflict.hunks
+        if (answer := next((a for rule in rules if (a := rule(hunk)) is not None), None)) is not None
+    ]
+    if answers:
+        return Candidate(answers=tuple(answers))
+    return Abstain(why="both_changed", sentence="both sides changed more than whitespace, and differently")
+
+
+def indentation_counts(path: str, context: ResolveContext) -> bool:
+    """Whether leading whitespace may carry meaning in this file; unknown languages are not trusted."""
+    if context.language is None or _INDENTED.search(path):
+        return True
+    return context.language.indentation
+
+
+def _identical(hunk: Hunk) -> HunkAnswer | None:
+    if hunk.upstream != hunk.commit:
+        return None
+    return _answer(hunk, hunk.upstream, "identical edits", "both sides made the same edit")
+
+
+def _trailing_whitespace(hunk: Hunk) -> HunkAnswer | None:
+    if _without_trailing(hunk.upstream) != _without_trailing(hunk.commit):
+        return None
+    why = "both sides made the same edit, up to whitespace at line ends; upstream's is kept"
+    return _answer(hunk, hunk.upstream, "same edit, trailing whitespace", why)
+
+
+def _without_trailing(text: bytes) -> list[bytes]:
+    lines = [line.rstrip() for line in split_lines(text)]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _whitespace_only_side(hunk: Hunk, indentation: bool) -> HunkAnswer | None:
+    if not hunk.base.strip():
+        return None  # nothing stood there: blank lines are not a changed side
+    base = tokens(hunk.base, indentation)
+    if tokens(hunk.upstream, indentation) == base:
+        return _answer(hunk, hunk.commit, "whitespace-only side", "upstream changed whitespace only here")
+    if tokens(hunk.commit, indentation) == base:
+        return _answer(hunk, hunk.upstream, "whitespace-only side", "the commit changed whitespace only here")
+    return None
+
+
+def tokens(text: bytes, indentation: bool) -> list[bytes]:
+    """The text without whitespace that has no meaning.
+
+    Lines with a quote are compared whole but for their ends: whitespace may stand inside a string.
+    """
+    found: list[bytes] = []
+    for line in split_lines(text):
+        bare = line.strip()
+        if not bare:
+            continue
+        if indentation:
+            found.append(b"\n" + line[: len(line) - len(line.lstrip())])
+        if _QUOTES.search(bare):
+            found.append(bare)
+        else:
+            found.extend(word for word in _WORD.findall(bare) if not word.isspace())
+    return found
+
+
+def _answer(hunk: Hunk, text: bytes, rule: str, why: str) -> HunkAnswer:
+    return HunkAnswer(index=hunk.index, text=text, rung=_RUNG, rule=rule, why=why)

@@ -1,0 +1,234 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from flowforge.core.conflict import (
+    Abstain,
+    Candidate,
+    Conflict,
+    HunkAnswer,
+    Kind,
+    Version,
+    parse_segments,
+)
+from flowforge.core.errors import Broken, Reason, Refused
+from flowforge.resolve.ladder import Need, Rung, climb, fold
+from flowforge.resolve.policy import Action, Paths, Policy
+
+TEXT = b"""top
+<<<<<<< upstream
+a1
+||||||| base
+a
+=======
+a2
+>>>>>>> commit
+middle
+<<<<<<< upstream
+b1
+||||||| base
+b
+=======
+b2
+>>>>>>> commit
+end
+"""
+ACT = Policy(otherwise=Action.ACT)
+
+
+def version(content: bytes | None = b"x\n", path: str = "src/a.py") -> Version:
+    return Version(path=path, mode="100644", oid="0" * 40, content=content)
+
+
+def conflict(path: str = "src/a.py") -> Conflict:
+    return Conflict(
+        path=path,
+        kind=Kind.CONTENT,
+        base=version(),
+        upstream=version(),
+        commit=version(),
+        segments=parse_segments(TEXT, 7),
+    )
+
+
+def answer(index: int, text: bytes = b"answer\n", *, rung: str = "one", confirmed: bool = True) -> HunkAnswer:
+    return HunkAnswer(index=index, text=text, rung=rung, rule="rule", why="because", confirmed=confirmed)
+
+
+def rung(name: str, ask: Callable[[Conflict], Candidate | Abstain]) -> Rung:
+    return Rung(name=name, resolver=name, ask=ask)
+
+
+def answers(*indexes: int, name: str = "one") -> Rung:
+    return rung(name, lambda _: Candidate(answers=tuple(answer(i, rung=name) for i in indexes)))
+
+
+def abstains(name: str) -> Rung:
+    return rung(name, lambda _: Abstain(why="unsure", sentence=f"{name} is not sure"))
+
+
+def test_hunks_answered_by_different_rungs_make_one_resolution() -> None:
+    found = climb([conflict()], [answers(1), answers(0, name="two")], ACT)
+    assert found.unresolved == ()
+    (resolution,) = found.resolutions
+    assert [a.rung for a in resolution.answers] == ["two", "one"]
+    assert resolution.result == b"top\nanswer\nmiddle\nanswer\nend\n"
+
+
+def test_a_higher_rung_sees_the_answers_of_the_lower_ones_as_text() -> None:
+    seen: list[Conflict] = []
+
+    def look(given: Conflict) -> Abstain:
+        seen.append(given)
+        return Abstain(why="unsure", sentence="no")
+
+    climb([conflict()], [answers(0), rung("two", look)], ACT)
+    assert [hunk.index for hunk in seen[0].hunks] == [1]
+    assert seen[0].segments[0] == b"top\nanswer\nmiddle\n"
+
+
+def test_folding_keeps_bytes_and_hunks_in_turn() -> None:
+    folded = fold(conflict(), [answer(1)])
+    assert [type(segment) is bytes for segment in folded.segments] == [True, False, True]
+    assert folded.segments[-1] == b"middle\nanswer\nend\n"[len(b"") :]
+
+
+def test_rungs_above_a_whole_answer_are_not_asked() -> None:
+    def never(_: Conflict) -> Candidate | Abstain:
+        raise AssertionError
+
+    found = climb([conflict()], [answers(0, 1), rung("two", never)], ACT)
+    assert [note.outcome for note in found.notes] == ["answered"]
+
+
+def test_an_open_conflict_says_what_every_rung_said() -> None:
+    (left,) = climb([conflict()], [abstains("one"), abstains("two")], ACT).unresolved
+    assert left.tried == {"one": "one is not sure", "two": "two is not sure"}
+    assert "a person must decide" in left.sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (Refused(Reason.TIMEOUT, "took too long"), "timeout"),
+        (Broken(Reason.PLUGIN_FAILED, "cannot be imported"), "plugin_failed"),
+        (ValueError("odd"), "plugin_failed"),
+    ],
+)
+def test_a_rung_that_fails_is_noted_and_the_ladder_goes_on(error: Exception, why: str) -> None:
+    def fail(_: Conflict) -> Candidate | Abstain:
+        raise error
+
+    found = climb([conflict()], [rung("one", fail), answers(0, 1, name="two")], ACT)
+    assert len(found.resolutions) == 1
+    assert (found.notes[0].outcome, found.notes[0].why) == ("failed", why)
+
+
+@pytest.mark.parametrize("reason", [Reason.CANCELLED, Reason.LEASE_LOST])
+def test_a_job_that_is_over_stops_the_ladder(reason: Reason) -> None:
+    def fail(_: Conflict) -> Candidate | Abstain:
+        raise Refused(reason, "stop")
+
+    with pytest.raises(Refused):
+        climb([conflict()], [rung("one", fail)], ACT)
+
+
+@pytest.mark.parametrize("said", [None, "text", Candidate(answers=()), Candidate(answers=(answer(7),))])
+def test_an_answer_of_the_wrong_shape_is_a_failure_of_its_rung(said: object) -> None:
+    found = climb([conflict()], [rung("one", lambda _: said)], ACT)  # type: ignore[arg-type,return-value]
+    assert found.notes[0].outcome == "failed"
+    assert len(found.unresolved) == 1
+
+
+def test_the_same_hunk_answered_twice_by_one_rung_is_refused() -> None:
+    found = climb([conflict()], [answers(0, 0)], ACT)
+    assert found.notes[0].outcome == "failed"
+
+
+def test_a_rung_that_must_be_confirmed_gives_proposals() -> None:
+    policy = Policy(actions={"one": Action.CONFIRM}, otherwise=Action.ACT)
+    found = climb([conflict()], [answers(0, 1)], policy)
+    assert [a.confirmed for a in found.resolutions[0].answers] == [False, False]
+    assert found.proposals == found.resolutions
+
+
+def test_a_proposal_is_never_promoted_by_policy() -> None:
+    doubtful = rung("one", lambda _: Candidate(answers=(answer(0, confirmed=False), answer(1))))
+    found = climb([conflict()], [doubtful], ACT)
+    assert [a.confirmed for a in found.resolutions[0].answers] == [False, True]
+
+
+def test_a_rung_that_is_off_answers_nothing_and_says_so() -> None:
+    policy = Policy(actions={"one/rule": Action.OFF}, otherwise=Action.ACT)
+    found = climb([conflict()], [answers(0, 1)], policy)
+    assert found.resolutions == ()
+    assert "switched off" in found.unresolved[0].tried["one"]
+
+
+def test_a_rung_that_needs_a_base_is_passed_where_both_sides_added_the_file() -> None:
+    added = replace(conflict(), kind=Kind.ADD_ADD, base=None)
+    needy = replace(answers(0, 1), needs=frozenset({Need.ALL_SIDES}))
+    found = climb([added], [needy], ACT)
+    assert found.notes[0].why == "no_base"
+
+
+def test_a_rung_is_asked_only_for_paths_it_covers() -> None:
+    blind = replace(answers(0, 1), covers=lambda path: path.endswith(".go"))
+    assert climb([conflict()], [blind], ACT).notes == ()
+
+
+@pytest.mark.parametrize("path", [".github/workflows/ci.yml", "docs/CODEOWNERS", "a/uv.lock", ".gitmodules"])
+def test_a_protected_path_goes_to_a_person(path: str) -> None:
+    found = climb([conflict(path)], [answers(0, 1)], ACT)
+    assert found.resolutions == ()
+    assert "protected" in found.unresolved[0].sentence
+
+
+def test_the_pipeline_can_open_a_protected_path() -> None:
+    policy = Policy(otherwise=Action.ACT, paths=Paths(allowed=("*.lock",)))
+    assert len(climb([conflict("uv.lock")], [answers(0, 1)], policy).resolutions) == 1
+
+
+def test_a_never_path_goes_to_a_person_and_an_ask_path_needs_approval() -> None:
+    policy = Policy(otherwise=Action.ACT, paths=Paths(never=("infra/**",), ask=("src/billing/**",)))
+    found = climb([conflict("infra/a.tf"), conflict("src/billing/b.py")], [answers(0, 1)], policy)
+    assert [u.conflict.path for u in found.unresolved] == ["infra/a.tf"]
+    assert found.approve == ("src/billing/b.py",)
+
+
+OTHER_KINDS = [kind for kind in Kind if kind not in {Kind.CONTENT, Kind.ADD_ADD}]
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_every_other_kind_is_handed_back_with_a_sentence_of_its_own(kind: Kind) -> None:
+    found = climb([replace(conflict(), kind=kind, segments=())], [answers(0)], ACT)
+    assert found.notes == ()
+    assert "'src/a.py'" in found.unresolved[0].sentence
+    assert (
+        "resolve" in found.unresolved[0].sentence
+        or "decide" in found.unresolved[0].sentence
+        or "choose" in found.unresolved[0].sentence
+    )
+
+
+@pytest.mark.parametrize(
+    ("gone", "who"), [("upstream", "upstream deleted"), ("commit", "the commit deletes")]
+)
+def test_modify_delete_says_which_side_did_what(gone: str, who: str) -> None:
+    given = replace(conflict(), kind=Kind.MODIFY_DELETE, segments=())
+    given = replace(given, upstream=None) if gone == "upstream" else replace(given, commit=None)
+    assert climb([given], [], ACT).unresolved[0].sentence.startswith(who)
+
+
+def test_rename_rename_names_all_three_paths() -> None:
+    given = replace(
+        conflict("old.py"),
+        kind=Kind.RENAME_RENAME,
+        segments=(),
+        base=version(path="old.py"),
+        upstream=version(path="up.py"),
+        commit=version(path="mine.py"),
+    )
+    sentence = climb([given], [], ACT).unresolved[0].sentence
+    assert all(name in sentence for name in ("'old.py'", "'up.py'", "'mine.py'"))
