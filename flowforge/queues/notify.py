@@ -1,4 +1,4 @@
-"""`ff:new:{job}`: something new up to here. A signal only: readers fetch from Postgres, and poll it when deaf.
+"""`ff:new:{job}`: something new up to number n of its story. A signal only: readers fetch from Postgres, and poll it when deaf.
 
 The key keeps the last signal for an hour, so that a reader who looks first and subscribes second misses nothing;
 the channel of the same name wakes who waits.
@@ -23,28 +23,6 @@ _RETRY = 1.0  # seconds before an async subscription is tried again
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
-class News:
-    """How far a job's story is written: its last event and how many bytes of log."""
-
-    seq: int = 0
-    logged: int = 0
-
-    def encode(self) -> str:
-        return f"{self.seq} {self.logged}"
-
-    @classmethod
-    def decode(cls, data: bytes | str | None) -> "News":
-        try:
-            seq, logged = (data or b"").split()
-            return cls(seq=int(seq), logged=int(logged))
-        except ValueError:
-            return cls()
-
-    def beyond(self, known: "News") -> bool:
-        return self.seq > known.seq or self.logged > known.logged
-
-
 @dataclass(kw_only=True)
 class Signals:
     """Publish and wait, for threads. Every method survives the absence of Redis."""
@@ -52,26 +30,26 @@ class Signals:
     url: str
     _client: redis.Redis | None = field(default=None, repr=False)
 
-    def publish(self, job: UUID, news: News) -> bool:
+    def publish(self, job: UUID, seq: int) -> bool:
         """Tell whoever waits; False where Redis is away, which nobody needs to mind."""
         try:
             with speaking_to_redis("signalling"), self._connected().pipeline(transaction=False) as pipe:
-                pipe.set(f"{PREFIX}{job}", news.encode(), ex=KEEP)
-                pipe.publish(f"{PREFIX}{job}", news.encode())
+                pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)
+                pipe.publish(f"{PREFIX}{job}", seq)
                 pipe.execute()
         except Temporary as error:
             log.debug("%s", error.sentence)
             return False
         return True
 
-    def wait(self, job: UUID, known: News, timeout: float) -> bool:
-        """Wait until something beyond `known` is told, at most `timeout` seconds; True where it was.
+    def wait(self, job: UUID, known: int, timeout: float) -> bool:
+        """Wait until a number beyond `known` is told, at most `timeout` seconds; True where it was.
 
         Raises:
             Temporary: Redis is away; the caller polls Postgres instead.
         """
         with speaking_to_redis("waiting for news"), self._subscribed(job) as channel:
-            if News.decode(self._connected().get(f"{PREFIX}{job}")).beyond(known):
+            if _number(self._connected().get(f"{PREFIX}{job}")) > known:
                 return True
             return channel.get_message(ignore_subscribe_messages=True, timeout=timeout) is not None
 
@@ -121,6 +99,11 @@ async def _hear_once(url: str, ring: Callable[[UUID], None], hearing: Callable[[
     finally:
         with suppress(redis.RedisError, OSError):
             await client.aclose()
+
+
+def _number(data: bytes | str | None) -> int:
+    """The last number told; 0 where the key is gone or holds something else."""
+    return int(data) if data is not None and data.isdigit() else 0
 
 
 def _job_of(message: Mapping[str, object]) -> UUID | None:

@@ -1,0 +1,52 @@
+"""Have a job: in Postgres or not at all. Whatever the doorbell said, this decides."""
+
+from uuid import UUID
+
+from flowforge.core.job import Job
+from flowforge.jobs.tell import SILENT, Teller
+from flowforge.store import jobs as table
+from flowforge.store import schedule, stages
+from flowforge.store.database import Database
+from flowforge.store.errors import Duplicate
+from flowforge.store.scope import Actor, Scope
+
+LEASE = 15.0  # seconds
+
+
+def claim(
+    database: Database, identity: UUID, owner: str, *, lease: float = LEASE, teller: Teller = SILENT
+) -> Job | None:
+    """Claim the job for `owner`; None when it is gone, held, not due, or another job writes its ref now.
+
+    The attempt is counted here, before anything runs, so a job that kills its worker cannot do so forever.
+
+    Raises:
+        Temporary: the database is away; nothing was claimed, or the lease runs out by itself.
+    """
+    try:
+        with database.transaction(Scope.system(), actor=Actor(kind="worker")) as transaction:
+            moved = table.claim(transaction, identity, owner, lease)
+            if moved is None:
+                return None
+            stages.open_execution(
+                transaction,
+                organization=moved.job.organization,
+                job=identity,
+                attempt=moved.job.attempts,
+                fence=moved.job.fence,
+                worker=owner,
+            )
+            teller.moved(transaction, moved)
+            return moved.job
+    except Duplicate:  # two jobs of one ref in the same moment: the index let one of them through
+        return None
+
+
+def decline(database: Database, identity: UUID) -> None:
+    """Let the relay ring for the job again at once: this worker is leaving, and will not claim it.
+
+    Raises:
+        Temporary: the database is away; the sweep does it later.
+    """
+    with database.transaction(Scope.system(), actor=Actor(kind="worker")) as transaction:
+        schedule.unring(transaction, identity)

@@ -1,0 +1,48 @@
+"""Tell whoever listens that a job has moved: readers by a signal, plugins by their hooks. Both may be deaf."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from flowforge.store.jobs import Moved
+from flowforge.store.transaction import Transaction
+
+Publish = Callable[[UUID, int], object]  # job, highest number of its story
+Notify = Callable[..., object]  # `Registry.notify`: hook name, then its values
+
+
+def _deaf(*_words: object, **_values: object) -> None:
+    """Nobody listens: readers poll."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teller:
+    """Neither call may raise, block for long or change what happened."""
+
+    publish: Publish = _deaf
+    notify: Notify = _deaf
+
+    def moved(self, transaction: Transaction, moved: Moved) -> None:
+        """Tell of the move once it is true."""
+        transaction.after_commit(lambda: self.tell(moved))
+
+    def news(self, transaction: Transaction, job: UUID, seq: int) -> None:
+        """Tell readers that the job's story goes on."""
+
+        def publish() -> None:
+            self.publish(job, seq)
+
+        transaction.after_commit(publish)
+
+    def tell(self, moved: Moved) -> None:
+        ending = moved.job.ending
+        self.publish(moved.job.id, moved.seq)
+        self.notify(
+            "job_changed",
+            job_id=str(moved.job.id),
+            state=moved.job.state.value,
+            reason="" if ending is None else ending.reason.value,
+        )
+
+
+SILENT = Teller()

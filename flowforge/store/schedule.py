@@ -1,0 +1,189 @@
+"""What runs next, and what must be taken back: the statements of the relay and the sweep, and the workers' beat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from flowforge.core.errors import Reason
+from flowforge.core.job import Ending, Job, PriorityClass, priority_class
+from flowforge.store.jobs import job_of
+from flowforge.store.transaction import Transaction
+
+_SLOTS = """
+SELECT coalesce(sum(slots), 0) FROM workers
+WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)
+"""
+
+_PICK = """
+-- Ring for the jobs that run next, as many as there are free slots. Between organizations the one with the fewest
+-- slots comes first; within one its turns decide, and of the jobs that write one ref only the first. `queued` jobs
+-- with a run_after in the future, with a writer of their ref at work, or of an organization at its cap, stay.
+WITH alive AS MATERIALIZED (
+    SELECT id, slots FROM workers
+    WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)),
+taken AS MATERIALIZED (
+    SELECT organization, repository, ref_key, state, owner FROM jobs WHERE state = 'running'
+    UNION ALL
+    SELECT organization, repository, ref_key, state, owner FROM jobs WHERE state = 'queued' AND rung_at IS NOT NULL),
+free AS MATERIALIZED (
+    SELECT greatest(0, least(%(most)s, (SELECT coalesce(sum(slots), 0) FROM alive)
+        - (SELECT count(*) FROM taken WHERE state = 'queued' OR owner IN (SELECT id FROM alive)))) AS slots),
+ready AS (
+    SELECT j.id, j.turn_at, coalesce(t.n, 0)
+           + row_number() OVER (PARTITION BY o.id ORDER BY j.turn_at, j.id) AS share,
+           (o.settings ->> 'max_running')::int AS cap
+    FROM organizations o
+    LEFT JOIN (SELECT organization, count(*) AS n FROM taken GROUP BY organization) t ON t.organization = o.id
+    CROSS JOIN LATERAL (
+        SELECT id, turn_at FROM jobs q
+        WHERE q.organization = o.id AND q.state = 'queued' AND q.rung_at IS NULL
+          AND (q.run_after IS NULL OR q.run_after <= now())
+          AND (q.ref_key = '' OR (
+               NOT EXISTS (SELECT FROM taken w WHERE w.repository = q.repository AND w.ref_key = q.ref_key)
+               AND NOT EXISTS (SELECT FROM jobs e WHERE e.repository = q.repository AND e.ref_key = q.ref_key
+                               AND e.state = 'queued' AND (e.turn_at, e.id) < (q.turn_at, q.id)
+                               AND (e.run_after IS NULL OR e.run_after <= now()))))
+        ORDER BY q.turn_at, q.id LIMIT (SELECT slots FROM free)) j
+    WHERE (SELECT slots FROM free) > 0),
+chosen AS (
+    SELECT id, share, turn_at FROM ready WHERE cap IS NULL OR share <= cap
+    ORDER BY share, turn_at, id LIMIT (SELECT slots FROM free))
+UPDATE jobs SET rung_at = now() FROM chosen
+WHERE jobs.id = chosen.id AND jobs.state = 'queued' AND jobs.rung_at IS NULL
+RETURNING jobs.id, jobs.priority, chosen.share, chosen.turn_at
+"""
+
+_UNRING = """
+-- Nobody heard: these may be rung again.
+UPDATE jobs SET rung_at = NULL WHERE id = ANY(%(jobs)s::uuid[]) AND state = 'queued' AND rung_at IS NOT NULL
+"""
+
+_STALE_RINGS = """
+-- A ring that led to no claim within `after` seconds was lost on its way.
+UPDATE jobs SET rung_at = NULL
+WHERE state = 'queued' AND rung_at < now() - make_interval(secs => %(after)s) RETURNING id
+"""
+
+_EXPIRED = """
+-- Running jobs whose owner is silent, locked for this transaction; a lease that is being renewed is left alone.
+SELECT * FROM jobs WHERE state = 'running' AND lease_until < now()
+ORDER BY lease_until LIMIT %(most)s FOR UPDATE SKIP LOCKED
+"""
+
+_EXHAUSTED = """
+-- Queued jobs that used up their attempts without an answer.
+SELECT * FROM jobs WHERE state = 'queued' AND attempts >= max_attempts
+LIMIT %(most)s FOR UPDATE SKIP LOCKED
+"""
+
+_BEAT = """
+-- A worker is alive, with so many slots.
+INSERT INTO workers (id, host, version, slots, draining) VALUES (%(id)s, %(host)s, %(version)s, %(slots)s, %(draining)s)
+ON CONFLICT (id) DO UPDATE SET seen_at = now(), slots = excluded.slots, draining = excluded.draining
+"""
+
+_GONE = """
+-- A worker has ended; the others' slots are all there is.
+DELETE FROM workers WHERE id = %(id)s
+"""
+
+_FORGET = """
+-- Workers that were killed leave their row; a day is long enough to look at it.
+DELETE FROM workers WHERE seen_at < now() - interval '1 day'
+"""
+
+_LOST_EXECUTION = """
+-- The attempt under this fence ended without a word from its worker.
+UPDATE job_executions SET status = %(status)s, error = %(error)s, completed_at = now(),
+       duration_ms = extract(epoch FROM now() - started_at) * 1000
+WHERE job = %(job)s AND fence = %(fence)s AND completed_at IS NULL
+"""
+
+_STANDING = """
+-- What stands between a queued job and its start: jobs whose turn is earlier, and the slots there are.
+SELECT (SELECT count(*) FROM jobs e WHERE e.state = 'queued' AND e.organization = j.organization
+          AND (e.turn_at, e.id) < (j.turn_at, j.id)) AS ahead,
+       (SELECT w.id FROM jobs w WHERE w.repository = j.repository AND w.ref_key = j.ref_key AND w.ref_key <> ''
+          AND w.state = 'running' LIMIT 1) AS writer,
+       coalesce(j.run_after > now(), false) AS delayed,
+       j.rung_at IS NOT NULL AS rung,
+       (SELECT coalesce(sum(slots), 0) FROM workers
+          WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)) AS slots
+FROM jobs j WHERE j.id = %(id)s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A worker process as it announces itself."""
+
+    id: str
+    host: str
+    version: str
+    slots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What stands between a queued job and its start."""
+
+    ahead: int  # queued jobs of the organization whose turn is earlier
+    writer: UUID | None  # the running job that writes the same ref
+    delayed: bool  # its run_after is not reached
+    rung: bool  # a worker was called for it
+    slots: int  # of all workers that are alive
+
+
+def slots(transaction: Transaction, alive: float) -> int:
+    """Slots of the workers that were seen within `alive` seconds."""
+    return int(transaction.value(_SLOTS, alive=alive))
+
+
+def pick(transaction: Transaction, *, alive: float, most: int) -> list[tuple[UUID, PriorityClass]]:
+    """Mark the jobs that run next as rung, at most `most`, and return them in the order to ring in."""
+    rows = transaction.rows(_PICK, alive=alive, most=most)
+    rows.sort(key=lambda row: (row["share"], row["turn_at"], row["id"]))
+    return [(row["id"], priority_class(row["priority"])) for row in rows]
+
+
+def unring(transaction: Transaction, *jobs: UUID) -> int:
+    return transaction.run(_UNRING, jobs=list(jobs))
+
+
+def clear_stale_rings(transaction: Transaction, after: float) -> int:
+    return len(transaction.rows(_STALE_RINGS, after=after))
+
+
+def expired(transaction: Transaction, most: int) -> list[Job]:
+    return [job_of(row) for row in transaction.rows(_EXPIRED, most=most)]
+
+
+def exhausted(transaction: Transaction, most: int) -> list[Job]:
+    return [job_of(row) for row in transaction.rows(_EXHAUSTED, most=most)]
+
+
+def beat(transaction: Transaction, worker: Worker, *, draining: bool) -> None:
+    transaction.run(
+        _BEAT, id=worker.id, host=worker.host, version=worker.version, slots=worker.slots, draining=draining
+    )
+
+
+def gone(transaction: Transaction, worker: str) -> None:
+    transaction.run(_GONE, id=worker)
+
+
+def forget_workers(transaction: Transaction) -> None:
+    transaction.run(_FORGET)
+
+
+def close_execution(transaction: Transaction, job: Job, status: str, ending: Ending | None = None) -> None:
+    """End the row of the attempt that runs under the job's fence."""
+    reason = ending.reason if ending is not None else Reason.DONE
+    error = "" if ending is None or reason is Reason.DONE else f"{reason}: {ending.sentence}"
+    transaction.run(_LOST_EXECUTION, job=job.id, fence=job.fence, status=status, error=error)
+
+
+def standing(transaction: Transaction, job: UUID, alive: float) -> Standing | None:
+    """None when there is no such job (for this scope)."""
+    row: Mapping[str, object] | None = transaction.row(_STANDING, id=job, alive=alive)
+    return None if row is None else Standing(**row)  # type: ignore[arg-type]  # columns are named after the fields

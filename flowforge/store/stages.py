@@ -1,0 +1,182 @@
+"""What a running job leaves behind: attempts, stages with their checkpoints, push intents, answers to conflicts.
+
+Every write is fenced twice: by the job's row, which the statement locks, and by the trigger of the table.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from flowforge.store.transaction import Row, Transaction
+from flowforge.store.values import as_json
+
+_OPEN_EXECUTION = """
+INSERT INTO job_executions (organization, job, attempt, fence, worker)
+VALUES (%(organization)s, %(job)s, %(attempt)s, %(fence)s, %(worker)s)
+"""
+
+
+def _mine(then: str) -> str:
+    """A statement over `mine`: the running job under this fence, locked, with an event told."""
+    return _MINE.replace("<then>", then)
+
+
+_MINE = """
+WITH mine AS (UPDATE jobs SET last_seq = last_seq + 1
+              WHERE id = %(job)s AND fence = %(fence)s AND state = 'running' RETURNING *),
+told AS (INSERT INTO job_events (organization, job, seq, kind, data)
+         SELECT organization, id, last_seq, %(kind)s, %(data)s FROM mine)
+<then>
+"""
+
+_START = _mine("""
+-- A stage begins. A drained attempt is given back, so its number may come again: then the row begins anew.
+INSERT INTO stage_runs (organization, job, stage, attempt, ordinal, fence)
+SELECT organization, id, %(stage)s, attempts, %(ordinal)s, fence FROM mine
+ON CONFLICT (job, stage, attempt) DO UPDATE SET fence = excluded.fence, ordinal = excluded.ordinal,
+    started_at = clock_timestamp(), completed_at = NULL, result = NULL
+RETURNING (SELECT last_seq FROM mine) AS seq
+""")
+
+_FINISH = _mine("""
+-- A stage has ended: its result, what is true after it, and the artifact from which another worker goes on.
+UPDATE stage_runs SET result = %(result)s, reason = %(reason)s, sentence = %(sentence)s,
+       next_action = %(next_action)s, evidence = %(evidence)s, outputs = %(outputs)s, seconds = %(seconds)s,
+       work = %(work)s, checkpoint = %(checkpoint)s, fence = mine.fence, completed_at = clock_timestamp()
+FROM mine WHERE stage_runs.job = mine.id AND stage_runs.stage = %(stage)s AND stage_runs.attempt = mine.attempts
+RETURNING mine.last_seq AS seq
+""")
+
+_STANDING = """
+-- The last run of every stage, in the order of the plan.
+SELECT * FROM (SELECT DISTINCT ON (stage) * FROM stage_runs WHERE job = %(job)s
+               ORDER BY stage, attempt DESC, started_at DESC) AS last ORDER BY ordinal, started_at
+"""
+
+_INTEND = _mine("""
+INSERT INTO push_intents (organization, repository, job, fence, attempt, ref, old_sha, new_sha)
+SELECT organization, repository, id, fence, attempts, %(ref)s, %(old)s, %(new)s FROM mine
+RETURNING (SELECT last_seq FROM mine) AS seq
+""")
+
+_SETTLE = _mine("""
+-- What is now known of every open intent of this job for this ref and commit.
+UPDATE push_intents SET outcome = %(outcome)s, detail = %(detail)s, fence = mine.fence,
+       settled_at = CASE WHEN %(outcome)s <> 'unknown' THEN clock_timestamp() END
+FROM mine WHERE push_intents.job = mine.id AND ref = %(ref)s AND new_sha = %(new)s
+    AND outcome IN ('intended', 'unknown')
+RETURNING mine.last_seq AS seq
+""")
+
+_INHERIT = """
+-- A retry from a stage begins with the results of the stages before it, as if they had run in attempt 0.
+INSERT INTO stage_runs (organization, job, stage, attempt, ordinal, fence, input_hash, result, reason, sentence,
+                        next_action, evidence, outputs, seconds, work, checkpoint, started_at, completed_at)
+SELECT organization, %(child)s, stage, 0, ordinal, 0, input_hash, result, reason, sentence, next_action, evidence,
+       outputs, seconds, work, checkpoint, started_at, completed_at
+FROM stage_runs WHERE job = %(parent)s AND (stage, attempt) IN (
+    SELECT DISTINCT ON (stage) stage, attempt FROM stage_runs WHERE job = %(parent)s AND stage = ANY(%(stages)s)
+    ORDER BY stage, attempt DESC)
+"""
+
+_OWN = """
+-- Every commit id this job ever meant to push to the ref.
+SELECT DISTINCT new_sha FROM push_intents WHERE job = %(job)s AND ref = %(ref)s AND kind = 'push'
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRow:
+    """What is written when a stage has ended."""
+
+    stage: str
+    result: str
+    reason: str
+    sentence: str
+    next_action: str
+    evidence: str
+    outputs: Mapping[str, object]
+    seconds: float
+    work: Mapping[str, object]
+    checkpoint: str
+
+
+def open_execution(
+    transaction: Transaction, *, organization: UUID, job: UUID, attempt: int, fence: int, worker: str
+) -> None:
+    transaction.run(
+        _OPEN_EXECUTION, organization=organization, job=job, attempt=attempt, fence=fence, worker=worker
+    )
+
+
+def start(transaction: Transaction, job: UUID, fence: int, stage: str, ordinal: int) -> int | None:
+    """A stage begins; the event's number, or None when the lease is another's."""
+    data = {"stage": stage}
+    return _seq(
+        transaction.row(
+            _START, job=job, fence=fence, stage=stage, ordinal=ordinal, kind="stage.started", data=data
+        )
+    )
+
+
+def finish(transaction: Transaction, job: UUID, fence: int, row: StageRow) -> int | None:
+    """A stage has ended; the event's number, or None when the lease is another's (or it never began)."""
+    data = {
+        "stage": row.stage,
+        "result": row.result,
+        "reason": row.reason,
+        "sentence": row.sentence,
+        "seconds": row.seconds,
+    }
+    values = vars(row)
+    return _seq(transaction.row(_FINISH, job=job, fence=fence, kind="stage.finished", data=data, **values))
+
+
+def last_runs(transaction: Transaction, job: UUID) -> list[Row]:
+    """The last row of each stage, in the order of the plan."""
+    return transaction.rows(_STANDING, job=job)
+
+
+def inherit(transaction: Transaction, parent: UUID, child: UUID, stages: Sequence[str]) -> None:
+    """Copy the last runs of these stages to a child that has not begun."""
+    transaction.run(_INHERIT, parent=parent, child=child, stages=list(stages))
+
+
+def intend(transaction: Transaction, job: UUID, fence: int, ref: str, old: str, new: str) -> int | None:
+    data = {"ref": ref, "old": old, "new": new}
+    return _seq(
+        transaction.row(
+            _INTEND, job=job, fence=fence, ref=ref, old=old, new=new, kind="push.intended", data=data
+        )
+    )
+
+
+def settle(
+    transaction: Transaction, job: UUID, fence: int, *, ref: str, new: str, outcome: str, detail: str
+) -> int | None:
+    data = {"ref": ref, "new": new, "outcome": outcome}
+    rows = transaction.rows(
+        _SETTLE,
+        job=job,
+        fence=fence,
+        ref=ref,
+        new=new,
+        outcome=outcome,
+        detail=detail,
+        kind="push.settled",
+        data=data,
+    )
+    return int(rows[0]["seq"]) if rows else None
+
+
+def own_shas(transaction: Transaction, job: UUID, ref: str) -> frozenset[str]:
+    return frozenset(row["new_sha"] for row in transaction.rows(_OWN, job=job, ref=ref))
+
+
+def add_resolutions(transaction: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
+    """Rows of `conflict_resolutions`; `hunks` is stored as a JSON list."""
+    transaction.insert("conflict_resolutions", *({**row, "hunks": as_json(row["hunks"])} for row in rows))
+
+
+def _seq(row: Row | None) -> int | None:
+    return None if row is None else int(row["seq"])
