@@ -232,7 +232,7 @@ def _run(
 @contextlib.contextmanager
 def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     out, in_ = os.pipe()
-    with open(out, "rb", buffering=0) as reading, open(in_, "wb", buffering=0) as writing:
+    with os.fdopen(out, "rb", buffering=0) as reading, os.fdopen(in_, "wb", buffering=0) as writing:
         yield reading, writing
 
 

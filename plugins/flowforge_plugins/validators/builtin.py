@@ -1,0 +1,27 @@
+"""The validators that FlowForge brings. Descriptors only: their code is imported in a child, on first use."""
+
+from collections.abc import Sequence
+
+from flowforge.plugin import Validator, hookimpl
+
+_HERE = "flowforge_plugins.validators"
+_TREES = ("go", "java", "javascript", "typescript", "tsx")
+
+
+@hookimpl
+def register_validators() -> Sequence[Validator]:
+    return (
+        Validator(id="markers", check="markers", load="flowforge.validate.markers:check"),
+        Validator(id="provenance", check="provenance", load="flowforge.validate.provenance:check"),
+        Validator(id="python", check="syntax", load=f"{_HERE}.syntax:python", languages=("python",)),
+        Validator(id="json", check="syntax", load=f"{_HERE}.syntax:json_text", languages=("json",)),
+        Validator(id="toml", check="syntax", load=f"{_HERE}.syntax:toml", languages=("toml",)),
+        Validator(
+            id="yaml", check="syntax", load=f"{_HERE}.yaml_text:check", languages=("yaml",), timeout=20.0
+        ),
+        Validator(id="trees", check="syntax", load=f"{_HERE}.trees:check", languages=_TREES),
+        Validator(id="names", check="semantics", load=f"{_HERE}.names:check", languages=("python",)),
+        Validator(id="python-calls", check="security", load=f"{_HERE}.calls:python", languages=("python",)),
+        Validator(id="calls", check="security", load=f"{_HERE}.calls:other", languages=_TREES),
+        Validator(id="secrets", check="security", load=f"{_HERE}.secrets:check"),
+    )
