@@ -1,0 +1,144 @@
+"""The ports of the model service within one process, for `flowforge run`, the demo and tests. Safe for threads."""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from uuid import UUID
+
+from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.core.spend import Budget, may_spend
+from flowforge.hooks.contracts import ModelAnswer
+from flowforge.llm.ports import Asker, Call
+
+
+@dataclass(kw_only=True)
+class _Job:
+    budget: Budget
+    calls: int = 0
+
+
+class LocalLedger:
+    """A `Ledger`: the given budgets hold for all calls together, each job's own cap beside them."""
+
+    def __init__(self, budgets: Sequence[Budget] = ()) -> None:
+        self._budgets = list(budgets)
+        self._jobs: dict[UUID | None, _Job] = {}
+        self._open: dict[str, tuple[UUID | None, Decimal]] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def reserve(self, asker: Asker, amount: Decimal) -> str:
+        with self._lock:
+            job = self._jobs.setdefault(asker.job, _Job(budget=Budget(name="job", limit=asker.job_usd)))
+            if job.calls >= asker.job_calls:
+                raise _no_more_calls(asker.job_calls)
+            budget = may_spend([job.budget, *self._budgets], amount)
+            if budget is not None:
+                raise _exhausted(budget, amount)
+            self._book(asker.job, reserved=amount, calls=1)
+            reservation = f"local-{next(self._numbers)}"
+            self._open[reservation] = (asker.job, amount)
+            return reservation
+
+    def settle(self, reservation: str, cost: Decimal) -> None:
+        with self._lock:
+            job, amount = self._open.pop(reservation, (None, None))
+            if amount is not None:
+                self._book(job, reserved=-amount, spent=cost)
+
+    def release(self, reservation: str) -> None:
+        with self._lock:
+            job, amount = self._open.pop(reservation, (None, None))
+            if amount is not None:
+                self._book(job, reserved=-amount, calls=-1)
+
+    def spent(self, job: UUID | None) -> Budget:
+        """The job's cap with what is spent and reserved under it."""
+        with self._lock:
+            return self._jobs[job].budget if job in self._jobs else Budget(name="job", limit=Decimal(0))
+
+    def _book(
+        self, job: UUID | None, *, reserved: Decimal = Decimal(0), spent: Decimal = Decimal(0), calls: int = 0
+    ) -> None:
+        def add(budget: Budget) -> Budget:
+            return replace(budget, reserved=budget.reserved + reserved, spent=budget.spent + spent)
+
+        self._budgets = [add(budget) for budget in self._budgets]
+        entry = self._jobs[job]
+        entry.budget, entry.calls = add(entry.budget), entry.calls + calls
+
+
+def _exhausted(budget: Budget, amount: Decimal) -> Refused:
+    return Refused(
+        Reason.BUDGET_EXHAUSTED,
+        f"a model call may cost up to ${amount}, and ${max(budget.left, Decimal(0))} of the budget"
+        f" {budget.name!r} (${budget.limit}) is left",
+        next_action="raise the budget, or resolve the conflict by hand",
+    )
+
+
+def _no_more_calls(most: int) -> Refused:
+    return Refused(
+        Reason.BUDGET_EXHAUSTED,
+        f"this job has made the {most} model calls that it may make",
+        next_action="raise limits.model_calls in the pipeline, or resolve the conflict by hand",
+    )
+
+
+class LocalLimiter:
+    """A `Limiter` over sliding windows, for all askers together. `windows`: seconds and calls in them."""
+
+    def __init__(
+        self, clock: Callable[[], float], windows: Sequence[tuple[float, int]] = ((60.0, 10), (3600.0, 100))
+    ) -> None:
+        self._clock = clock
+        self._windows = [(seconds, most, deque[float]()) for seconds, most in windows]
+        self._lock = threading.Lock()
+
+    def admit(self, asker: Asker, amount: Decimal) -> None:  # noqa: ARG002 (the port's form; this one counts calls)
+        now = self._clock()
+        with self._lock:
+            for seconds, most, past in self._windows:
+                while past and past[0] <= now - seconds:
+                    past.popleft()
+                if len(past) >= most:
+                    raise Temporary(
+                        Reason.BUSY,
+                        f"{most} model calls were made within {seconds:g} seconds, which is the limit",
+                        delay=past[0] + seconds - now if past else seconds,
+                        next_action="nothing: the call is made when its turn comes",
+                    )
+            for _seconds, _most, past in self._windows:
+                past.append(now)
+
+
+class LocalCache:
+    """A `Cache` of the last `most` answers."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self._answers: dict[str, ModelAnswer] = {}
+        self._most = most
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> ModelAnswer | None:
+        with self._lock:
+            return self._answers.get(key)
+
+    def put(self, key: str, answer: ModelAnswer) -> None:
+        with self._lock:
+            self._answers[key] = answer
+            while len(self._answers) > self._most:
+                del self._answers[next(iter(self._answers))]
+
+
+@dataclass(kw_only=True)
+class Calls:
+    """A `Record` that keeps the calls, oldest first."""
+
+    made: list[Call] = field(default_factory=list)
+
+    def __call__(self, call: Call, /) -> None:
+        self.made.append(call)

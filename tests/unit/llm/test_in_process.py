@@ -1,0 +1,97 @@
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.core.spend import Budget
+from flowforge.llm.in_process import LocalCache, LocalLedger, LocalLimiter
+from tests.unit.llm.conftest import ANSWER, JOB, WHO, Time
+
+ONE = Decimal(1)
+
+
+def test_a_job_has_its_own_cap() -> None:
+    ledger = LocalLedger()
+    ledger.reserve(WHO, Decimal(2))
+    with pytest.raises(Refused) as caught:
+        ledger.reserve(WHO, Decimal("0.000001"))
+    assert caught.value.reason is Reason.BUDGET_EXHAUSTED
+    assert "'job' ($2.00)" in caught.value.sentence
+    ledger.reserve(replace(WHO, job=UUID(int=77)), Decimal(2))
+
+
+def test_a_budget_over_all_jobs_holds_too() -> None:
+    ledger = LocalLedger([Budget(name="organization per month", limit=ONE)])
+    ledger.reserve(WHO, ONE)
+    with pytest.raises(Refused, match="organization per month"):
+        ledger.reserve(replace(WHO, job=UUID(int=77)), Decimal("0.01"))
+
+
+def test_a_budget_of_nothing_allows_nothing() -> None:
+    with pytest.raises(Refused):
+        LocalLedger([Budget(name="x", limit=Decimal(0))]).reserve(WHO, Decimal("0.000001"))
+
+
+def test_settling_gives_the_rest_back() -> None:
+    ledger = LocalLedger()
+    ledger.settle(ledger.reserve(WHO, Decimal(2)), Decimal("0.5"))
+    assert ledger.spent(JOB) == Budget(name="job", limit=WHO.job_usd, spent=Decimal("0.5"))
+    ledger.reserve(WHO, Decimal("1.5"))
+
+
+def test_settling_twice_books_once() -> None:
+    ledger = LocalLedger()
+    reservation = ledger.reserve(WHO, ONE)
+    for _ in range(2):
+        ledger.settle(reservation, ONE)
+    ledger.release(reservation)
+    assert ledger.spent(JOB).spent == ONE
+
+
+def test_a_released_call_is_no_call() -> None:
+    ledger, once = LocalLedger(), replace(WHO, job_calls=1)
+    ledger.release(ledger.reserve(once, ONE))
+    ledger.reserve(once, ONE)
+    with pytest.raises(Refused, match="1 model calls"):
+        ledger.reserve(once, Decimal(0))
+
+
+def test_a_reservation_that_nobody_made_changes_nothing() -> None:
+    ledger = LocalLedger()
+    ledger.settle("none", ONE)
+    ledger.release("none")
+    assert ledger.spent(JOB).spent == 0
+
+
+def test_the_limiter_says_when_its_window_opens_again() -> None:
+    time = Time()
+    limiter = LocalLimiter(time.clock, windows=((60.0, 2),))
+    limiter.admit(WHO, ONE)
+    time.now = 20.0
+    limiter.admit(WHO, ONE)
+    time.now = 30.0
+    with pytest.raises(Temporary) as caught:
+        limiter.admit(WHO, ONE)
+    assert (caught.value.reason, caught.value.delay) == (Reason.BUSY, 30.0)
+    time.now = 60.0
+    limiter.admit(WHO, ONE)
+
+
+def test_a_refused_call_counts_in_no_window() -> None:
+    time = Time()
+    limiter = LocalLimiter(time.clock, windows=((10.0, 1), (100.0, 2)))
+    limiter.admit(WHO, ONE)
+    for _ in range(5):
+        with pytest.raises(Temporary):
+            limiter.admit(WHO, ONE)
+    time.now = 10.0
+    limiter.admit(WHO, ONE)
+
+
+def test_the_cache_forgets_the_oldest() -> None:
+    cache = LocalCache(most=2)
+    for key in "abc":
+        cache.put(key, ANSWER)
+    assert [cache.get(key) is not None for key in "abc"] == [False, True, True]
