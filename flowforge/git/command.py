@@ -226,7 +226,7 @@ class Git:
         if done.code != 0:
             secrets = (credential.secret,) if credential else ()
             raise failures.explain(
-                argv, done.code, failures.clean(done.err + b"\n" + done.out, secrets).encode(), remote=True
+                argv, done.code, failures.clean(done.out + b"\n" + done.err, secrets).encode(), remote=True
             )
         return done.out
 

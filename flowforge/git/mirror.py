@@ -213,8 +213,8 @@ class Mirror:
     def _empty(self) -> Refused:
         return Refused(
             Reason.REPOSITORY_EMPTY,
-            "the repository is empty: it has no branch",
-            next_action="push a first commit, then submit the job again",
+            "the repository shows no branch: it is empty, or the url leads to something else",
+            next_action="check the url, or push a first commit; then submit the job again",
         )
 
     def _sweep(self) -> None:

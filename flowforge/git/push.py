@@ -1,0 +1,133 @@
+"""The remote half of a push: exact lease, a hard deadline, and an unknown outcome that is asked again.
+
+The caller has made its intent durable before it calls, and hands over every commit id it ever meant to push
+there (`own`); with these the remote's own answer tells whether an earlier attempt already landed. A push is not
+broken off by a cancel: once the intent stands, the outcome must be learnt.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.git import failures
+from flowforge.git.mirror import Mirror
+from flowforge.git.names import check_ref
+
+_ROW = re.compile(r"^(?P<flag>.)\t(?P<refs>\S+)\t(?P<words>.*)$", re.MULTILINE)
+_RACE = re.compile(
+    r"stale info|fetch first|non-fast-forward|cannot lock ref|failed to (lock|update ref)|is at \w+ but"
+)
+_CERTAIN = {  # the server was not asked to change anything
+    Reason.AUTHENTICATION_FAILED,
+    Reason.REPOSITORY_MISSING,
+    Reason.INVALID_URL,
+    Reason.NO_SPACE,
+    Reason.MIRROR_DAMAGED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushOutcome:
+    """What is known about the remote's ref now. `tip` is its commit id ("" = absent), as last seen."""
+
+    status: str  # pushed | already | moved | rejected | unknown
+    tip: str
+    detail: str = ""
+
+
+def push(
+    mirror: Mirror, *, ref: str, old: str, new: str, own: Collection[str], deadline: float = 60.0
+) -> PushOutcome:
+    """Move `ref` from exactly `old` ("" or zeros: it must not exist) to `new`, at most once.
+
+    Raises:
+        FlowForgeError: only where nothing can have happened (credentials, no repository, no network before it).
+    """
+    full = f"refs/heads/{check_ref(ref)}"
+    steady = _uncancelled(mirror)
+    old = old.strip("0") and old
+    outcome = decide(steady.ls_remote(full), old, new, own)
+    if outcome is not None:
+        return outcome
+    said = _attempt(steady, full, old, new, deadline)
+    if said.status in {"pushed", "rejected"}:
+        return said
+    return _ask_again(steady, full, old, new, own, said.detail)
+
+
+def decide(tip: str, old: str, new: str, own: Collection[str]) -> PushOutcome | None:
+    """What the remote's tip already decides; None when the push may be tried."""
+    if tip and (tip == new or tip in own):
+        return PushOutcome(status="already", tip=tip, detail="an earlier attempt had landed")
+    if tip == old:
+        return None
+    words = f"is now at {tip[:12]}" if tip else "is gone"
+    return PushOutcome(status="moved", tip=tip, detail=f"somebody else changed the branch: it {words}")
+
+
+def read_answer(out: str, words: str, ref: str, new: str) -> PushOutcome | None:
+    """Git's porcelain answer as an outcome; None where it does not say what became of `ref`."""
+    for row in _ROW.finditer(out):
+        if not row["refs"].endswith(f":{ref}"):
+            continue
+        if row["flag"] != "!":
+            return PushOutcome(status="pushed", tip=new)
+        if _RACE.search(row["words"]) or _RACE.search(words):
+            return PushOutcome(status="moved", tip="", detail=row["words"])
+        return PushOutcome(status="rejected", tip="", detail=_server_words(row["words"], words))
+    return None
+
+
+def _attempt(mirror: Mirror, ref: str, old: str, new: str, deadline: float) -> PushOutcome:
+    """One push, and what it said; "moved" and "unknown" are to be asked again."""
+    try:
+        out = mirror.push(
+            "--porcelain",
+            "--atomic",
+            "--no-verify",
+            f"--force-with-lease={ref}:{old}",
+            "--end-of-options",
+            mirror.url,
+            f"{new}:{ref}",
+            ref=ref,
+            sha=new,
+            deadline=deadline,
+        )
+    except FlowForgeError as error:
+        answer = read_answer(error.evidence, error.evidence, ref, new)
+        if answer is None and error.reason in _CERTAIN:
+            raise
+        if answer is None:
+            return PushOutcome(status="unknown", tip="", detail=error.sentence)
+        return replace(answer, tip=old if answer.status == "rejected" else "")
+    answer = read_answer(out.decode("utf-8", "replace"), "", ref, new)
+    return answer or PushOutcome(status="unknown", tip="", detail="git did not say what became of the push")
+
+
+def _ask_again(
+    mirror: Mirror, ref: str, old: str, new: str, own: Collection[str], detail: str
+) -> PushOutcome:
+    """Let the remote say what became of the push."""
+    try:
+        tip = mirror.ls_remote(ref)
+    except FlowForgeError as error:
+        return PushOutcome(status="unknown", tip="", detail=f"{detail}; and then {error.sentence}")
+    if tip == new:
+        return PushOutcome(status="pushed", tip=tip)
+    decided = decide(tip, old, new, own)
+    return decided or PushOutcome(status="unknown", tip=tip, detail=detail)
+
+
+def _server_words(row: str, words: str) -> str:
+    """What the server said, without git's own frame around it."""
+    frame = ("To ", "!", "Done", "error: failed to push", "hint:", "fatal:")
+    lines = [line.strip() for line in words.splitlines()]
+    said = [line for line in lines if line and not line.startswith(frame) and "\t" not in line]
+    reason = row.removeprefix("[remote rejected] ").strip("() ")
+    return failures.clean("\n".join([reason, *said]).encode())
+
+
+def _uncancelled(mirror: Mirror) -> Mirror:
+    door = replace(mirror.git.door, cancelled=lambda: False)
+    return replace(mirror, git=replace(mirror.git, door=door))
