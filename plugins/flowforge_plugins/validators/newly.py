@@ -26,7 +26,7 @@ def newly_broken(file: CheckedFile, rule: str, parse: Parse) -> Iterator[Finding
     problem = parse(file.text)
     if problem is None:
         return
-    broken = [name for name, side in _sides(file) if side is not None and parse(side) is not None]
+    broken = [name for name, side in _sides(file) if side and side.strip() and parse(side) is not None]
     already = f" (so is {' and '.join(broken)})" if broken else ""
     yield Finding(
         rule=rule,
