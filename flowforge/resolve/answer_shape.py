@@ -173,11 +173,11 @@ def _entry(value: object) -> Entry:
     if not isinstance(number, int) or isinstance(number, bool):
         raise _Misshapen(Flaw.SCHEMA, "an id is no integer")
     action = row["action"]
-    if action not in {known.value for known in Action}:
+    if not isinstance(action, str) or action not in {known.value for known in Action}:
         raise _Misshapen(Flaw.SCHEMA, f"hunk {number} has the unknown action {str(action)[:40]!r}")
     return Entry(
         id=number,
-        action=Action(str(action)),
+        action=Action(action),
         text=_string(row["text"], "text", MAX_ANSWER),
         kept=_notes(row["kept"], "kept"),
         dropped=tuple(_dropped(item) for item in _list(row["dropped"], "dropped")),
@@ -189,9 +189,9 @@ def _entry(value: object) -> Entry:
 def _dropped(value: object) -> Dropped:
     row = _record(value, ("side", "what", "why"), "an entry of 'dropped'")
     side = row["side"]
-    if side not in {"upstream", "commit"}:
+    if not isinstance(side, str) or side not in {"upstream", "commit"}:
         raise _Misshapen(Flaw.SCHEMA, f"'dropped' names the unknown side {str(side)[:40]!r}")
-    return Dropped(side=str(side), what=_string(row["what"], "what"), why=_string(row["why"], "why"))
+    return Dropped(side=side, what=_string(row["what"], "what"), why=_string(row["why"], "why"))
 
 
 def _notes(value: object, name: str) -> tuple[str, ...]:

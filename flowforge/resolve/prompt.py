@@ -191,8 +191,9 @@ def cut_lines(text: str, most: int) -> str:
     """At most `most` characters, cut after a whole line, with a line that says how many were left out."""
     if len(text) <= most:
         return text.removesuffix("\n")
-    kept, left = text[:most].rpartition("\n")[0], text.count("\n")
-    return f"{kept}\n[{left - kept.count(chr(10))} more lines are not shown]"
+    kept = text[:most].rpartition("\n")[0]
+    left = len(text.splitlines()) - len(kept.splitlines())
+    return f"{kept}\n[cut here; lines left out: {left}]"
 
 
 def one_line(text: str) -> str:
