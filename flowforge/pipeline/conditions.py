@@ -161,6 +161,7 @@ def _syntax(message: str) -> BadCondition:
     if found is None:
         return BadCondition(kind="syntax", sentence="not a CEL expression")
     said = found[2].split(" expecting ")[0].replace("'<EOF>'", "the end")
+    said = re.sub(r"^(mismatched|extraneous|no viable alternative at) input", "unexpected", said)
     return BadCondition(kind="syntax", sentence=f"not a CEL expression: {said}", column=int(found[1]))
 
 

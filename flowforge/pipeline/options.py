@@ -1,0 +1,70 @@
+"""The `with` of every built-in stage. A stage rebuilds its model from `StageSpec.options`, where all defaults stand."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from flowforge.pipeline.fields import Command, Line, Pattern, Size, Strict
+
+RUNGS = ("memory", "mechanical", "lockfile", "document", "structural", "model")
+CHECKS = ("markers", "syntax", "provenance", "security", "semantics")
+
+
+class NoOptions(Strict):
+    """clone, test, run and report have none: what they take are keys of the stage itself."""
+
+
+class RebaseOptions(Strict):
+    onto: Annotated[str, Field(max_length=250)] = ""  # the branch to rebase onto; "" = the job's target
+    empty: Literal["drop", "keep"] = "drop"  # commits that change nothing on the new base
+
+
+class ModelOptions(Strict):
+    provider: Annotated[str, Field(max_length=60)] = ""  # "" = the installation's own choice
+    name: Annotated[str, Field(max_length=100)] = ""  # of the model; "" = the provider's default
+    candidates: Annotated[int, Field(ge=1, le=5)] = 1  # answers asked for per conflict
+    attempts: Annotated[int, Field(ge=1, le=5)] = 2  # questions per conflict, counting corrections
+
+
+class ResolveOptions(Strict):
+    rungs: Annotated[list[Line], Field(min_length=1, max_length=20)] = Field(
+        default_factory=lambda: ["memory", "mechanical", "document", "structural"]
+    )
+    never: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)  # always a person
+    ask: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)  # propose only
+    regenerate: dict[str, Command] = Field(default_factory=dict)  # path -> command that writes it anew
+    model: ModelOptions = Field(default_factory=ModelOptions)
+    protect: Annotated[list[Pattern], Field(max_length=200)] | None = None  # None = FlowForge's own list
+
+
+class ValidateOptions(Strict):
+    checks: Annotated[list[Line], Field(min_length=1, max_length=20)] = Field(
+        default_factory=lambda: ["markers", "syntax", "provenance", "security"]
+    )
+    max_file_size: Size = 1 << 20  # bytes; larger files are not parsed, and said so
+
+
+class PushOptions(Strict):
+    to: Literal["head", "target", "new-branch"] = "head"
+    require: Literal["tested", "validated"] | None = None  # filled in: tested for target, else validated
+    branch: Annotated[str, Field(max_length=250)] = ""  # the name for new-branch; "" = made from the branch's
+
+    @model_validator(mode="after")
+    def _fill(self) -> "PushOptions":
+        if self.require is None:
+            self.require = "tested" if self.to == "target" else "validated"
+        return self
+
+
+OPTIONS: Mapping[str, type[Strict]] = {
+    "clone": NoOptions,
+    "rebase": RebaseOptions,
+    "resolve": ResolveOptions,
+    "validate": ValidateOptions,
+    "test": NoOptions,
+    "push": PushOptions,
+    "run": NoOptions,
+    "report": NoOptions,
+}
+BUILT_IN = tuple(OPTIONS)
