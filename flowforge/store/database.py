@@ -99,7 +99,7 @@ class Database:
         if getattr(self._open, "here", False):
             raise RuntimeError("this thread has a transaction open; hand that one on instead of nesting")
         connection = self._begin(scope, actor, "READ ONLY" if read_only else "")
-        transaction = Transaction(connection)
+        transaction = Transaction(connection, scope)
         committed = False
         self._open.here = True
         try:

@@ -11,6 +11,7 @@ from psycopg2 import sql
 
 from flowforge.core.errors import FlowForgeError
 from flowforge.store.errors import translate
+from flowforge.store.scope import Scope
 from flowforge.store.values import to_database, to_python
 
 Row = dict[str, Any]
@@ -24,7 +25,8 @@ class Transaction:
     arrays, `values.as_json(x)` as jsonb whatever it is. Rows come back as dicts by column name.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, scope: Scope) -> None:
+        self.scope = scope
         self._connection = connection
         self._callbacks: list[Callable[[], None]] = []
 

@@ -1,0 +1,302 @@
+"""Money: reserved at its worst before a call, settled at its real cost after it.
+
+Every cap has one row in `budget_totals`. A reservation raises `reserved_usd` there by an update that says
+"where spent + reserved + amount <= limit": the row's lock orders the callers, so together they can never pass
+the limit, however many ask at once. Caps are taken in one fixed order, so two callers cannot deadlock; when one
+cap refuses, a savepoint takes the earlier ones back. What a crashed caller leaves reserved expires *as spent*
+at its worst: its call may have been made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from flowforge.core.spend import Budget, Usage
+from flowforge.store.transaction import Row, Transaction
+from flowforge.store.values import as_json
+
+_FOREVER = "-infinity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spender:
+    """For whom a call is made."""
+
+    organization: UUID
+    user: UUID | None = None
+    job: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a call was, for its row in `model_usage`."""
+
+    provider: str
+    model: str
+    operation: str
+    usage: Usage
+    cost: Decimal
+    milliseconds: int
+    cache_hit: bool = False
+    result: str = "success"
+    request_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cap:
+    kind: str  # budget | job
+    subject: UUID
+    starts_at: str
+    organization: UUID | None
+    limit: Decimal
+    name: str
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"kind": self.kind, "subject": str(self.subject), "starts_at": self.starts_at}
+
+
+_BUDGETS = """
+-- Every budget that this spender's calls count under, with the start of its current period.
+SELECT id, organization, user_id, period, amount_usd,
+       date_trunc(CASE period WHEN 'daily' THEN 'day' WHEN 'weekly' THEN 'week' ELSE 'month' END, now(), 'UTC')
+           AS starts_at
+FROM budgets
+WHERE (organization IS NULL OR organization = %(organization)s) AND (user_id IS NULL OR user_id = %(user)s)
+ORDER BY id
+"""
+
+_OPEN = """
+INSERT INTO budget_totals (kind, subject, starts_at, organization)
+VALUES (%(kind)s, %(subject)s, %(starts_at)s, %(organization)s) ON CONFLICT DO NOTHING
+"""
+
+_TAKE = """
+-- The whole safety: no row comes back when the cap would be passed.
+UPDATE budget_totals SET reserved_usd = reserved_usd + %(amount)s
+WHERE kind = %(kind)s AND subject = %(subject)s AND starts_at = %(starts_at)s
+  AND spent_usd + reserved_usd + %(amount)s <= %(limit)s
+"""
+
+_STATE = """
+SELECT spent_usd, reserved_usd FROM budget_totals
+WHERE kind = %(kind)s AND subject = %(subject)s AND starts_at = %(starts_at)s
+"""
+
+_END = """
+-- Only an open reservation ends, and only once.
+UPDATE budget_reservations SET state = %(state)s, cost_usd = %(cost)s, ended_at = now()
+WHERE id = %(id)s AND state = 'reserved' RETURNING *
+"""
+
+_BOOK = """
+UPDATE budget_totals t SET reserved_usd = t.reserved_usd - %(amount)s, spent_usd = t.spent_usd + %(cost)s
+FROM (SELECT * FROM jsonb_to_recordset(%(totals)s) AS x (kind text, subject uuid, starts_at timestamptz)) k
+WHERE t.kind = k.kind AND t.subject = k.subject AND t.starts_at = k.starts_at
+"""
+
+_CALLS = "SELECT count(*) FROM budget_reservations WHERE job = %(job)s AND state <> 'released'"
+
+_USAGE = """
+INSERT INTO model_usage (organization, user_id, job, provider, model, operation, input_tokens, output_tokens,
+                         cache_write_tokens, cache_read_tokens, cost_usd, response_time_ms, cache_hit, result,
+                         request_id, reservation)
+VALUES (%(organization)s, %(user)s, %(job)s, %(provider)s, %(model)s, %(operation)s, %(input)s, %(output)s,
+        %(cache_write)s, %(cache_read)s, %(cost)s, %(ms)s, %(hit)s, %(result)s, %(request_id)s, %(reservation)s)
+ON CONFLICT (reservation) DO NOTHING
+"""
+
+_OVERDUE = """
+SELECT id, amount_usd FROM budget_reservations WHERE state = 'reserved' AND expires_at < now()
+ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+
+def reserve(
+    tx: Transaction,
+    *,
+    id_: UUID,
+    spender: Spender,
+    amount: Decimal,
+    job_limit: Decimal | None = None,
+    job_calls: int | None = None,
+    seconds: float = 900.0,
+) -> Budget | None:
+    """Reserve `amount` under every cap of the spender, or under none.
+
+    `job_limit` (US dollars) and `job_calls` are the job's own caps in all, the second only beside the first. The reservation expires after
+    `seconds` if nobody ends it. Returns the cap that forbids it, or None when the money is reserved.
+    """
+    caps = _caps(tx, spender, job_limit)
+    for cap in caps:
+        tx.run(_OPEN, **cap.key, organization=cap.organization)
+    try:
+        with tx.savepoint():
+            for cap in caps:
+                _take(tx, cap, amount)
+            _count(tx, spender, job_calls)
+    except _Full as full:
+        return full.budget
+    tx.run(
+        "INSERT INTO budget_reservations (id, organization, user_id, job, amount_usd, totals, expires_at) VALUES "
+        "(%(id)s, %(organization)s, %(user)s, %(job)s, %(amount)s, %(totals)s, "
+        "now() + make_interval(secs => %(seconds)s))",
+        id=id_,
+        organization=spender.organization,
+        user=spender.user,
+        job=spender.job,
+        amount=amount,
+        totals=as_json([cap.key for cap in caps]),
+        seconds=seconds,
+    )
+    return None
+
+
+def settle(tx: Transaction, id_: UUID, cost: Decimal) -> bool:
+    """Book what a call cost in place of its reservation, once; False when the reservation had ended already.
+
+    One that expired meanwhile was booked at its worst, and stays so: a cap errs to the safe side.
+    """
+    return _end(tx, id_, "settled", cost)
+
+
+def set_budget(
+    tx: Transaction,
+    *,
+    id_: UUID,
+    period: str,
+    amount: Decimal,
+    organization: UUID | None = None,
+    user: UUID | None = None,
+    alert_percent: int = 80,
+) -> None:
+    """Make or change a budget: of a user, an organization, or (with neither) the whole installation.
+
+    Raises:
+        Refused: `period` is not daily, weekly or monthly, or the amount is below zero.
+    """
+    tx.run(
+        "INSERT INTO budgets (id, organization, user_id, period, amount_usd, alert_threshold_percent) VALUES "
+        "(%(id)s, %(organization)s, %(user)s, %(period)s, %(amount)s, %(alert)s) "
+        "ON CONFLICT (organization, user_id, period) DO UPDATE SET amount_usd = excluded.amount_usd, "
+        "alert_threshold_percent = excluded.alert_threshold_percent, updated_at = now()",
+        id=id_,
+        organization=organization,
+        user=user,
+        period=period,
+        amount=amount,
+        alert=alert_percent,
+    )
+
+
+def release(tx: Transaction, id_: UUID) -> bool:
+    """Give a reservation back whose call was certainly not billed; False when it had ended already."""
+    return _end(tx, id_, "released", Decimal(0))
+
+
+def expire(tx: Transaction, limit: int = 100) -> int:
+    """Book overdue reservations as spent at their worst; returns how many. For the relay's sweep."""
+    overdue = tx.rows(_OVERDUE, limit=limit)
+    for row in overdue:
+        _end(tx, row["id"], "expired", row["amount_usd"])
+    return len(overdue)
+
+
+def record_call(tx: Transaction, spender: Spender, call: Call, reservation: UUID | None = None) -> None:
+    """Write a call's row into the usage table; for one reservation only the first is kept."""
+    tx.run(
+        _USAGE,
+        organization=spender.organization,
+        user=spender.user,
+        job=spender.job,
+        provider=call.provider,
+        model=call.model,
+        operation=call.operation,
+        input=call.usage.input,
+        output=call.usage.output,
+        cache_write=call.usage.cache_write,
+        cache_read=call.usage.cache_read,
+        cost=call.cost,
+        ms=call.milliseconds,
+        hit=call.cache_hit,
+        result=call.result,
+        request_id=call.request_id,
+        reservation=reservation,
+    )
+
+
+def budgets_of(tx: Transaction, spender: Spender, job_limit: Decimal | None = None) -> Sequence[Budget]:
+    """Every cap that holds for the spender, with what is spent and reserved under it now."""
+    return [_budget(tx, cap) for cap in _caps(tx, spender, job_limit)]
+
+
+class _Full(Exception):
+    """Carries the cap that is full out of the savepoint."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__(budget.name)
+        self.budget = budget
+
+
+def _take(tx: Transaction, cap: _Cap, amount: Decimal) -> None:
+    if not tx.run(_TAKE, **cap.key, amount=amount, limit=cap.limit):
+        raise _Full(_budget(tx, cap))
+
+
+def _count(tx: Transaction, spender: Spender, limit: int | None) -> None:
+    """The job's calls; asked under the lock of the job's own cap, so no two see the same number."""
+    if spender.job is None or limit is None:
+        return
+    made = tx.value(_CALLS, job=spender.job)
+    if made >= limit:
+        raise _Full(Budget(name="calls of the job", limit=Decimal(limit), spent=Decimal(made)))
+
+
+def _caps(tx: Transaction, spender: Spender, job_limit: Decimal | None) -> list[_Cap]:
+    """In the order in which everybody locks them: budgets by id, then the job."""
+    if not tx.scope.all_rows:
+        raise RuntimeError("the ledger needs Scope.system(): an organization does not see the global caps")
+    rows = tx.rows(_BUDGETS, organization=spender.organization, user=spender.user)
+    caps = [
+        _Cap(
+            kind="budget",
+            subject=row["id"],
+            starts_at=row["starts_at"].isoformat(),
+            organization=row["organization"],
+            limit=row["amount_usd"],
+            name=_named(row),
+        )
+        for row in rows
+    ]
+    if spender.job is not None and job_limit is not None:
+        caps.append(
+            _Cap(
+                kind="job",
+                subject=spender.job,
+                starts_at=_FOREVER,
+                organization=spender.organization,
+                limit=job_limit,
+                name="job",
+            )
+        )
+    return caps
+
+
+def _named(row: Row) -> str:
+    whose = "installation" if row["organization"] is None else "user" if row["user_id"] else "organization"
+    return f"{whose}, {row['period']}"
+
+
+def _budget(tx: Transaction, cap: _Cap) -> Budget:
+    row: dict[str, Any] = tx.row(_STATE, **cap.key) or {"spent_usd": Decimal(0), "reserved_usd": Decimal(0)}
+    return Budget(name=cap.name, limit=cap.limit, spent=row["spent_usd"], reserved=row["reserved_usd"])
+
+
+def _end(tx: Transaction, id_: UUID, state: str, cost: Decimal) -> bool:
+    ended = tx.row(_END, id=id_, state=state, cost=cost)
+    if ended is None:
+        return False
+    tx.run(_BOOK, amount=ended["amount_usd"], cost=cost, totals=as_json(ended["totals"]))
+    return True

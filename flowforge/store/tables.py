@@ -1,0 +1,147 @@
+"""The tables by name and column, for queries that are put together by peewee; SQL text needs none of this.
+
+`tests/integration/store/test_tables.py` compares them with the catalogue, so neither can change alone.
+"""
+
+from peewee import Table
+
+ORGANIZATIONS = Table("organizations", ("id", "name", "slug", "settings", "created_at"))
+
+USERS = Table("users", ("id", "organization", "email", "name", "role", "settings", "is_active", "created_at"))
+
+TOKENS = Table(
+    "tokens",
+    (
+        *("id", "organization", "user_id", "name", "shown", "hash", "scopes"),
+        *("expires_at", "last_used_at", "revoked_at", "created_at"),
+    ),
+)
+
+REPOSITORIES = Table(
+    "repositories",
+    (
+        *("id", "organization", "name", "url", "host", "default_branch", "credentials", "settings"),
+        *("is_active", "last_synced_at", "created_at", "updated_at"),
+    ),
+)
+
+JOBS = Table(
+    "jobs",
+    (
+        *(
+            "id",
+            "organization",
+            "repository",
+            "user_id",
+            "parent_job",
+            "state",
+            "priority",
+            "branch",
+            "target",
+        ),
+        *("task", "pipeline", "pipeline_source", "environment", "trigger", "retry_from", "attempts"),
+        *("max_attempts", "fence", "owner", "lease_until", "cancel_requested", "run_after", "rung_at"),
+        *("concurrency_group", "ref_key", "idempotency_key", "body_hash", "result", "reason", "sentence"),
+        *("next_action", "evidence", "outputs", "last_seq", "created_at", "queued_at", "started_at"),
+        *("completed_at", "cancelled_at", "turn_at"),
+    ),
+)
+
+JOB_EVENTS = Table("job_events", ("organization", "job", "seq", "kind", "at", "data"))
+
+LOG_CHUNKS = Table(
+    "log_chunks", ("organization", "job", "seq", "attempt", "stage", "start_byte", "bytes", "at")
+)
+
+OUTBOX = Table(
+    "outbox",
+    (
+        *("id", "organization", "job", "kind", "payload", "attempts", "run_after", "created_at", "done_at"),
+        "error",
+    ),
+)
+
+JOB_EXECUTIONS = Table(
+    "job_executions",
+    (
+        *("organization", "job", "attempt", "fence", "worker", "status", "duration_ms", "error", "logs"),
+        *("started_at", "completed_at"),
+    ),
+)
+
+STAGE_RUNS = Table(
+    "stage_runs",
+    (
+        *("organization", "job", "stage", "attempt", "ordinal", "fence", "input_hash", "result", "reason"),
+        *("sentence", "next_action", "evidence", "outputs", "seconds", "work", "checkpoint"),
+        *("started_at", "completed_at"),
+    ),
+)
+
+GIT_OPERATIONS = Table(
+    "git_operations",
+    (
+        *("id", "organization", "repository", "job", "type", "url", "branch", "target", "sha", "status"),
+        *("duration_ms", "at"),
+    ),
+)
+
+PUSH_INTENTS = Table(
+    "push_intents",
+    (
+        *("id", "organization", "repository", "job", "fence", "attempt", "kind", "ref", "old_sha", "new_sha"),
+        *("outcome", "detail", "created_at", "settled_at"),
+    ),
+)
+
+CONFLICT_RESOLUTIONS = Table(
+    "conflict_resolutions",
+    (
+        *("id", "organization", "job", "stage", "attempt", "commit_id", "path", "kind", "method", "hunks"),
+        *("model", "prompt_hash", "validation", "outside_hash", "result_hash", "sealed_text", "expires_at"),
+        *("success", "sentence", "at"),
+    ),
+)
+
+MODEL_USAGE = Table(
+    "model_usage",
+    (
+        *("id", "organization", "user_id", "job", "provider", "model", "operation", "input_tokens"),
+        *("output_tokens", "cache_write_tokens", "cache_read_tokens", "cost_usd", "response_time_ms"),
+        *("cache_hit", "result", "request_id", "reservation", "at"),
+    ),
+)
+
+BUDGETS = Table(
+    "budgets",
+    (
+        *("id", "organization", "user_id", "period", "amount_usd", "alert_threshold_percent"),
+        *("created_at", "updated_at"),
+    ),
+)
+
+BUDGET_TOTALS = Table(
+    "budget_totals", ("kind", "subject", "starts_at", "organization", "spent_usd", "reserved_usd")
+)
+
+BUDGET_RESERVATIONS = Table(
+    "budget_reservations",
+    (
+        *("id", "organization", "user_id", "job", "amount_usd", "cost_usd", "state", "totals"),
+        *("created_at", "expires_at", "ended_at"),
+    ),
+)
+
+AUDIT_LOGS = Table(
+    "audit_logs",
+    (
+        *("id", "at", "organization", "actor", "user_id", "token", "action", "resource", "resource_id"),
+        *("details", "address", "user_agent", "request_id"),
+    ),
+)
+
+ALL: tuple[Table, ...] = (
+    *(ORGANIZATIONS, USERS, TOKENS, REPOSITORIES, JOBS, JOB_EVENTS, LOG_CHUNKS, OUTBOX, JOB_EXECUTIONS),
+    *(STAGE_RUNS, GIT_OPERATIONS, PUSH_INTENTS, CONFLICT_RESOLUTIONS, MODEL_USAGE, BUDGETS, BUDGET_TOTALS),
+    *(BUDGET_RESERVATIONS, AUDIT_LOGS),
+)
