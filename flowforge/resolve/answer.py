@@ -174,7 +174,7 @@ def _fit_line_ends(text: str, hunk: Hunk) -> str:
 
 def _markers(hunk: int, text: str, known: _Known) -> Problem | None:
     for line in text.splitlines():
-        if _MARKER.match(line) and line.strip() not in known.lines:
+        if _MARKER.match(line.strip()) and line.strip() not in known.lines:
             return Problem(
                 flaw=Flaw.MARKERS, sentence=f"the text of hunk {hunk} holds a conflict marker", hunk=hunk
             )

@@ -177,6 +177,7 @@ def markers() -> Iterator[Case]:
         "<<<<<<<<<<<<<<<< upstream",
         "=======\r",
         ">>>>>>>\tcommit",
+        "    <<<<<<< upstream",
     ):
         yield f"marker {line!r}", text(f"{GOOD_TEXT}{line}\n"), Flaw.MARKERS
     whole = "<<<<<<< upstream\n" + BODY.upstream.decode() + "=======\n" + BODY.commit.decode() + ">>>>>>> c\n"
