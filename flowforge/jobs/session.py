@@ -1,8 +1,11 @@
 """The session of one claimed job: whether it may go on, why not, and which process groups die with it."""
 
+import math
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -24,6 +27,8 @@ class JobSession:
 
     job: UUID
     fence: int
+    clock: Callable[[], float] = time.monotonic
+    good_until: float = math.inf  # on that clock: the lease as this process last knew it
     _stop: Stop = Stop.NO
     _leaving: bool = False
     _groups: set[int] = field(default_factory=set)
@@ -31,7 +36,7 @@ class JobSession:
 
     @property
     def why(self) -> Stop:
-        return self._stop
+        return Stop.LOST if self.clock() > self.good_until else self._stop
 
     @property
     def leaving(self) -> bool:
@@ -39,7 +44,13 @@ class JobSession:
         return self._leaving
 
     def cancelled(self) -> bool:
-        return self._stop is not Stop.NO
+        """Every door asks this; a process that slept past its lease learns it here first."""
+        return self.why is not Stop.NO
+
+    def extend(self, until: float) -> None:
+        """The lease was renewed. One that had run out stays lost: somebody may have acted on it."""
+        if self.why is not Stop.LOST:
+            self.good_until = until
 
     def leave(self) -> None:
         self._leaving = True

@@ -4,7 +4,7 @@ Triggers write the event and the audit row of every move, set its timestamps and
 Every write of a worker says `fence = ...`; no row back means that the lease is another's. Time is Postgres's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -77,6 +77,13 @@ WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'running'
 RETURNING jobs.id, cancel_requested AND NOT EXISTS (
     SELECT FROM push_intents p WHERE p.job = jobs.id AND p.kind = 'push'
     AND p.outcome IN ('intended', 'unknown', 'pushed', 'already')) AS stop
+"""
+
+_STOPPING = """
+-- Which of these running jobs were cancelled and may stop: none whose push may have begun.
+SELECT id FROM jobs WHERE id = ANY(%(jobs)s::uuid[]) AND cancel_requested AND NOT EXISTS (
+    SELECT FROM push_intents p WHERE p.job = jobs.id AND p.kind = 'push'
+    AND p.outcome IN ('intended', 'unknown', 'pushed', 'already'))
 """
 
 _TELL = """
@@ -238,6 +245,11 @@ def renew(transaction: Transaction, held: Mapping[UUID, int], lease: float) -> d
     """Prolong leases (job -> fence). Missing in the answer: lost. True: the job was cancelled and must stop."""
     rows = transaction.rows(_RENEW, jobs=list(held), fences=list(held.values()), lease=lease)
     return {row["id"]: row["stop"] for row in rows}
+
+
+def stopping(transaction: Transaction, running: Iterable[UUID]) -> set[UUID]:
+    """Those of the running jobs that were cancelled and may stop."""
+    return {row["id"] for row in transaction.rows(_STOPPING, jobs=list(running))}
 
 
 def tell(

@@ -25,8 +25,7 @@ _MINE = """
 WITH mine AS (UPDATE jobs SET last_seq = last_seq + 1
               WHERE id = %(job)s AND fence = %(fence)s AND state = 'running' RETURNING *),
 told AS (INSERT INTO job_events (organization, job, seq, kind, data)
-         SELECT organization, id, last_seq, %(kind)s, %(data)s FROM mine)
-<then>
+         SELECT organization, id, last_seq, %(kind)s, %(data)s FROM mine)<then>
 """
 
 _START = _mine("""
@@ -40,17 +39,21 @@ RETURNING (SELECT last_seq FROM mine) AS seq
 
 _FINISH = _mine("""
 -- A stage has ended: its result, what is true after it, and the artifact from which another worker goes on.
-UPDATE stage_runs SET result = %(result)s, reason = %(reason)s, sentence = %(sentence)s,
-       next_action = %(next_action)s, evidence = %(evidence)s, outputs = %(outputs)s, seconds = %(seconds)s,
-       work = %(work)s, checkpoint = %(checkpoint)s, fence = mine.fence, completed_at = clock_timestamp()
-FROM mine WHERE stage_runs.job = mine.id AND stage_runs.stage = %(stage)s AND stage_runs.attempt = mine.attempts
-RETURNING mine.last_seq AS seq
+, ended AS (
+    UPDATE stage_runs SET result = %(result)s, reason = %(reason)s, sentence = %(sentence)s,
+           next_action = %(next_action)s, evidence = %(evidence)s, outputs = %(outputs)s, seconds = %(seconds)s,
+           work = %(work)s, checkpoint = %(checkpoint)s, fence = mine.fence, completed_at = clock_timestamp()
+    FROM mine WHERE stage_runs.job = mine.id AND stage_runs.stage = %(stage)s
+                AND stage_runs.attempt = mine.attempts)
+SELECT last_seq AS seq FROM mine
 """)
 
 _STANDING = """
--- The last run of every stage, in the order of the plan.
-SELECT * FROM (SELECT DISTINCT ON (stage) * FROM stage_runs WHERE job = %(job)s
-               ORDER BY stage, attempt DESC, started_at DESC) AS last ORDER BY ordinal, started_at
+-- The last run of every stage in the order of the plan, with how often and how long it has run.
+SELECT * FROM (SELECT DISTINCT ON (stage) *, count(*) FILTER (WHERE attempt > 0) OVER w AS tries,
+                      coalesce(sum(seconds) FILTER (WHERE attempt > 0) OVER w, 0) AS spent
+               FROM stage_runs WHERE job = %(job)s WINDOW w AS (PARTITION BY stage)
+               ORDER BY stage, attempt DESC) AS last ORDER BY ordinal, started_at
 """
 
 _INTEND = _mine("""
@@ -61,11 +64,12 @@ RETURNING (SELECT last_seq FROM mine) AS seq
 
 _SETTLE = _mine("""
 -- What is now known of every open intent of this job for this ref and commit.
-UPDATE push_intents SET outcome = %(outcome)s, detail = %(detail)s, fence = mine.fence,
-       settled_at = CASE WHEN %(outcome)s <> 'unknown' THEN clock_timestamp() END
-FROM mine WHERE push_intents.job = mine.id AND ref = %(ref)s AND new_sha = %(new)s
-    AND outcome IN ('intended', 'unknown')
-RETURNING mine.last_seq AS seq
+, settled AS (
+    UPDATE push_intents SET outcome = %(outcome)s, detail = %(detail)s, fence = mine.fence,
+           settled_at = CASE WHEN %(outcome)s <> 'unknown' THEN clock_timestamp() END
+    FROM mine WHERE push_intents.job = mine.id AND ref = %(ref)s AND new_sha = %(new)s
+                AND outcome IN ('intended', 'unknown'))
+SELECT last_seq AS seq FROM mine
 """)
 
 _INHERIT = """
@@ -154,8 +158,9 @@ def intend(transaction: Transaction, job: UUID, fence: int, ref: str, old: str, 
 def settle(
     transaction: Transaction, job: UUID, fence: int, *, ref: str, new: str, outcome: str, detail: str
 ) -> int | None:
+    """Note what became of a push; again is harmless. None when the lease is another's."""
     data = {"ref": ref, "new": new, "outcome": outcome}
-    rows = transaction.rows(
+    row = transaction.row(
         _SETTLE,
         job=job,
         fence=fence,
@@ -166,7 +171,7 @@ def settle(
         kind="push.settled",
         data=data,
     )
-    return int(rows[0]["seq"]) if rows else None
+    return _seq(row)
 
 
 def own_shas(transaction: Transaction, job: UUID, ref: str) -> frozenset[str]:

@@ -1,20 +1,30 @@
 """A small installation for tests: an organization, a repository, and short words for what is done with them."""
 
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from flowforge.core.access import Principal, Role
 from flowforge.core.errors import Reason, Refused
-from flowforge.core.job import Job, JobRequest
+from flowforge.core.job import Job, JobRequest, Result
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.plan import Plan, conclude, next_stage
 from flowforge.jobs import claim as claims
 from flowforge.jobs.cancel import cancel
+from flowforge.jobs.recorder import FencedRecorder
+from flowforge.jobs.resume import resume
 from flowforge.jobs.retry import retry
+from flowforge.jobs.run import Outcome, RunPipeline, Workbench
+from flowforge.jobs.session import JobSession
 from flowforge.jobs.submit import Door, submit
+from flowforge.jobs.tell import SILENT, Teller
+from flowforge.pipeline.context import Work
 from flowforge.store import jobs as table
 from flowforge.store.scope import Scope
 from flowforge.store.transaction import Transaction
@@ -118,3 +128,58 @@ def make_world(database: TestDatabase, slug: str = "acme") -> World:
         )
     principal = Principal(organization=organization, user=user, role=Role.USER)
     return World(database=database, principal=principal, repository=repository)
+
+
+@dataclass
+class Folder:
+    """Artifacts in a dict."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, name: str, file: Path) -> str:
+        self.files[name] = file.read_bytes()
+        return name
+
+
+@dataclass
+class SmallPipeline:
+    """A pipeline of real results: stages by name, each a function, resumed as the real runner does."""
+
+    stages: Mapping[str, Callable[[FencedRecorder, JobSession], StageResult | None]]
+    ran: list[str] = field(default_factory=list)
+
+    def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
+        plan = Plan(stages=tuple(StageSpec(id=name, uses="run") for name in self.stages), last=())
+        recorder.bundle = None
+        done = list(resume(plan, [replace(run, checkpoint="x") for run in recorder.runs()]).results)
+        while (spec := next_stage(plan, done)) is not None:
+            recorder.stage_started(spec)
+            self.ran.append(spec.id)
+            result = self.stages[spec.id](recorder, session) or StageResult(
+                stage=spec.id, result=Result.SUCCESS
+            )
+            recorder.stage_finished(result, Work(branch=job.branch, target=job.target, head="a" * 40))
+            done.append(result)
+            if result.delay > 0 and job.attempts < job.max_attempts:
+                return Outcome(ending=result.ending(), hand_back=result.delay)
+        return Outcome(ending=conclude(plan, done))
+
+
+def nothing(_recorder: FencedRecorder, _session: JobSession) -> None:
+    return None
+
+
+def session_of(job: Job) -> JobSession:
+    return JobSession(job=job.id, fence=job.fence)
+
+
+def bench(world: World, pipeline: RunPipeline, teller: Teller = SILENT) -> Workbench:
+    return Workbench(database=world.database.system, keep=Folder(), run_pipeline=pipeline, teller=teller)
+
+
+def until(true: Callable[[], object], seconds: float = 15.0) -> None:
+    """Wait for something that another thread or process does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)

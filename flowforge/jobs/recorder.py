@@ -1,0 +1,253 @@
+"""The service form of the pipeline's Recorder: every write is one fenced transaction.
+
+A write that changes no row means that the job is another worker's now: the session is stopped, and what runs in it
+dies. While the database is away a write is repeated for as long as the lease is good, so a restart of Postgres costs
+time and no attempt; each write may therefore happen twice, and is harmless then.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.errors import Broken, Reason, Refused, Temporary
+from flowforge.core.job import Job
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.verdict import Finding, Verdict
+from flowforge.jobs import rows
+from flowforge.jobs.logs import LogWriter, Piece
+from flowforge.jobs.session import JobSession, Stop
+from flowforge.jobs.tell import SILENT, Teller
+from flowforge.pipeline.context import Work
+from flowforge.store import events, stages
+from flowforge.store import jobs as table
+from flowforge.store.database import Database
+from flowforge.store.scope import Actor, Scope
+from flowforge.store.transaction import Transaction
+
+AGAIN = 0.5  # seconds between tries while the database is away
+WORKER = Actor(kind="worker")
+
+Write = Callable[[Transaction], int | None]  # gives the number of the event, or None: the lease is lost
+
+
+class Keep(Protocol):
+    """Where bundles outlive the worker (the room `artifacts`)."""
+
+    def put(self, name: str, file: Path) -> str:
+        """Store the file under a name; returns the reference by which any worker finds it.
+
+        Raises:
+            Temporary, Broken: it could not be stored.
+        """
+        ...
+
+
+@dataclass(kw_only=True)
+class FencedRecorder:
+    """Implements `pipeline.context.Recorder` for one claimed job. Use as a context manager: it writes the log.
+
+    `bundle` makes the checkpoint of a Work: a bundle that any worker can go on from, or None where nothing is new.
+    """
+
+    database: Database
+    job: Job  # as it was claimed
+    session: JobSession
+    keep: Keep
+    teller: Teller = SILENT
+    bundle: Callable[[Work], Path | None] | None = None
+    sleep: Callable[[float], None] = time.sleep
+    outputs: dict[str, object] = field(default_factory=dict)  # by stage; they end up in the job's row
+    _ordinals: dict[str, int] = field(default_factory=dict)
+    _bundled: tuple[str, str] = ("", "")  # head of the last checkpoint, and its reference
+    _log: LogWriter | None = None
+
+    def __enter__(self) -> "FencedRecorder":  # noqa: PYI034 (final by use)
+        self._log = LogWriter(write=self._write_log)
+        self._log.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._log is not None:
+            self._log.__exit__(*error)
+
+    # ---------------------------------------------------------------------------------- what the runner calls
+
+    def stage_started(self, spec: StageSpec) -> None:
+        """Raises:
+        Broken: lease_lost; or drained, when the worker is leaving: the job goes on elsewhere from here.
+        """
+        if self.session.leaving:
+            self.session.stop(Stop.DRAINED)
+            raise Broken(
+                Reason.DRAINED, "the worker is leaving; the job is handed over before its next stage"
+            )
+        ordinal = self._ordinals.setdefault(spec.id, len(self._ordinals))
+        self._fenced(lambda tx: stages.start(tx, self.job.id, self.job.fence, spec.id, ordinal))
+
+    def stage_finished(self, result: StageResult, work: Work) -> None:
+        """Write the result and the checkpoint; from here on the stage need not run again."""
+        self._flush()
+        if result.outputs:
+            self.outputs[result.stage] = dict(result.outputs)
+        row = rows.stage_row(result, work, self._checkpoint(result, work))
+        self._fenced(lambda tx: stages.finish(tx, self.job.id, self.job.fence, row))
+        self.teller.notify(
+            "stage_finished",
+            job_id=str(self.job.id),
+            stage=result.stage,
+            result=result.result.value,
+            seconds=result.seconds,
+        )
+
+    # ------------------------------------------------------------------------------------ what the stages call
+
+    def log(self, stage: str, text: bytes) -> None:
+        if self._log is not None:
+            self._log.add(stage, text)
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        self._fenced(lambda tx: table.tell(tx, self.job.id, self.job.fence, kind, data))
+
+    def resolved(self, stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> None:
+        new = [
+            *(rows.resolved_row(self.job, stage, resolution) for resolution in resolutions),
+            *(rows.unresolved_row(self.job, stage, conflict) for conflict in open_),
+        ]
+
+        def write(transaction: Transaction) -> int | None:
+            data = {"stage": stage, "resolved": len(resolutions), "open": len(open_)}
+            seq = table.tell(transaction, self.job.id, self.job.fence, "conflicts.resolved", data)
+            if seq is not None:
+                stages.add_resolutions(transaction, new)
+            return seq
+
+        self._fenced(write)
+        for resolution in resolutions:
+            for answer in resolution.answers:
+                path = resolution.conflict.path
+                self.teller.notify("conflict_resolved", path=path, rung=answer.rung, rule=answer.rule)
+
+    def validated(self, stage: str, verdicts: Sequence[Verdict]) -> None:
+        self.event("files.validated", {"stage": stage, **rows.told_verdicts(verdicts)})
+
+    def scanned(self, findings: Sequence[Finding]) -> None:
+        told = rows.told_findings(findings)
+        self.outputs["scan"] = told
+        self.event("repository.scanned", told)
+
+    def push_intent(self, ref: str, old: str, new: str) -> None:
+        """Raises:
+        Refused: cancelled, when the cancel had the job's row first and no push of this job may have landed.
+        Broken: lease_lost.
+        """
+
+        def write(transaction: Transaction) -> int | None:
+            job = table.lock_mine(transaction, self.job.id, self.job.fence)
+            if job is None:
+                return None
+            known = table.pushes(transaction, job.id)
+            if job.cancel_requested and not known.pushed and not known.unsettled:
+                raise Refused(Reason.CANCELLED, "the job was cancelled before it pushed")
+            return stages.intend(transaction, job.id, job.fence, ref, old, new)
+
+        self._fenced(write)
+
+    def push_settled(self, ref: str, new: str, outcome: str) -> None:
+        self._fenced(
+            lambda tx: stages.settle(
+                tx, self.job.id, self.job.fence, ref=ref, new=new, outcome=outcome, detail=""
+            )
+        )
+
+    def own_shas(self, ref: str) -> frozenset[str]:
+        with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
+            return stages.own_shas(transaction, self.job.id, ref)
+
+    def backup(self, name: str, bundle: Path) -> str:
+        return self.keep.put(f"jobs/{self.job.id}/{self.job.fence}/{name}.bundle", bundle)
+
+    # --------------------------------------------------------------------------------------- what resuming needs
+
+    def define(self, pipeline: str, source: str) -> None:
+        """Note the definition that this job runs, and where it was read from."""
+
+        def write(transaction: Transaction) -> int | None:
+            mine = table.define(transaction, self.job.id, self.job.fence, pipeline, source)
+            return 0 if mine else None
+
+        self._fenced(write)
+
+    def runs(self) -> tuple[rows.StageRun, ...]:
+        """The last run of each stage in earlier attempts, in the order of the plan; outputs are taken over."""
+        with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
+            found = tuple(rows.stage_run(row) for row in stages.last_runs(transaction, self.job.id))
+        self._ordinals = {run.result.stage: run.ordinal for run in found}
+        self.outputs.update(
+            {run.result.stage: dict(run.result.outputs) for run in found if run.ended and run.result.outputs}
+        )
+        return found
+
+    # ------------------------------------------------------------------------------------------------- inside
+
+    def _checkpoint(self, result: StageResult, work: Work) -> str:
+        head, reference = self._bundled
+        if not result.ok or not work.head or self.bundle is None:
+            return ""
+        if work.head == head:
+            return reference
+        made = self.bundle(work)
+        if made is None:
+            return ""
+        self._bundled = (work.head, self.backup(f"after-{work.head[:16]}", made))
+        return self._bundled[1]
+
+    def _flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
+    def _write_log(self, pieces: list[Piece]) -> None:
+        def write(transaction: Transaction) -> int | None:
+            seq: int | None = None
+            for piece in pieces:
+                seq = events.append_log(transaction, self.job.id, self.job.fence, piece.stage, piece.text)
+                if seq is None:
+                    return None
+            return seq
+
+        self._once(write)
+
+    def _fenced(self, write: Write) -> None:
+        """One transaction, repeated while the database is away and the lease is good."""
+        while True:
+            try:
+                return self._once(write)
+            except Temporary:
+                if self.session.why is Stop.LOST:
+                    raise lost(self.job) from None
+                self.sleep(AGAIN)
+
+    def _once(self, write: Write) -> None:
+        if self.session.why is Stop.LOST:
+            raise lost(self.job)
+        try:
+            with self.database.transaction(Scope.system(), actor=WORKER) as transaction:
+                seq = write(transaction)
+                if seq is None:
+                    raise lost(self.job)
+        except Broken as error:
+            if error.reason is Reason.LEASE_LOST:
+                self.session.stop(Stop.LOST)
+            raise
+        if seq:
+            self.teller.publish(self.job.id, seq)
+
+
+def lost(job: Job) -> Broken:
+    return Broken(
+        Reason.LEASE_LOST,
+        f"job {job.id} is another worker's now (this one held fence {job.fence})",
+        next_action="nothing: it goes on there",
+    )

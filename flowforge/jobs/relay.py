@@ -1,0 +1,110 @@
+"""The relay: rings for the jobs that may run, as many as there are free slots, and sweeps. Order is decided here.
+
+It keeps nothing in memory, so any number may run and any may die. Woken by a signal of the database, or once a
+second.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from flowforge.core.errors import Temporary
+from flowforge.core.job import PriorityClass
+from flowforge.jobs.sweep import EVERY, RELAY, RING_LOST, Swept, sweep
+from flowforge.jobs.tell import SILENT, Teller
+from flowforge.jobs.why import ALIVE
+from flowforge.store import schedule
+from flowforge.store.database import Database
+from flowforge.store.scope import Scope
+
+LOOK = 1.0  # seconds between looks when nothing is signalled
+MOST = 500  # rings of one look
+
+log = logging.getLogger(__name__)
+
+
+class Bell(Protocol):
+    """Where to ring (`queues.doorbell.Doorbell`)."""
+
+    def ring_all(self, jobs: Sequence[tuple[UUID, PriorityClass]]) -> tuple[UUID, ...]:
+        """Ring in order; returns the ids that were not rung."""
+        ...
+
+    def waiting(self) -> int:
+        """Rings that lie unheard.
+
+        Raises:
+            Temporary: nobody can ring now.
+        """
+        ...
+
+
+@dataclass(kw_only=True)
+class Relay:
+    """`wait(seconds)` blocks until there is a reason to look (see `store.listen`); `chores` run after each sweep."""
+
+    database: Database  # of role ff_system
+    bell: Bell
+    wait: Callable[[float], object]
+    teller: Teller = SILENT
+    alive: float = ALIVE  # seconds since its last beat within which a worker's slots count
+    sweep_every: float = EVERY
+    ring_lost: float = RING_LOST
+    chores: Sequence[Callable[[], object]] = ()
+    clock: Callable[[], float] = time.monotonic
+    _swept: float = field(default=float("-inf"))
+    _trouble: str = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Look, sweep and wait until `stop` is set. Survives the absence of both servers."""
+        while not stop.is_set():
+            try:
+                self.step()
+                self.wait(LOOK)
+                self._say("")
+            except Temporary as error:
+                self._say(error.sentence)
+                stop.wait(min(error.delay, LOOK))
+
+    def step(self) -> tuple[tuple[UUID, ...], Swept]:
+        """One look: what was rung, and what a sweep took back when one was due.
+
+        Raises:
+            Temporary: Postgres or Redis is away. The sweep has been done all the same where it could be.
+        """
+        swept = Swept()
+        if self.clock() - self._swept >= self.sweep_every:
+            self._swept = self.clock()
+            swept = sweep(self.database, ring_lost=self.ring_lost, teller=self.teller)
+            if swept:
+                log.info(
+                    "took back %s leases and %s rings, gave up %s jobs", swept.leases, swept.rings, swept.dead
+                )
+            for chore in self.chores:
+                chore()
+        return self.ring(), swept
+
+    def ring(self) -> tuple[UUID, ...]:
+        """Ring for what runs next. Rings that lie in Redis unheard are not added to beyond twice the slots."""
+        unheard = self.bell.waiting()
+        with self.database.transaction(Scope.system(), actor=RELAY) as transaction:
+            if unheard and unheard >= 2 * schedule.slots(transaction, self.alive):
+                return ()
+            picked = schedule.pick(transaction, alive=self.alive, most=MOST)
+        failed = self.bell.ring_all(picked) if picked else ()
+        if failed:
+            with self.database.transaction(Scope.system(), actor=RELAY) as transaction:
+                schedule.unring(transaction, *failed)
+        return tuple(job for job, _ in picked if job not in failed)
+
+    def _say(self, trouble: str) -> None:
+        """Once when trouble begins, once when it ends."""
+        if trouble and not self._trouble:
+            log.warning("the relay cannot ring: %s", trouble)
+        elif self._trouble and not trouble:
+            log.info("the relay rings again")
+        self._trouble = trouble

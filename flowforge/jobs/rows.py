@@ -1,0 +1,142 @@
+"""Values of the pipeline as rows and events, and back. Nothing here reads or writes."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.errors import Reason
+from flowforge.core.job import Job, Result
+from flowforge.core.pipeline import StageResult
+from flowforge.core.verdict import Finding, Outcome, Verdict
+from flowforge.pipeline.context import Work
+from flowforge.store.stages import StageRow
+from flowforge.store.transaction import Row
+
+MOST = 100  # findings or verdicts in one event; the counts are always whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRun:
+    """The last run of a stage in earlier attempts."""
+
+    result: StageResult  # where the stage has not ended: an error that says so
+    ended: bool
+    work: Mapping[str, Any] | None  # `Work.to_json` after the stage
+    checkpoint: str  # reference of the bundle, "" = none
+    ordinal: int
+    tries: int  # how often it ran in earlier attempts of this very job
+    spent: float  # seconds it took in them
+
+
+def stage_row(result: StageResult, work: Work, checkpoint: str) -> StageRow:
+    return StageRow(
+        stage=result.stage,
+        result=result.result.value,
+        reason=result.reason.value,
+        sentence=result.sentence,
+        next_action=result.next_action,
+        evidence=result.evidence,
+        outputs=dict(result.outputs),
+        seconds=result.seconds,
+        work=work.to_json(),
+        checkpoint=checkpoint,
+    )
+
+
+def stage_run(row: Row) -> StageRun:
+    ended = row["result"] is not None
+    result = StageResult(
+        stage=row["stage"],
+        result=Result(row["result"]) if ended else Result.ERROR,
+        reason=Reason(row["reason"]) if ended else Reason.LEASE_EXPIRED,
+        sentence=row["sentence"],
+        next_action=row["next_action"],
+        evidence=row["evidence"],
+        outputs=row["outputs"],
+        seconds=row["seconds"] or 0.0,
+        attempt=row["tries"] or 1,
+    )
+    return StageRun(
+        result=result,
+        ended=ended,
+        work=row["work"],
+        checkpoint=row["checkpoint"],
+        ordinal=row["ordinal"],
+        tries=row["tries"],
+        spent=row["spent"],
+    )
+
+
+def resolved_row(job: Job, stage: str, resolution: Resolution) -> dict[str, object]:
+    """A row of conflict_resolutions; the text itself stays in git, its hash here."""
+    rungs = list(dict.fromkeys(answer.rung for answer in resolution.answers))
+    return _row(
+        job,
+        stage,
+        conflict=resolution.conflict,
+        method=",".join(rungs),
+        success=True,
+        outside_hash=resolution.outside,
+        result_hash=hashlib.sha256(resolution.result).hexdigest(),
+        hunks=[
+            {"index": a.index, "rung": a.rung, "rule": a.rule, "why": a.why, "confirmed": a.confirmed}
+            for a in resolution.answers
+        ],
+    )
+
+
+def unresolved_row(job: Job, stage: str, unresolved: Unresolved) -> dict[str, object]:
+    return _row(
+        job,
+        stage,
+        conflict=unresolved.conflict,
+        success=False,
+        sentence=unresolved.sentence,
+        hunks=[{"rung": rung, "why": said} for rung, said in unresolved.tried.items()],
+    )
+
+
+def _row(job: Job, stage: str, *, conflict: Any, **more: object) -> dict[str, object]:
+    return {
+        "organization": job.organization,
+        "job": job.id,
+        "stage": stage,
+        "attempt": job.attempts,
+        "commit_id": conflict.commit_id,
+        "path": conflict.path,
+        "kind": conflict.kind.value,
+        "method": "",
+        "outside_hash": "",
+        "result_hash": "",
+        "sentence": "",
+        **more,
+    }
+
+
+def told_verdicts(verdicts: Sequence[Verdict]) -> dict[str, object]:
+    """Counts by outcome, and what did not pass."""
+    counts = {outcome.value: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
+    bad = [verdict for verdict in verdicts if verdict.outcome in {Outcome.FAIL, Outcome.ERROR}]
+    return {
+        "counts": counts,
+        "bad": [
+            {
+                "validator": verdict.validator,
+                "path": verdict.path,
+                "outcome": verdict.outcome.value,
+                "sentence": verdict.sentence,
+                "findings": [_told(finding) for finding in verdict.findings[:MOST]],
+            }
+            for verdict in bad[:MOST]
+        ],
+    }
+
+
+def told_findings(findings: Sequence[Finding]) -> dict[str, object]:
+    return {"count": len(findings), "findings": [_told(finding) for finding in findings[:MOST]]}
+
+
+def _told(finding: Finding) -> dict[str, object]:
+    return {**vars(finding), "level": finding.level.value}

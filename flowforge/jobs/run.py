@@ -1,0 +1,155 @@
+"""Run a claimed job: hand it to the pipeline, and make the move that follows from how it stopped."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flowforge.core.errors import FlowForgeError, Reason, Temporary
+from flowforge.core.job import FINAL, Ending, Event, Job, State, advance
+from flowforge.core.pipeline import from_error
+from flowforge.jobs.ending import Facts, Next, bug, decide
+from flowforge.jobs.recorder import AGAIN, WORKER, FencedRecorder, Keep
+from flowforge.jobs.session import JobSession, Stop
+from flowforge.jobs.submit import REPORT
+from flowforge.jobs.tell import SILENT, Teller
+from flowforge.store import jobs as table
+from flowforge.store import outbox, schedule
+from flowforge.store.database import Database
+from flowforge.store.jobs import Moved
+from flowforge.store.scope import Scope
+from flowforge.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the pipeline stopped."""
+
+    ending: Ending
+    hand_back: float | None = (
+        None  # seconds after which another try may end otherwise; None = this is the end
+    )
+    outputs: Mapping[str, object] = field(default_factory=dict)  # beside what the stages reported
+
+
+class RunPipeline(Protocol):
+    """What wiring makes of `pipeline.runner` and the edges of one worker.
+
+    It must let `Broken(lease_lost)` and `Broken(drained)` from the recorder pass, and hand `session` to every door
+    that starts processes.
+    """
+
+    def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """What running jobs needs, shared by all jobs of a worker."""
+
+    database: Database  # of role ff_system
+    keep: Keep
+    run_pipeline: RunPipeline
+    teller: Teller = SILENT
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self, job: Job, session: JobSession) -> Moved | None:
+        """Run the claimed job to its next state; None when the lease was lost on the way."""
+        recorder = FencedRecorder(
+            database=self.database,
+            job=job,
+            session=session,
+            keep=self.keep,
+            teller=self.teller,
+            sleep=self.sleep,
+        )
+        with recorder:
+            outcome = self._outcome(job, recorder, session)
+        if session.why is Stop.LOST:
+            log.warning("job %s: the lease was lost; another worker goes on", job.id)
+            return None
+        return self._settle(job, session, outcome, {**recorder.outputs, **outcome.outputs})
+
+    def _outcome(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
+        """Every way in which a pipeline can stop, as a value."""
+        try:
+            return self.run_pipeline(job, recorder, session)
+        except FlowForgeError as error:
+            if error.reason is not Reason.LEASE_LOST:
+                log.info("job %s stopped: %s", job.id, error.sentence)
+            delay = error.delay if isinstance(error, Temporary) else None
+            return Outcome(ending=from_error("", error).ending(), hand_back=delay)
+        except Exception as error:
+            log.exception("job %s failed inside FlowForge", job.id)
+            return Outcome(ending=bug(error))
+
+    def _settle(
+        self, job: Job, session: JobSession, outcome: Outcome, outputs: Mapping[str, object]
+    ) -> Moved | None:
+        """Make the move; repeated while the database is away and the lease is good."""
+        while True:
+            try:
+                with self.database.transaction(Scope.system(), actor=WORKER) as transaction:
+                    return self._move(transaction, job, session.why, outcome, outputs)
+            except Temporary as error:
+                if session.why is Stop.LOST:
+                    return None
+                log.warning("job %s has ended, but it cannot be written yet: %s", job.id, error.sentence)
+                self.sleep(AGAIN)
+
+    def _move(
+        self,
+        transaction: Transaction,
+        job: Job,
+        stop: Stop,
+        outcome: Outcome,
+        outputs: Mapping[str, object],
+    ) -> Moved | None:
+        mine = table.lock_mine(transaction, job.id, job.fence)
+        if mine is None:
+            return None
+        pushes = table.pushes(transaction, job.id)
+        then = decide(
+            Facts(
+                ending=outcome.ending,
+                stop=stop,
+                delay=outcome.hand_back or 0.0,
+                attempts_left=mine.attempts < mine.max_attempts,
+                cancel_requested=mine.cancel_requested,
+                pushed=pushes.pushed,
+                unsettled=pushes.unsettled,
+            )
+        )
+        return None if then is None else move(transaction, mine, then, self.teller, outputs)
+
+
+def move(
+    transaction: Transaction,
+    job: Job,
+    then: Next,
+    teller: Teller = SILENT,
+    outputs: Mapping[str, object] | None = None,
+) -> Moved | None:
+    """Write the move of a running job that this transaction has locked, and close its attempt."""
+    after = advance(job.state, then.event)
+    moved = _written(transaction, job, then, after, outputs or {})
+    if moved is None:
+        return None
+    status = then.ending.result.value if after in FINAL else after.value
+    schedule.close_execution(transaction, job, status, then.ending)
+    if after in FINAL:
+        outbox.put(transaction, job.organization, job.id, REPORT, {"state": after.value})
+    teller.moved(transaction, moved)
+    return moved
+
+
+def _written(
+    transaction: Transaction, job: Job, then: Next, after: State, outputs: Mapping[str, object]
+) -> Moved | None:
+    if then.event is Event.HAND_BACK:
+        return table.hand_back(transaction, job, then.ending, delay=then.delay, give_back=then.give_back)
+    if then.event is Event.ASK:
+        return table.ask(transaction, job, then.ending)
+    return table.end(transaction, job, after, then.ending, outputs)
