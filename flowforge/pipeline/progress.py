@@ -1,0 +1,43 @@
+"""How a replay moves a job's work forward, and what of it is worth telling a person."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+
+from flowforge.git.replay import Replay
+from flowforge.pipeline.context import Work
+
+_TOLD = {
+    "dropped_merge": "flattened {n} merge commits, as git rebase does",
+    "dropped_empty": "dropped {n} commits with nothing left in them",
+    "dropped_upstream": "left out {n} commits that the target already has",
+    "kept_empty": "kept {n} empty commits",
+}
+_FIXUPS = ("fixup! ", "squash! ", "amend! ")
+
+
+def advanced(work: Work, replayed: Replay) -> Work:
+    """The work after a replay: head and tree moved, steps appended, what is left to do if it stopped.
+
+    What was proven of an earlier tree proves nothing of this one.
+    """
+    return replace(
+        work,
+        head=replayed.head,
+        tree=replayed.tree,
+        pending=replayed.pending,
+        steps=(*work.steps, *(asdict(step) for step in replayed.steps)),
+        validated_tree="",
+        tested_tree="",
+    )
+
+
+def notes_of(steps: Iterable[Mapping[str, str]]) -> list[str]:
+    """What did not simply carry over, a sentence each."""
+    rows = list(steps)
+    counted = Counter(step["disposition"] for step in rows)
+    notes = [text.format(n=counted[word]) for word, text in _TOLD.items() if counted[word]]
+    fixups = sum(step["new"] != "" and step["subject"].startswith(_FIXUPS) for step in rows)
+    if fixups:
+        notes.append(f"kept {fixups} fixup commits as they are; git rebase --autosquash folds them")
+    return notes

@@ -1,0 +1,110 @@
+"""From the words of a pipeline (`rungs: [mechanical, structural, model]`) to functions the ladder can call.
+
+Resolvers are plugins' code: each runs in a child process under its deadline. What the model is told around a
+conflict is read from the mirror only when the ladder gets as far as the model.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from flowforge.core.conflict import Abstain, Candidate, Conflict
+from flowforge.git.replay import Stopped
+from flowforge.hooks.contracts import Language, ResolveContext, Resolver
+from flowforge.pipeline.context import ModelRung, Tools, Work
+from flowforge.pipeline.options import ModelOptions
+from flowforge.resolve.ladder import Rung
+from flowforge.resolve.memory import RUNG as MEMORY
+from flowforge.resolve.memory import recall
+from flowforge.resolve.policy import matches
+from flowforge.resolve.prompt import Facts
+
+MODEL = "model"
+_DEADLINE = 5.0  # seconds a resolver may take for one file
+_MARGIN = 1.0  # on top of it, for starting its process
+_UPSTREAM_COMMITS = 20  # subjects shown to the model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Climber:
+    """Makes the rungs for the conflicts of one commit."""
+
+    work: Work
+    tools: Tools
+    stopped: Stopped
+    model: ModelOptions
+
+    def rungs(self, names: Sequence[str]) -> tuple[Rung, ...]:
+        return tuple(rung for name in names for rung in self._named(name))
+
+    def _named(self, name: str) -> Iterator[Rung]:
+        if name == MEMORY:
+            yield Rung(name=MEMORY, resolver=MEMORY, ask=lambda conflict: recall(conflict, self.tools.memory))
+        elif name == MODEL:
+            yield self._model()
+        for resolver in self.tools.registry.resolvers.values():
+            if resolver.rung == name:
+                yield Rung(
+                    name=name,
+                    resolver=resolver.name,
+                    ask=partial(self._in_child, resolver),
+                    covers=partial(_covers, resolver),
+                )
+
+    def _in_child(self, resolver: Resolver, conflict: Conflict) -> Candidate | Abstain:
+        context = ResolveContext(language=language_of(conflict.path, self.tools), deadline=_DEADLINE)
+        answer: Candidate | Abstain = self.tools.pool.call(  # type: ignore[assignment]  # the ladder checks its shape
+            resolver.load, conflict, context, deadline=_DEADLINE + _MARGIN, cancelled=self.tools.cancelled
+        )
+        return answer
+
+    def _model(self) -> Rung:
+        models = self.tools.models
+        if models is None:
+            none = Abstain(why="no_model", sentence="no model is configured")
+            return Rung(name=MODEL, resolver="none", ask=lambda _conflict: none)
+        ask = _once(lambda: models.rung(self.model))
+        return Rung(
+            name=MODEL,
+            resolver=models.provider,
+            ask=lambda conflict: ask()(conflict, self._facts(conflict)),
+        )
+
+    def _facts(self, conflict: Conflict) -> Facts:
+        language = language_of(conflict.path, self.tools)
+        return Facts(
+            onto=self.work.upstream,
+            message=self._git("show", "--no-patch", "--format=%B", self.stopped.commit),
+            diff=self._git("show", "--format=", "--no-color", "--no-ext-diff", self.stopped.commit),
+            language=language.id if language else "",
+            upstream_commits=self._upstream_commits(conflict.path),
+        )
+
+    def _upstream_commits(self, path: str) -> Sequence[str]:
+        between = f"{self.work.merge_base}..{self.work.upstream}"
+        shown = self._git("log", f"-{_UPSTREAM_COMMITS}", "--format=%s", between, "--", f":(literal){path}")
+        return shown.splitlines()
+
+    def _git(self, *argv: str) -> str:
+        return self.tools.mirror.git.run(*argv).decode("utf-8", "replace")
+
+
+def language_of(path: str, tools: Tools) -> Language | None:
+    """The first registered language whose globs name `path`."""
+    return next((one for one in tools.registry.languages.values() if matches(one.globs, path)), None)
+
+
+def _covers(resolver: Resolver, path: str) -> bool:
+    return not resolver.globs or matches(resolver.globs, path)
+
+
+def _once(make: Callable[[], ModelRung]) -> Callable[[], ModelRung]:
+    """One rung for all conflicts of a commit, made when the first one gets that far."""
+    made: list[ModelRung] = []
+
+    def get() -> ModelRung:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return get

@@ -1,0 +1,109 @@
+"""What happened in a job, as JSON-safe values: one kind, one shape, whichever recorder keeps it.
+
+Events are public: they are streamed by the API, shown by the terminal and kept in `job_events`. Kinds:
+stage_started, stage_finished, scanned, resolved, validated, push_intent, push_settled, and the job's own moves.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.verdict import Finding, Outcome, Verdict
+
+_MOST = 50  # rows of one kind in one event; the whole is in the job's tables
+
+Story = tuple[str, Mapping[str, Any]]
+
+
+def stage_started(spec: StageSpec) -> Story:
+    return "stage_started", {"stage": spec.id, "uses": spec.uses}
+
+
+def stage_finished(result: StageResult) -> Story:
+    return "stage_finished", {
+        "stage": result.stage,
+        "result": result.result.value,
+        "reason": result.reason.value,
+        "sentence": result.sentence,
+        "next_action": result.next_action,
+        "evidence": result.evidence,
+        "seconds": round(result.seconds, 3),
+        "attempt": result.attempt,
+    }
+
+
+def scanned(findings: Sequence[Finding]) -> Story:
+    return "scanned", {"findings": [finding_row(one) for one in findings[:_MOST]], "count": len(findings)}
+
+
+def resolved(stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> Story:
+    return "resolved", {
+        "stage": stage,
+        "resolved": [resolution_row(one) for one in resolutions[:_MOST]],
+        "unresolved": [unresolved_row(one) for one in open_[:_MOST]],
+    }
+
+
+def validated(stage: str, verdicts: Sequence[Verdict]) -> Story:
+    """All verdicts counted, those that say something in full."""
+    telling = [one for one in verdicts if one.findings or one.outcome is Outcome.ERROR]
+    return "validated", {
+        "stage": stage,
+        "checks": len(verdicts),
+        "outcomes": {kind.value: sum(one.outcome is kind for one in verdicts) for kind in Outcome},
+        "verdicts": [verdict_row(one) for one in telling[:_MOST]],
+    }
+
+
+def push_intent(ref: str, old: str, new: str) -> Story:
+    return "push_intent", {"ref": ref, "old": old, "new": new}
+
+
+def push_settled(ref: str, new: str, outcome: str) -> Story:
+    return "push_settled", {"ref": ref, "new": new, "outcome": outcome}
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "level": finding.level.value,
+        "message": finding.message,
+        "path": finding.path,
+        "start": finding.start,
+        "end": finding.end,
+        "introduced": finding.introduced,
+    }
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "validator": verdict.validator,
+        "path": verdict.path,
+        "outcome": verdict.outcome.value,
+        "sentence": verdict.sentence,
+        "findings": [finding_row(one) for one in verdict.findings],
+    }
+
+
+def resolution_row(resolution: Resolution) -> dict[str, Any]:
+    """Who answered each hunk and why; texts stay in the sealed table of resolutions."""
+    return {
+        "path": resolution.conflict.path,
+        "commit": resolution.conflict.commit_id,
+        "outside": resolution.outside,
+        "hunks": [
+            {"rung": one.rung, "rule": one.rule, "why": one.why, "confirmed": one.confirmed}
+            for one in resolution.answers
+        ],
+    }
+
+
+def unresolved_row(unresolved: Unresolved) -> dict[str, Any]:
+    return {
+        "path": unresolved.conflict.path,
+        "commit": unresolved.conflict.commit_id,
+        "kind": unresolved.conflict.kind.value,
+        "sentence": unresolved.sentence,
+        "tried": dict(unresolved.tried),
+    }
