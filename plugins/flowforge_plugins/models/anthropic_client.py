@@ -45,7 +45,7 @@ def connect(settings: Mapping[str, str]) -> "Messages":
         raise Broken(
             Reason.CONFIGURATION,
             "the model provider 'anthropic' has no API key",
-            next_action="set FLOWFORGE_ANTHROPIC_API_KEY, or leave the model rung out of the pipeline",
+            next_action="set FLOWFORGE_MODEL_KEY, or leave the model rung out of the pipeline",
         )
     return Messages(
         key=key,

@@ -39,7 +39,7 @@ _OPERATOR: Final = {
     "authentication_error": (
         Reason.CONFIGURATION,
         "did not accept the API key",
-        "set a valid key: FLOWFORGE_ANTHROPIC_API_KEY",
+        "set a valid key: FLOWFORGE_MODEL_KEY",
     ),
     "billing_error": (
         Reason.MODEL_UNAVAILABLE,

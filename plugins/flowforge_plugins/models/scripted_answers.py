@@ -3,10 +3,7 @@
 Settings: `rule` names one rule for every hunk; `script` is JSON, either a list of whole answers given one after
 the other (the last one stays), or a mapping of path to a rule or to a mapping of hunk id to rule or text.
 
-Rules: `upstream`, `commit`, `both` (upstream's lines, then the commit's), `abstain`, and three whose answer is
-well-formed and still must be refused further on: `bad:syntax` (a bracket too many), `bad:dangerous` (runs a
-shell), `bad:secret` (a key in the text); and `bad:marker`, `bad:lost`, `bad:nothing`, `bad:garbage`, which the
-check of answers refuses.
+The rules are in `scripted_rules`. A request whose model is named like a rule follows that one.
 """
 
 import json
@@ -17,19 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowforge.plugin import Broken, ModelAnswer, ModelRequest, Reason, Usage
+from flowforge_plugins.models.scripted_rules import ADDED, RULES, WHOLE
 
 _HUNK: Final = re.compile(r"^--- (\w+) hunk (\d+), line \d+$", re.MULTILINE)
 _PATH: Final = re.compile(r"^Path: (.*)$", re.MULTILINE)
-_WHOLE: Final = {"bad:nothing": "", "bad:garbage": "Sure! Here is the merged file:\n"}
-
-# Put together here so that no scanner takes this file for what it describes.
-_ADDED: Final = {
-    "bad:syntax": "(((\n",
-    "bad:dangerous": "__import__('os').system('true')\n",
-    "bad:secret": "key = 'AKIA" + "IOSFODNN7" + "Q3XAMPL'\n",
-    "bad:marker": "<<<<<<< upstream\n",
-}
-RULES: Final = frozenset({"upstream", "commit", "both", "abstain", "bad:lost", *_WHOLE, *_ADDED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +68,7 @@ class Scripted:
         self._lock = threading.Lock()
 
     def complete(self, request: ModelRequest, deadline: float) -> ModelAnswer:  # noqa: ARG002 (answers at once)
-        text = self._next() if isinstance(self._script, list) else self._by_rule(request.prompt)
+        text = self._next() if isinstance(self._script, list) else self._by_rule(request)
         usage = Usage(input=self.count_tokens(request), output=len(text.encode()))
         return ModelAnswer(text=text, usage=usage, stop="end", request_id="scripted")
 
@@ -95,13 +83,14 @@ class Scripted:
             self._at += 1
         return answer if isinstance(answer, str) else json.dumps(answer)
 
-    def _by_rule(self, prompt: str) -> str:
-        found = _PATH.search(prompt)
-        path = found[1] if found else ""
-        given = self._script.get(path, self._rule) if isinstance(self._script, dict) else self._rule
-        hunks = read_hunks(prompt)
-        rules = [str(given.get(str(h.id), self._rule) if isinstance(given, dict) else given) for h in hunks]
-        whole = next((_WHOLE[rule] for rule in rules if rule in _WHOLE), None)
+    def _by_rule(self, request: ModelRequest) -> str:
+        found = _PATH.search(request.prompt)
+        usual = request.model if request.model in RULES else self._rule
+        script = self._script if isinstance(self._script, dict) else {}
+        given = script.get(found[1] if found else "", usual)
+        hunks = read_hunks(request.prompt)
+        rules = [str(given.get(str(h.id), usual) if isinstance(given, dict) else given) for h in hunks]
+        whole = next((WHOLE[rule] for rule in rules if rule in WHOLE), None)
         if whole is not None:
             return whole
         rows = [_row(hunk, rule) for hunk, rule in zip(hunks, rules, strict=True)]
@@ -145,7 +134,7 @@ def _row(hunk: Asked, rule: str) -> dict[str, object]:
     if rule not in RULES:
         return {**row, "text": rule}  # the script gave the text itself
     union = _union(hunk)
-    return {**row, "text": union + _indent(union, _ADDED.get(rule, ""))}
+    return {**row, "text": union + _indent(union, ADDED.get(rule, ""))}
 
 
 def _union(hunk: Asked) -> str:

@@ -3,18 +3,18 @@
 import itertools
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, Kind, resolve_with
 from flowforge.core.errors import Broken, Reason, Temporary
-from flowforge.hooks.contracts import Model
 from flowforge.llm.in_process import Calls, LocalCache, LocalLedger
 from flowforge.llm.prices import Prices
 from flowforge.llm.rung import ModelRung
 from flowforge.llm.service import ModelService, Ports
-from flowforge.llm.shipped import shipped_templates
 from flowforge.resolve.prompt import Facts
+from flowforge.resolve.templates import FILES, read_templates
 from flowforge_plugins.models.scripted import register_model_providers
 from flowforge_plugins.models.scripted_answers import Scripted, connect
 from tests.unit.llm.conftest import WHO, Open, Provider, Time
@@ -36,10 +36,12 @@ CONFLICT = Conflict(
     segments=(b"def f(a):\n", HUNK, b"\n", ADDED, b""),
 )
 MODEL = register_model_providers()[0]
+PROMPTS = Path(__file__).parents[3] / "config" / "prompts"
+TEMPLATES = read_templates({name: (PROMPTS / name).read_text() for name in FILES})
 
 
 class Rung:
-    def __init__(self, provider: object, descriptor: Model = MODEL) -> None:
+    def __init__(self, provider: object, model: str = MODEL.default_model) -> None:
         self.calls, words = Calls(), itertools.count()
         ports = Ports(
             ledger=LocalLedger(),
@@ -53,9 +55,9 @@ class Rung:
         )
         prices = Prices(date="", source="")
         self.rung = ModelRung(
-            service=ModelService(descriptor, lambda: provider, prices, ports),  # type: ignore[arg-type,return-value]
-            templates=shipped_templates(),
-            model=descriptor.default_model,
+            service=ModelService(MODEL, lambda: provider, prices, ports),  # type: ignore[arg-type,return-value]
+            templates=TEMPLATES,
+            model=model,
             asker=WHO,
             secrets=lambda _text: (),
             draw=lambda: f"delimiter{next(words):012d}",
@@ -94,6 +96,12 @@ def test_a_script_may_speak_of_paths_hunks_rules_and_texts() -> None:
     script = {"src/a.py": {"0": "upstream", "1": "import x, y\n"}}
     made = scripted(script=json.dumps(script), rule="abstain")
     assert result(made()) == b"def f(a):\n    run(a)\n    log(a)\n\nimport x, y\n"
+
+
+def test_a_rule_may_be_named_as_the_model() -> None:
+    judged = Rung(connect({}), model="upstream")()
+    assert isinstance(judged, Candidate)
+    assert [answer.rule for answer in judged.answers] == ["upstream", "upstream"]
 
 
 def test_other_paths_follow_the_rule() -> None:

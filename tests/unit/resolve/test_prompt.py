@@ -6,7 +6,6 @@ import pytest
 
 from flowforge.core.conflict import Abstain, Conflict, Hunk, Kind, Version
 from flowforge.core.errors import Broken, Reason
-from flowforge.llm.shipped import shipped_templates
 from flowforge.resolve.answer_shape import SCHEMA, Flaw, Problem
 from flowforge.resolve.prompt import Delimiters, Enclosing, Facts, Question, build, cut_lines, repair
 from flowforge.resolve.templates import FILES, read_templates
@@ -37,6 +36,7 @@ FACTS = Facts(
     repository=("imports are sorted by name",),
 )
 SHIPPED = {name: (FOLDER / name).read_text() for name in FILES}
+TEMPLATES = read_templates(SHIPPED)
 
 
 def conflict(*hunks: Hunk, path: str = "src/call.py", **values: object) -> Conflict:
@@ -60,9 +60,7 @@ def conflict(*hunks: Hunk, path: str = "src/call.py", **values: object) -> Confl
 def ask(
     given: Conflict, facts: Facts = FACTS, delimiters: Delimiters = DELIMITERS, found: tuple[str, ...] = ()
 ) -> Question | Abstain:
-    return build(
-        given, facts, shipped_templates(), model="m", delimiters=delimiters, secrets=lambda _text: found
-    )
+    return build(given, facts, TEMPLATES, model="m", delimiters=delimiters, secrets=lambda _text: found)
 
 
 def question(given: Conflict, facts: Facts = FACTS, delimiters: Delimiters = DELIMITERS) -> Question:
@@ -201,7 +199,7 @@ def test_the_search_for_secrets_sees_everything_that_would_be_sent() -> None:
     build(
         conflict(),
         FACTS,
-        shipped_templates(),
+        TEMPLATES,
         model="m",
         delimiters=DELIMITERS,
         secrets=lambda text: (seen.append(text), ())[1],
@@ -268,7 +266,7 @@ def test_a_question_that_is_too_long_is_not_sent() -> None:
 def test_a_repair_repeats_the_question_with_the_answer_and_what_is_wrong() -> None:
     first = question(conflict())
     problem = Problem(flaw=Flaw.MARKERS, sentence="the text of hunk 0 holds a conflict marker", hunk=0)
-    again = repair(first, shipped_templates(), answer='{"hunks": []}', problem=problem, delimiter="Z" * 20)
+    again = repair(first, TEMPLATES, answer='{"hunks": []}', problem=problem, delimiter="Z" * 20)
     assert first.request.prompt in again.request.prompt
     assert again.request.system == first.request.system
     assert f"--- {'Z' * 20} your answer\n" + '{"hunks": []}' in again.request.prompt
@@ -278,7 +276,7 @@ def test_a_repair_repeats_the_question_with_the_answer_and_what_is_wrong() -> No
 
 
 def test_the_shipped_templates_can_be_read_and_have_one_version() -> None:
-    assert shipped_templates().version == read_templates(SHIPPED).version == "resolve-1"
+    assert TEMPLATES.version == "resolve-1"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""What a report tells, as one value. The caller fills it from a job's results; nothing here is looked up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from flowforge.core.job import Ending
+from flowforge.core.verdict import Finding, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitLine:
+    """One commit of the branch and what became of it."""
+
+    original: str  # full ids
+    new: str  # "" where it was dropped
+    disposition: str  # replayed | unchanged | resolved | kept_empty | dropped_merge | dropped_empty | ...
+    subject: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HunkLine:
+    """Who answered one hunk, and why."""
+
+    rung: str
+    why: str
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedFile:
+    path: str
+    hunks: tuple[HunkLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenFile:
+    """A conflict that goes to a person."""
+
+    path: str
+    sentence: str
+    tried: Mapping[str, str] = field(default_factory=dict)  # rung -> what it said
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeCounts:
+    """`git range-diff` of the branch before and after, counted."""
+
+    unchanged: int = 0
+    changed: int = 0
+    dropped: int = 0
+    added: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageLine:
+    name: str
+    result: str  # success | failure | error | timeout | cancellation | skip
+    sentence: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCost:
+    """Model calls of the job. `scripted`: the answers came from a script and no model was asked."""
+
+    provider: str
+    model: str
+    calls: int
+    cached: int
+    usd: Decimal
+    scripted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobReport:
+    """Everything a person may want to know when a job has ended. Empty parts are left out of the text."""
+
+    branch: str
+    target: str
+    ending: Ending
+    old_head: str = ""
+    new_head: str = ""
+    upstream: str = ""
+    pushed: bool = False
+    commits: tuple[CommitLine, ...] = ()
+    range_diff: RangeCounts | None = None
+    resolved: tuple[ResolvedFile, ...] = ()
+    unresolved: tuple[OpenFile, ...] = ()
+    checks: Mapping[Outcome, int] = field(default_factory=dict)  # verdicts of validators, counted
+    findings: tuple[Finding, ...] = ()
+    tests: tuple[StageLine, ...] = ()
+    untested: tuple[str, ...] = ()  # what no test looked at, a sentence each
+    stages: tuple[StageLine, ...] = ()
+    cost: ModelCost | None = None
+    undo: str = ""  # the command that takes the push back
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,195 @@
+"""From facts to what is said, in order, before it is known where it will be shown."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from flowforge.core.job import Result
+from flowforge.core.verdict import Level, Outcome
+from flowforge.report.facts import CommitLine, JobReport, OpenFile, RangeCounts, ResolvedFile, StageLine
+
+MAX_ROWS: Final = 40  # of one section; the rest is counted
+SHORT: Final = 10  # characters of a commit id that are shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One thing said. `code` is shown as it is (a path, an id), `text` is a sentence, `more` are its details."""
+
+    code: str = ""
+    text: str = ""
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    title: str
+    rows: tuple[Row, ...]
+
+
+_WORDS: Final = {
+    Result.SUCCESS: "Done",
+    Result.SKIP: "Nothing to do",
+    Result.FAILURE: "Not done",
+    Result.ERROR: "Stopped by an error",
+    Result.TIMEOUT: "Out of time",
+    Result.CANCELLATION: "Cancelled",
+}
+
+_FATES: Final = {
+    "replayed": "replayed",
+    "unchanged": "left as it was",
+    "resolved": "replayed with resolved conflicts",
+    "kept_empty": "kept, though it changes nothing now",
+    "dropped_merge": "left out: a merge commit",
+    "dropped_empty": "left out: it changes nothing any more",
+    "dropped_upstream": "left out: upstream has it already",
+}
+
+
+def headline(report: JobReport) -> str:
+    """The one sentence to read if only one is read."""
+    return f"{_WORDS[report.ending.result]}: {sentence_of(report)}"
+
+
+def sentence_of(report: JobReport) -> str:
+    return report.ending.sentence or f"{report.branch} onto {report.target}"
+
+
+def sections(report: JobReport) -> tuple[Section, ...]:
+    """All sections that have something to say."""
+    made = (
+        Section(title="What was done", rows=tuple(_done(report))),
+        Section(title="What to do next", rows=tuple(_next(report))),
+        Section(title="Commits", rows=_bounded([_commit(line) for line in report.commits])),
+        Section(title="Conflicts that were resolved", rows=_bounded([_file(f) for f in report.resolved])),
+        Section(title="Conflicts for a person", rows=_bounded([_open(f) for f in report.unresolved])),
+        Section(title="Checks", rows=tuple(_checks(report))),
+        Section(title="Tests", rows=tuple(_tests(report))),
+        Section(title="Stages", rows=tuple(_stage(line) for line in report.stages)),
+        Section(title="Notes", rows=_bounded([Row(text=note) for note in report.notes])),
+        Section(title="Model", rows=tuple(_cost(report))),
+        Section(title="To undo", rows=(Row(code=report.undo),) if report.undo else ()),
+    )
+    return tuple(section for section in made if section.rows)
+
+
+def range_line(counts: RangeCounts) -> str:
+    """The range-diff in one line, e.g. "7 commits unchanged, 1 changed"."""
+    parts = [(counts.unchanged, "unchanged"), (counts.changed, "changed")]
+    parts += [(counts.dropped, "left out"), (counts.added, "added")]
+    told = [(number, word) for number, word in parts if number]
+    if not told:
+        return "no commits"
+    (number, word), *rest = told
+    first = f"{_count(number, 'commit')} {word}"
+    return ", ".join([first, *(f"{number} {word}" for number, word in rest)])
+
+
+def _done(report: JobReport) -> Iterator[Row]:
+    where = f"{report.branch} onto {report.target}"
+    if report.upstream:
+        where += f" at {report.upstream[:SHORT]}"
+    yield Row(text=where)
+    if report.range_diff is not None:
+        yield Row(text=f"Compared with the branch before: {range_line(report.range_diff)}.")
+    if report.pushed:
+        yield Row(text=f"Pushed: {report.old_head[:SHORT]} became {report.new_head[:SHORT]}.")
+    elif report.new_head and report.new_head != report.old_head:
+        yield Row(text=f"Not pushed. The result is {report.new_head[:SHORT]}.")
+    elif not report.pushed:
+        yield Row(text="The branch was not changed.")
+
+
+def _next(report: JobReport) -> Iterator[Row]:
+    if report.ending.next_action:
+        yield Row(text=report.ending.next_action)
+    if report.ending.evidence:
+        yield Row(text=f"Evidence: {report.ending.evidence}")
+
+
+def _commit(line: CommitLine) -> Row:
+    fate = _FATES.get(line.disposition, line.disposition.replace("_", " "))
+    return Row(
+        code=line.original[:SHORT],
+        text=line.subject,
+        more=(f"{fate}{f' ({line.note})' if line.note else ''}",) if line.disposition != "replayed" else (),
+    )
+
+
+def _file(file: ResolvedFile) -> Row:
+    rungs = ", ".join(dict.fromkeys(hunk.rung for hunk in file.hunks))
+    proposal = any(not hunk.confirmed for hunk in file.hunks)
+    text = f"by {rungs}{', a proposal that tests or a person must confirm' if proposal else ''}"
+    numbered = len(file.hunks) > 1
+    why = [
+        f"{f'place {number}, {hunk.rung}: ' if numbered else ''}{hunk.why}"
+        for number, hunk in enumerate(file.hunks, start=1)
+    ]
+    return Row(code=file.path, text=text, more=tuple(why))
+
+
+def _open(file: OpenFile) -> Row:
+    return Row(
+        code=file.path,
+        text=file.sentence,
+        more=tuple(f"{rung}: {said}" for rung, said in file.tried.items()),
+    )
+
+
+def _checks(report: JobReport) -> Iterator[Row]:
+    total = sum(report.checks.values())
+    if total:
+        words = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.ERROR: "could not run"}
+        parts = [f"{report.checks[kind]} {word}" for kind, word in words.items() if report.checks.get(kind)]
+        skipped = report.checks.get(Outcome.SKIP, 0)
+        parts += [f"{skipped} did not apply"] if skipped else []
+        yield Row(text=f"{_count(total, 'check')}: {', '.join(parts)}.")
+    order = {Level.ERROR: 0, Level.WARNING: 1, Level.NOTE: 2}
+    found = sorted(report.findings, key=lambda one: (not one.introduced, order[one.level]))
+    yield from _bounded(
+        [
+            Row(
+                code=f"{one.path}:{one.start}",
+                text=f"{one.level.value} {one.rule}: {one.message}",
+                more=() if one.introduced else ("it was there before",),
+            )
+            for one in found
+        ]
+    )
+
+
+def _tests(report: JobReport) -> Iterator[Row]:
+    yield from (_stage(line) for line in report.tests)
+    if not report.tests:
+        yield Row(text="Not tested: no test stage ran.")
+    yield from (Row(text=f"Not tested: {what}") for what in report.untested)
+
+
+def _stage(line: StageLine) -> Row:
+    took = f" in {line.seconds:.{1 if line.seconds >= 1 else 2}f} s" if line.seconds else ""
+    told = f": {line.sentence}" if line.sentence else ""
+    return Row(code=line.name, text=f"{line.result}{took}{told}")
+
+
+def _cost(report: JobReport) -> Iterator[Row]:
+    cost = report.cost
+    if cost is None:
+        return
+    if cost.scripted:
+        yield Row(text="The answers came from a script: no model was asked, nothing was spent.")
+        return
+    stored = f", {cost.cached} of them answered from store" if cost.cached else ""
+    yield Row(
+        text=f"{_count(cost.calls, 'call')} to {cost.provider} ({cost.model}){stored}: ${cost.usd:.4f}."
+    )
+
+
+def _bounded(rows: list[Row]) -> tuple[Row, ...]:
+    if len(rows) <= MAX_ROWS:
+        return tuple(rows)
+    return (*rows[:MAX_ROWS], Row(text=f"and {len(rows) - MAX_ROWS} more"))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
