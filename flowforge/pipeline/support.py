@@ -88,11 +88,15 @@ NOT_YET = (
 def not_yet(root: Node) -> Iterator[Problem]:
     """A problem for every use of something in the table; `finally` is checked as `stages` is."""
     for row in NOT_YET:
-        for key in {row.key, row.key.replace("stages.", "finally.")}:
-            for mark, node in _find(root, key.split("."), root.mark):
-                if row.values(node.plain()):
-                    message = f"{row.what} is not supported yet; {row.instead}"
-                    yield Problem(mark=mark, code="FF030", message=message)
+        for key in sorted({row.key, row.key.replace("stages.", "finally.")}):
+            yield from _of_row(row, key, root)
+
+
+def _of_row(row: NotYet, key: str, root: Node) -> Iterator[Problem]:
+    for mark, node in _find(root, key.split("."), root.mark):
+        if row.values(node.plain()):
+            message = f"{row.what} is not supported yet; {row.instead}"
+            yield Problem(mark=mark, code="FF030", message=message)
 
 
 def _find(node: Node, path: list[str], mark: Mark) -> Iterator[tuple[Mark, Node]]:

@@ -1,0 +1,102 @@
+"""The entry point: which verb is what. A verb's module is imported when it is used, not before.
+
+To add a verb, add one line to `VERBS`: its name, ``"module:attribute"`` of a typer app (made by `cli.app.group` or
+`cli.app.single`) and a sentence. A verb that needs parts which only `wiring` may build (a local runner, servers)
+names a second ``"module:attribute"`` in `parts`; the command reads that object as `ctx.obj`.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowforge import __version__
+
+COMPLETE = "_FLOWFORGE_COMPLETE"
+_USAGE = 2
+_COMPLETION = ("--install-completion", "--show-completion")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    app: str  # "module:attribute" of a typer app
+    summary: str
+    parts: str = ""  # "module:attribute" of what it is handed as ctx.obj
+
+
+VERBS: Mapping[str, Verb] = {
+    "pipeline": Verb(app="flowforge.cli.pipeline:app", summary="Check, print and show pipeline definitions."),
+    "plugins": Verb(app="flowforge.cli.plugins:app", summary="List plugins, the failed ones too."),
+    "explain": Verb(app="flowforge.cli.explain:app", summary="Explain a problem's code or a reason."),
+    "help": Verb(app="flowforge.cli.topics:app", summary="Show a page of the documentation."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `flowforge`; returns the exit code, which the console script passes on."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in {"--version", "-V"}:
+        print(f"flowforge {__version__}")
+        return 0
+    if COMPLETE in os.environ or (words and words[0] in _COMPLETION):
+        return _complete(words)
+    if not words or words[0] in {"--help", "-h"}:
+        print(overview(VERBS), file=sys.stdout if words else sys.stderr)
+        return 0 if words else _USAGE
+    verb = VERBS.get(words[0])
+    if verb is None:
+        return _unknown(words[0])
+    return _run(verb, words[0], words[1:])
+
+
+def overview(verbs: Mapping[str, Verb]) -> str:
+    """The text of `flowforge --help`, at most 80 columns wide."""
+    width = max(map(len, verbs))
+    lines = [f"  {name.ljust(width)}  {verb.summary}" for name, verb in verbs.items()]
+    return "\n".join(
+        [
+            "FlowForge keeps branches mergeable: rebase, resolve, validate, test, push.",
+            "",
+            "Usage: flowforge VERB [ARGUMENTS]",
+            "",
+            "Verbs:",
+            *lines,
+            "",
+            "flowforge VERB --help tells more; flowforge --version, --install-completion.",
+            "Data goes to stdout, talk to stderr; exit codes: flowforge help cli.",
+        ]
+    )
+
+
+def _unknown(word: str) -> int:
+    import difflib
+
+    close = difflib.get_close_matches(word[:40], VERBS, n=1)
+    meant = f" (did you mean {close[0]!r}?)" if close else ""
+    print(f"error: there is no verb {word[:40]!r}{meant}\nnext: flowforge --help", file=sys.stderr)
+    return _USAGE
+
+
+def _run(verb: Verb, name: str, arguments: Sequence[str]) -> int:
+    from flowforge.cli.app import run_verb
+
+    parts = resolve(verb.parts) if verb.parts else None
+    return run_verb(resolve(verb.app), name, arguments, parts)
+
+
+def _complete(arguments: Sequence[str]) -> int:
+    """Shell completion needs the whole tree, so every verb is imported."""
+    from flowforge.cli.completion import complete
+
+    return complete({name: (resolve(verb.app), verb.summary) for name, verb in VERBS.items()}, arguments)
+
+
+def resolve(load: str) -> Any:
+    module, _, attribute = load.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
