@@ -17,7 +17,7 @@ from flowforge.core.errors import Reason, Refused
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(ff_[A-Za-z0-9_-]{8,256})")
 
-Believe = Callable[[str], Awaitable[Principal]]
+Believe = Callable[[falcon.asgi.Request, str], Awaitable[Principal]]
 Routes = Mapping[tuple[str, str], Contract]  # (uri template, method) -> what that handler promises
 
 
@@ -38,7 +38,7 @@ class Guard:
         contract = self._routes.get((str(req.uri_template), req.method))
         if contract is None or contract.needs is None:
             return  # 405 and OPTIONS have no contract: the framework answers them and no handler of ours runs
-        principal = await self._believe(bearer(req.get_header("Authorization")))
+        principal = await self._believe(req, bearer(req.get_header("Authorization")))
         if not may(principal, contract.needs):
             raise Refused(
                 Reason.NOT_ALLOWED,

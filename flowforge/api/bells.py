@@ -56,6 +56,10 @@ class Bells:
         self._hearing = hearing
         self._ring_all()
 
+    def start(self) -> None:
+        """The process serves (again)."""
+        self._stopped = False
+
     def stop(self) -> None:
         self._stopped = True
         self._ring_all()

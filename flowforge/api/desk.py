@@ -54,13 +54,16 @@ class Desk:
     def actor(self, req: falcon.asgi.Request, principal: Principal) -> Actor:
         """Who stands in the audit log for what this request does."""
         return Actor(
-            kind="token" if principal.user is None else "user",
+            kind="token" if principal.token else "user",
             user=principal.user,
             token=principal.token,
-            address=client_address(req.remote_addr, req.access_route, self._hops),
+            address=self.address(req),
             user_agent=req.user_agent or "",
             request_id=req.context.request_id,
         )
+
+    def address(self, req: falcon.asgi.Request) -> str:
+        return client_address(req.remote_addr, req.access_route, self._hops)
 
 
 def client_address(peer: str, route: list[str], hops: int) -> str:

@@ -29,6 +29,7 @@ class Lifespan:
         self._hearing: asyncio.Task[None] | None = None
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        self._bells.start()
         state = scope.get("state")
         if state is not None:
             state[STOP] = self._bells.stop

@@ -8,20 +8,18 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from flowforge.core.job import (
     DEFAULT_PRIORITY,
     MAX_PRIORITY,
-    Job,
     PriorityClass,
     Result,
     State,
-    priority_class,
 )
 
 MAX_WAIT = 60  # seconds of one long poll
-MAX_PAGE = 200
+MAX_PAGE = 100
 
 
 class Incoming(BaseModel):
@@ -131,6 +129,36 @@ class JobOut(Outgoing):
     outputs: dict[str, Any] = Field(description="what the stages reported: artifacts, metrics, commit ids")
 
 
+class WhyOut(Outgoing):
+    """Why a job that has not ended is not running."""
+
+    code: str
+    sentence: str
+    changes: str = Field(description="what would change it")
+
+
+class StageOut(Outgoing):
+    """The last run of one stage; `result` is null while it runs."""
+
+    stage: str
+    attempt: int
+    result: Result | None
+    reason: str
+    sentence: str
+    next_action: str
+    evidence: str
+    seconds: float | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class JobDetail(JobOut):
+    """One job with its stages in the order of the plan, and why it waits."""
+
+    stages: list[StageOut]
+    why: WhyOut | None
+
+
 class JobPage(Outgoing):
     """One page of jobs, newest first. The next page is in the Link header and in `next_cursor`."""
 
@@ -139,7 +167,7 @@ class JobPage(Outgoing):
 
 
 class EventOut(Outgoing):
-    """Something that happened to a job; `seq` counts from 1 and has no gaps."""
+    """Something that happened to a job; `seq` grows, and numbers between two events are pieces of its log."""
 
     seq: int
     kind: str
@@ -156,39 +184,70 @@ class LogOut(Outgoing):
     text: str
 
 
+class HunkOut(Outgoing):
+    """How one place in a conflicted file was answered."""
+
+    rung: str = ""
+    rule: str = ""
+    why: str = ""
+
+
 class ConflictOut(Outgoing):
     """One conflicted path of a job and what became of it."""
 
     path: str
     kind: str
-    method: str = Field(description='the rung that answered; "" = handed back to a person')
     resolved: bool
+    method: str = Field(description='the rung that answered, or several; "" = handed back to a person')
     sentence: str
-    commit: str
-    details: dict[str, Any]
+    commit: str = Field(description="id of the commit that was being replayed")
+    stage: str
+    model: str
+    hunks: list[HunkOut]
 
 
 class ConflictList(Outgoing):
     conflicts: list[ConflictOut]
 
 
+class LoginIn(Incoming):
+    """What opens a repository. It is stored sealed and never shown again."""
+
+    username: Annotated[Line, Field(max_length=255)] = Field(
+        default="", description="as the git host wants it; for a token often any word"
+    )
+    secret: SecretStr = Field(min_length=1, max_length=16_384, description="password, token or private key")
+
+    @field_serializer("secret", when_used="json")
+    def _sent(self, secret: SecretStr) -> str:
+        """Our own client sends it; nothing else serialises what came in."""
+        return secret.get_secret_value()
+
+
+RepositoryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,198}[A-Za-z0-9])?$")]
+RepositoryUrl = Annotated[Line, Field(min_length=1, max_length=2048)]
+
+
 class RepositoryIn(Incoming):
     """A repository to work on."""
 
-    name: Annotated[Line, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
-    url: Annotated[Line, Field(min_length=1, max_length=2048)] = Field(
-        description="https or ssh, without credentials in it"
+    name: RepositoryName
+    url: RepositoryUrl = Field(description="https or ssh, without credentials in it")
+    default_branch: Ref = Field(
+        default="", description='what jobs are rebased onto; "" = what the remote says'
     )
-    default_branch: Annotated[Ref, Field(min_length=1)] = "main"
+    login: LoginIn | None = None
 
 
 class RepositoryPatch(Incoming):
-    """What to change; a field that is left out stays."""
+    """What to change; a field that is left out stays. A new url without a new login erases the old login."""
 
-    name: Annotated[Line, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)] | None = None
-    url: Annotated[Line, Field(min_length=1, max_length=2048)] | None = None
-    default_branch: Annotated[Ref, Field(min_length=1)] | None = None
+    name: RepositoryName | None = None
+    url: RepositoryUrl | None = None
+    default_branch: Ref | None = None
     is_active: bool | None = None
+    login: LoginIn | None = None
+    forget_login: bool = False
 
 
 class RepositoryOut(Outgoing):
@@ -198,7 +257,9 @@ class RepositoryOut(Outgoing):
     host: str
     default_branch: str
     is_active: bool
-    created_at: datetime | None
+    has_credentials: bool
+    created_at: datetime
+    updated_at: datetime
     last_synced_at: datetime | None
 
 
@@ -268,45 +329,3 @@ class RepositoryListQuery(Asked):
 
 class NoQuery(Asked):
     """For handlers that take no parameters: an unknown one is refused rather than ignored."""
-
-
-def job_out(job: Job) -> JobOut:
-    """A job as the API shows it."""
-    ending = job.ending
-    return JobOut(
-        id=job.id,
-        repository=job.repository,
-        user=job.user,
-        parent_job=job.parent_job,
-        state=job.state,
-        final=job.final,
-        priority=job.priority,
-        priority_class=priority_class(job.priority),
-        branch=job.branch,
-        target=job.target,
-        task=job.task,
-        pipeline_source=job.pipeline_source,
-        environment=sorted(job.environment),
-        trigger=job.trigger,
-        retry_from=job.retry_from,
-        attempts=job.attempts,
-        max_attempts=job.max_attempts,
-        worker=job.owner,
-        cancel_requested=job.cancel_requested,
-        run_after=job.run_after,
-        created_at=job.created_at,
-        queued_at=job.queued_at,
-        started_at=job.started_at,
-        completed_at=job.completed_at,
-        cancelled_at=job.cancelled_at,
-        ending=EndingOut(
-            result=ending.result,
-            reason=ending.reason,
-            sentence=ending.sentence,
-            next_action=ending.next_action,
-            evidence=ending.evidence,
-        )
-        if ending
-        else None,
-        outputs=dict(job.outputs),
-    )

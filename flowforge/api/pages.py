@@ -1,48 +1,31 @@
-"""Cursor pagination: an opaque mark of the last row that was shown, and the Link header to the next page.
-
-A mark is a place in the order (time, id), so rows that come or go never move a page.
-"""
+"""Marks of a place in a list, and the Link header of a page that has a next one."""
 
 import base64
 import binascii
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import falcon.asgi
 import falcon.uri
 
 from flowforge.api.errors import Fault, Unreadable
 
-Place = tuple[datetime, UUID]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TIME, _SIZE = 8, 24  # bytes
-
-
-def cursor_of(place: Place) -> str:
-    at, row = place
-    moment = (at - _EPOCH) // _MICROSECOND
-    return base64.urlsafe_b64encode(moment.to_bytes(_TIME) + row.bytes).decode()
+def write_cursor(name: str) -> str:
+    """A mark of the row that has this name, for lists in the order of names."""
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str | None) -> Place | None:
-    """The place in a cursor that we gave out.
+def read_cursor(cursor: str) -> str:
+    """The name in a mark.
 
     Raises:
-        Unreadable: it is not one of ours.
+        Unreadable: it is none of ours.
     """
-    if cursor is None:
-        return None
     try:
-        data = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        at = _EPOCH + int.from_bytes(data[:_TIME]) * _MICROSECOND
-    except (binascii.Error, OverflowError, ValueError):
-        data = b""
-    if len(data) != _SIZE:
-        fault = Fault(detail="no cursor of this API", parameter="cursor")
-        raise Unreadable("the cursor is not one that this API gave out", [fault])
-    return at, UUID(bytes=data[_TIME:])
+        padding = "=" * (-len(cursor) % 4)
+        return base64.b64decode(cursor + padding, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        fault = Fault(detail="no cursor of this list", parameter="cursor")
+        raise Unreadable("the cursor is not one that this list gave out", [fault]) from None
 
 
 def link_next(req: falcon.asgi.Request, resp: falcon.asgi.Response, cursor: str) -> None:

@@ -3,15 +3,17 @@
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import falcon.asgi
 
+from flowforge.api.errors import Fault, Unreadable
 from flowforge.api.media import too_large
 from flowforge.core.telemetry import Telemetry
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 UNROUTED = "none"  # one label for every unknown address: a scanner must not fill the metrics
 
@@ -79,6 +81,14 @@ def traceparent(offered: str | None) -> str:
     return "" if version == "ff" or not int(trace, 16) or not int(span, 16) else offered
 
 
-def context_of(req: falcon.asgi.Request) -> dict[str, Any]:
-    """What an audit row or a log line wants to know about a request."""
-    return {"request_id": req.context.request_id, "traceparent": req.context.traceparent}
+def idempotency_key(req: falcon.asgi.Request) -> str:
+    """The caller's key; "" where none was sent.
+
+    Raises:
+        Unreadable: it is longer than 255 characters or not plain text.
+    """
+    key = req.get_header("Idempotency-Key") or ""
+    if key and not _KEY.fullmatch(key):
+        fault = Fault(detail="must be 1 to 255 visible ASCII characters", header="Idempotency-Key")
+        raise Unreadable("the Idempotency-Key cannot be used", [fault])
+    return key

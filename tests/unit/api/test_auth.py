@@ -27,7 +27,7 @@ def contract(needs: Operation | None) -> Contract:
 
 
 def client(principal: Principal) -> falcon.testing.TestClient:
-    async def believe(token: str) -> Principal:
+    async def believe(_req: falcon.asgi.Request, token: str) -> Principal:
         if token != GOOD:
             raise Refused(Reason.NOT_SIGNED_IN, "no such token")
         return principal

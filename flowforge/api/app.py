@@ -1,0 +1,132 @@
+"""The application: which address leads to which handler, and what stands around all of them."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import falcon
+import falcon.asgi
+import falcon.media
+
+from flowforge.api import errors, openapi
+from flowforge.api.auth import Believe, Guard
+from flowforge.api.bells import Bells
+from flowforge.api.desk import Desk
+from flowforge.api.docs import Docs
+from flowforge.api.jobs import Jobs
+from flowforge.api.lifespan import Hear, Lifespan
+from flowforge.api.live import Live, Pace
+from flowforge.api.media import BODY_LIMIT, StrictJSON
+from flowforge.api.operation import Contract, contract_of
+from flowforge.api.reasons import shipped_reasons
+from flowforge.api.repositories import Repositories, Shelf
+from flowforge.api.requests import Requests
+from flowforge.api.system import Metrics, System
+from flowforge.core.access import Principal
+from flowforge.core.telemetry import Silent, Telemetry
+from flowforge.jobs.submit import Door
+from flowforge.store.database import Database
+
+App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+Route = tuple[str, object, str]  # template, resource, suffix of its handlers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What `wiring` (or a test) hands to the application."""
+
+    database: Database  # of role ff_app
+    executor: Executor  # no more threads than the database has connections
+    believe: Callable[[str, str], Principal]  # token, address -> principal; raises Refused(not_signed_in)
+    door: Door  # what jobs.submit and jobs.retry need
+    shelf: Shelf  # what accounts.repositories needs
+    version: str
+    telemetry: Telemetry = field(default_factory=Silent)
+    metrics: Metrics = lambda: (b"", "text/plain; version=0.0.4")
+    hear: Hear | None = None  # signals of news; without it live streams look into Postgres every second
+    on_close: Sequence[Callable[[], None]] = ()  # called when the process has drained
+    pace: Pace = field(default_factory=Pace)
+    body_limit: int = BODY_LIMIT  # bytes
+    trusted_hops: int = 0  # proxies of ours in front
+    new_request_id: Callable[[], object] = uuid.uuid4
+
+
+def create_app(parts: Parts) -> App:
+    """Build the whole application around `parts`; nothing is connected yet.
+
+    Raises:
+        TypeError: a handler has no contract.
+    """
+    bells = Bells()
+    docs = Docs(reasons=shipped_reasons())
+    desk = Desk(database=parts.database, executor=parts.executor, trusted_hops=parts.trusted_hops)
+    table = routes(parts, desk, bells, docs)
+    spec = openapi.make_spec(parts.version)
+    for resource in {id(resource): resource for _, resource, _ in table}.values():
+        openapi.bind(spec, resource)
+    app: App = falcon.asgi.App(
+        middleware=[
+            Requests(telemetry=parts.telemetry, body_limit=parts.body_limit, new_id=parts.new_request_id),
+            Guard(routes=contracts(table), believe=in_thread(desk, parts.believe)),
+            Lifespan(bells=bells, hear=parts.hear, on_close=parts.on_close),
+        ]
+    )
+    _configure(app, parts.body_limit)
+    for template, resource, suffix in table:
+        app.add_route(template, resource, **({"suffix": suffix} if suffix else {}))
+    docs.describe(openapi.document(spec, app, {c.name: c for c in contracts(table).values()}))
+    return app
+
+
+def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
+    """Every address of the service, and who answers there."""
+    jobs = Jobs(desk=desk, live=Live(bells=bells, pace=parts.pace), door=parts.door)
+    repositories = Repositories(desk=desk, shelf=parts.shelf)
+    system = System(desk=desk, ping=parts.database.ping, metrics=parts.metrics, version=parts.version)
+    return [
+        ("/api/v1/jobs", jobs, ""),
+        ("/api/v1/jobs/{job:uuid}", jobs, "one"),
+        ("/api/v1/jobs/{job:uuid}/cancel", jobs, "cancel"),
+        ("/api/v1/jobs/{job:uuid}/retry", jobs, "retry"),
+        ("/api/v1/jobs/{job:uuid}/logs", jobs, "logs"),
+        ("/api/v1/jobs/{job:uuid}/events", jobs, "events"),
+        ("/api/v1/jobs/{job:uuid}/conflicts", jobs, "conflicts"),
+        ("/api/v1/repositories", repositories, ""),
+        ("/api/v1/repositories/{repository:uuid}", repositories, "one"),
+        ("/healthz", system, "healthz"),
+        ("/readyz", system, "readyz"),
+        ("/metrics", system, "metrics"),
+        ("/version", system, "version"),
+        ("/api/v1/openapi.json", docs, "openapi"),
+        ("/api/docs", docs, ""),
+        ("/api/docs/problems", docs, "reasons"),
+        ("/api/docs/problems/{reason}", docs, "reason"),
+    ]
+
+
+def contracts(table: Sequence[Route]) -> dict[tuple[str, str], Contract]:
+    """(template, method) -> contract, by the names that the framework gives to handlers."""
+    found = {}
+    for template, resource, suffix in table:
+        for method in falcon.COMBINED_METHODS:
+            name = f"on_{method.lower()}" + (f"_{suffix}" if suffix else "")
+            contract = contract_of(getattr(resource, name, None))
+            if contract is not None:
+                found[template, method] = contract
+    return found
+
+
+def in_thread(desk: Desk, believe: Callable[[str, str], Principal]) -> Believe:
+    """Tokens to principals, away from the event loop."""
+    return lambda req, token: desk.call(lambda: believe(token, desk.address(req)))
+
+
+def _configure(app: App, body_limit: int) -> None:
+    errors.install(app)
+    handler = StrictJSON(body_limit)
+    app.req_options.media_handlers = falcon.media.Handlers({falcon.MEDIA_JSON: handler})
+    app.resp_options.media_handlers = falcon.media.Handlers({falcon.MEDIA_JSON: handler})
+    app.req_options.keep_blank_qs_values = True
+    app.req_options.auto_parse_form_urlencoded = False
+    app.req_options.strip_url_path_trailing_slash = False

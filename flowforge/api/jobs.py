@@ -1,0 +1,235 @@
+"""Jobs: submit, list, look, wait, follow, stop, run again."""
+
+from uuid import UUID
+
+import falcon
+from falcon.asgi import Request, Response
+
+from flowforge.api.auth import principal_of
+from flowforge.api.desk import Desk
+from flowforge.api.live import Batch, Live, last_seen
+from flowforge.api.models import (
+    ConflictList,
+    JobDetail,
+    JobIn,
+    JobListQuery,
+    JobOut,
+    JobPage,
+    JobQuery,
+    LogOut,
+    LogQuery,
+    RetryIn,
+)
+from flowforge.api.operation import Contract, operation
+from flowforge.api.pages import link_next
+from flowforge.api.requests import idempotency_key
+from flowforge.api.shapes import conflict_out, event_out, job_detail, job_out, log_out
+from flowforge.core.access import Operation
+from flowforge.core.job import Job, JobRequest
+from flowforge.jobs import read
+from flowforge.jobs.cancel import cancel
+from flowforge.jobs.retry import retry
+from flowforge.jobs.submit import Door, submit
+from flowforge.jobs.why import why
+from flowforge.store import resolutions
+from flowforge.store.transaction import Transaction
+
+EVENTS_AT_ONCE = 200
+MOST_CONFLICTS = 1000
+_KEY = {"Idempotency-Key": "the same key and request give the same job again"}
+_RESUME = {"Last-Event-ID": "seq of the last event that was seen; the stream goes on strictly behind it"}
+
+
+class Jobs:
+    def __init__(self, *, desk: Desk, live: Live, door: Door) -> None:
+        self._desk = desk
+        self._live = live
+        self._door = door
+
+    @operation(
+        Contract(
+            name="submit_job",
+            tag="jobs",
+            needs=Operation.SUBMIT,
+            answers={202: JobOut},
+            refuses=(404, 409),
+            headers=_KEY,
+        )
+    )
+    async def on_post(self, req: Request, resp: Response, json: JobIn) -> None:
+        """Submit a job.
+
+        The answer means that the job is stored and will end; where it is, the Location header says.
+        """
+        request = JobRequest(**dict(json), idempotency_key=idempotency_key(req))
+        principal = principal_of(req)
+        job = await self._desk.write(req, lambda tx: submit(tx, principal, request, self._door))
+        _accepted(resp, job)
+
+    @operation(Contract(name="list_jobs", tag="jobs", needs=Operation.READ, answers={200: JobPage}))
+    async def on_get(self, req: Request, resp: Response, query: JobListQuery) -> None:
+        """List your organization's jobs, newest first."""
+        page = await self._desk.read(
+            req,
+            lambda tx: read.page(
+                tx,
+                limit=query.limit,
+                cursor=query.cursor or "",
+                state=query.state,
+                repository=query.repository,
+                branch=query.branch,
+            ),
+        )
+        if page.cursor:
+            link_next(req, resp, page.cursor)
+        resp.media = JobPage(jobs=[job_out(job) for job in page.jobs], next_cursor=page.cursor or None)
+
+    @operation(
+        Contract(name="show_job", tag="jobs", needs=Operation.READ, answers={200: JobDetail}, refuses=(404,))
+    )
+    async def on_get_one(self, req: Request, resp: Response, query: JobQuery, job: UUID) -> None:
+        """Show a job; with `wait`, at its next change of state or when that many seconds are over."""
+
+        async def look() -> Job:
+            return await self._desk.read(req, lambda tx: read.get(tx, job))
+
+        if query.wait:
+            await self._live.changed(job, look, query.wait)
+        resp.media = await self._desk.read(req, lambda tx: _detail(tx, job))
+
+    @operation(
+        Contract(
+            name="delete_job", tag="jobs", needs=Operation.CONTROL, answers={200: JobOut}, refuses=(404, 409)
+        )
+    )
+    async def on_delete_one(self, req: Request, resp: Response, job: UUID) -> None:
+        """Cancel a job: the same as POST …/cancel. Nothing is erased."""
+        resp.media = await self._cancel(req, job)
+
+    @operation(
+        Contract(
+            name="cancel_job", tag="jobs", needs=Operation.CONTROL, answers={200: JobOut}, refuses=(404, 409)
+        )
+    )
+    async def on_post_cancel(self, req: Request, resp: Response, job: UUID) -> None:
+        """Cancel a job.
+
+        What has no worker is cancelled at once; a running job shows `cancel_requested` until its worker has
+        stopped. A push that is already under way is not stopped.
+        """
+        resp.media = await self._cancel(req, job)
+
+    async def _cancel(self, req: Request, job: UUID) -> JobOut:
+        principal = principal_of(req)
+        return job_out(await self._desk.write(req, lambda tx: cancel(tx, principal, job, self._door.teller)))
+
+    @operation(
+        Contract(
+            name="retry_job",
+            tag="jobs",
+            needs=Operation.CONTROL,
+            answers={202: JobOut},
+            refuses=(404, 409),
+            headers=_KEY,
+        )
+    )
+    async def on_post_retry(self, req: Request, resp: Response, json: RetryIn, job: UUID) -> None:
+        """Run a finished job again, as a new job that names this one as its parent."""
+        principal, key = principal_of(req), idempotency_key(req)
+        child = await self._desk.write(
+            req,
+            lambda tx: retry(
+                tx, principal, job, self._door, start=json.from_stage or "", idempotency_key=key
+            ),
+        )
+        _accepted(resp, child)
+
+    @operation(
+        Contract(
+            name="read_log",
+            tag="jobs",
+            needs=Operation.READ,
+            answers={200: LogOut},
+            media={200: "text/plain"},
+            refuses=(404,),
+        )
+    )
+    async def on_get_logs(self, req: Request, resp: Response, query: LogQuery, job: UUID) -> None:
+        """Read a job's log from a byte offset on, as JSON or (Accept: text/plain) as it was written."""
+        page = await self._desk.read(
+            req, lambda tx: read.log(tx, job, offset=query.offset, limit=query.limit)
+        )
+        resp.append_header("Vary", "Accept")
+        if req.client_prefers([falcon.MEDIA_JSON, falcon.MEDIA_TEXT]) == falcon.MEDIA_TEXT:
+            resp.content_type = falcon.MEDIA_TEXT
+            resp.set_header("X-Next-Offset", str(page.next_offset))
+            resp.data = page.text
+            return
+        resp.media = log_out(page)
+
+    @operation(
+        Contract(
+            name="follow_events",
+            tag="jobs",
+            needs=Operation.READ,
+            answers={200: None, 204: None},
+            media={200: "text/event-stream"},
+            refuses=(404,),
+            headers=_RESUME,
+        )
+    )
+    async def on_get_events(self, req: Request, resp: Response, job: UUID) -> None:
+        """Follow a job's events as server-sent events until it is final.
+
+        Every event's id is its `seq`, its data an Event as JSON. 204 means that the job is final and nothing
+        follows what was seen.
+        """
+
+        async def look(after: int) -> Batch:
+            return await self._desk.read(req, lambda tx: _batch(tx, job, after))
+
+        after = last_seen(req.get_header("Last-Event-ID"))
+        first = await look(after)
+        if first.final and not first.events:
+            resp.status = falcon.HTTP_204
+            return
+        resp.set_header("Cache-Control", "no-store")
+        resp.set_header("X-Accel-Buffering", "no")  # a proxy that collects would hold events back
+        resp.sse = self._live.events(job, look, after)
+
+    @operation(
+        Contract(
+            name="list_conflicts",
+            tag="jobs",
+            needs=Operation.READ,
+            answers={200: ConflictList},
+            refuses=(404,),
+        )
+    )
+    async def on_get_conflicts(self, req: Request, resp: Response, job: UUID) -> None:
+        """List a job's conflicts: which rung answered each, and why the others went to a person."""
+
+        def look(tx: Transaction) -> ConflictList:
+            read.get(tx, job)
+            rows = resolutions.of_job(tx, job, MOST_CONFLICTS)
+            return ConflictList(conflicts=[conflict_out(row) for row in rows])
+
+        resp.media = await self._desk.read(req, look)
+
+
+def _accepted(resp: Response, job: Job) -> None:
+    resp.status = falcon.HTTP_202
+    resp.location = f"/api/v1/jobs/{job.id}"
+    resp.media = job_out(job)
+
+
+def _detail(tx: Transaction, identity: UUID) -> JobDetail:
+    job = read.get(tx, identity)
+    return job_detail(job, read.stage_runs(tx, identity), why(tx, job))
+
+
+def _batch(tx: Transaction, job: UUID, after: int) -> Batch:
+    """The state is read before the events: a job seen final has written its last one."""
+    final = read.get(tx, job).final
+    found = read.events(tx, job, after=after, limit=EVENTS_AT_ONCE)
+    return Batch(events=[event_out(event) for event in found], final=final, full=len(found) == EVENTS_AT_ONCE)

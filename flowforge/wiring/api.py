@@ -1,0 +1,170 @@
+"""The API process: settings -> parts -> application -> gunicorn.
+
+gunicorn's asgi worker waits for open connections when it is told to stop, and a live stream never closes by
+itself; so `Worker` first calls the function that the application left in the lifespan's state, which ends every
+stream at once.
+"""
+
+import functools
+import importlib
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gasgi import ASGIWorker
+
+import flowforge
+from flowforge.accounts.repositories import CheckUrl
+from flowforge.accounts.tokens import believe
+from flowforge.api.app import App, Parts, create_app
+from flowforge.api.lifespan import STOP
+from flowforge.api.repositories import Shelf
+from flowforge.core.errors import Broken, Reason
+from flowforge.core.telemetry import Silent, Telemetry
+from flowforge.git.names import check_ref, check_url
+from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.jobs.submit import Door
+from flowforge.jobs.tell import Teller
+from flowforge.queues import notify
+from flowforge.settings import Settings
+from flowforge.store.admin import role_urls
+from flowforge.store.database import Database
+from flowforge.store.ids import make_ids
+from flowforge.wiring.keys import open_vault
+
+SPARE_CONNECTIONS = 4  # beyond the threads: for the health check and a transaction that is being given back
+
+
+class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's asgi worker, ending live streams before it waits for connections."""
+
+    def handle_exit_signal(self) -> None:
+        """SIGTERM: what runs may finish, what only waits ends now."""
+        self._end_streams()
+        super().handle_exit_signal()
+
+    def handle_quit_signal(self) -> None:
+        """SIGINT, SIGQUIT: everything ends now."""
+        self._end_streams()
+        super().handle_quit_signal()
+
+    def _end_streams(self) -> None:
+        stop: Callable[[], None] | None = self.state.get(STOP)
+        if stop is not None:
+            stop()
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn with `config/gunicorn.py`, and what the settings decide on top of it."""
+
+    def __init__(self, load: Callable[[], App], options: Mapping[str, object]) -> None:
+        self._load = load
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        ours = vars(importlib.import_module("flowforge_config.gunicorn"))
+        for name, value in {**ours, **self._options}.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> App:
+        """Called in each worker process: connections must not be shared across a fork."""
+        return self._load()
+
+
+def serve(settings: Settings, telemetry: Telemetry | None = None) -> None:
+    """Run the API until a signal ends it; never returns normally (gunicorn exits the process).
+
+    Raises:
+        Broken: the settings name no database.
+    """
+    app_url(settings)
+    Server(functools.partial(build, settings, telemetry), options(settings)).run()
+
+
+def options(settings: Settings) -> dict[str, object]:
+    """What the settings decide about gunicorn."""
+    return {
+        "bind": [f"{_bracketed(settings.host)}:{settings.port}"],
+        "workers": settings.api_processes,
+        "loglevel": settings.log_level,
+        "proc_name": "flowforge-api",
+        "chdir": os.getcwd(),  # noqa: PTH109 (gunicorn wants text, and stays where it was started)
+    }
+
+
+def build(settings: Settings, telemetry: Telemetry | None = None) -> App:
+    """The application of one process, around a pool of its own."""
+    return create_app(parts(settings, telemetry))
+
+
+def parts(settings: Settings, telemetry: Telemetry | None = None) -> Parts:
+    """Everything the application is handed; no server is asked before the first request.
+
+    Raises:
+        Broken: the settings name no database, or no key that can be used.
+    """
+    threads, redis_url = settings.api_threads, settings.redis_url.get_secret_value()
+    database = Database(
+        app_url(settings), connections=threads + SPARE_CONNECTIONS, application="flowforge-api"
+    )
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="api")
+    registry = load_plugins(discover(frozenset(settings.plugins) or None))
+    ids = make_ids()
+    return Parts(
+        database=database,
+        executor=executor,
+        believe=lambda token, address: believe(database, token, address=address),
+        door=Door(new_id=ids, check_ref=check_ref, teller=teller(redis_url, registry)),
+        shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=url_check(settings)),
+        version=flowforge.__version__,
+        telemetry=telemetry or Silent(),
+        hear=hearing(redis_url),
+        on_close=(functools.partial(executor.shutdown, wait=False), database.close),
+        trusted_hops=settings.trusted_hops,
+    )
+
+
+def teller(redis_url: str, registry: Registry) -> Teller:
+    """Who is told that a job moved: live streams over Redis, plugins by their hook."""
+    if not redis_url:
+        return Teller(notify=registry.notify)
+    signals = notify.Signals(url=redis_url)
+    return Teller(publish=lambda job, seq: signals.publish(job, notify.News(seq=seq)), notify=registry.notify)
+
+
+def url_check(settings: Settings) -> CheckUrl:
+    """The check of repository urls with the protocols that the settings allow."""
+    protocols = frozenset(settings.git_protocols)
+    return lambda url: check_url(url, protocols)
+
+
+def app_url(settings: Settings) -> str:
+    """The database as role ff_app sees it.
+
+    Raises:
+        Broken: no database is named.
+    """
+    given = settings.database_app_url.get_secret_value()
+    owner = settings.database_url.get_secret_value()
+    if not given and not owner:
+        raise Broken(
+            Reason.CONFIGURATION,
+            "no database is named, so there is nothing to serve",
+            next_action="set FLOWFORGE_DATABASE_APP_URL, or start everything on this machine: flowforge up",
+        )
+    return given or role_urls(owner).app
+
+
+def hearing(
+    redis_url: str,
+) -> Callable[[Callable[[UUID], None], Callable[[bool], None]], Awaitable[None]] | None:
+    """What listens for news of jobs; None without Redis: live streams then look into Postgres every second."""
+    return functools.partial(notify.hear, redis_url) if redis_url else None
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
