@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Job
@@ -20,6 +20,7 @@ from flowforge.jobs import rows
 from flowforge.jobs.logs import LogWriter, Piece
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.tell import SILENT, Teller
+from flowforge.pipeline import story
 from flowforge.pipeline.context import Work
 from flowforge.store import events, stages
 from flowforge.store import jobs as table
@@ -33,18 +34,6 @@ WORKER = Actor(kind="worker")
 Write = Callable[[Transaction], int | None]  # gives the number of the event, or None: the lease is lost
 
 
-class Keep(Protocol):
-    """Where bundles outlive the worker (the room `artifacts`)."""
-
-    def put(self, name: str, file: Path) -> str:
-        """Store the file under a name; returns the reference by which any worker finds it.
-
-        Raises:
-            Temporary, Broken: it could not be stored.
-        """
-        ...
-
-
 @dataclass(kw_only=True)
 class FencedRecorder:
     """Implements `pipeline.context.Recorder` for one claimed job. Use as a context manager: it writes the log.
@@ -55,7 +44,7 @@ class FencedRecorder:
     database: Database
     job: Job  # as it was claimed
     session: JobSession
-    keep: Keep
+    artifacts: Artifacts
     teller: Teller = SILENT
     bundle: Callable[[Work], Path | None] | None = None
     sleep: Callable[[float], None] = time.sleep
@@ -85,7 +74,12 @@ class FencedRecorder:
                 Reason.DRAINED, "the worker is leaving; the job is handed over before its next stage"
             )
         ordinal = self._ordinals.setdefault(spec.id, len(self._ordinals))
-        self._fenced(lambda tx: stages.start(tx, self.job.id, self.job.fence, spec.id, ordinal))
+        told = story.stage_started(spec)
+        self._fenced(
+            lambda tx: stages.start(
+                tx, self.job.id, self.job.fence, stage=spec.id, ordinal=ordinal, story=told
+            )
+        )
 
     def stage_finished(self, result: StageResult, work: Work) -> None:
         """Write the result and the checkpoint; from here on the stage need not run again."""
@@ -93,7 +87,8 @@ class FencedRecorder:
         if result.outputs:
             self.outputs[result.stage] = dict(result.outputs)
         row = rows.stage_row(result, work, self._checkpoint(result, work))
-        self._fenced(lambda tx: stages.finish(tx, self.job.id, self.job.fence, row))
+        told = story.stage_finished(result)
+        self._fenced(lambda tx: stages.finish(tx, self.job.id, self.job.fence, row, told))
         self.teller.notify(
             "stage_finished",
             job_id=str(self.job.id),
@@ -117,9 +112,10 @@ class FencedRecorder:
             *(rows.unresolved_row(self.job, stage, conflict) for conflict in open_),
         ]
 
+        told = story.resolved(stage, resolutions, open_)
+
         def write(transaction: Transaction) -> int | None:
-            data = {"stage": stage, "resolved": len(resolutions), "open": len(open_)}
-            seq = table.tell(transaction, self.job.id, self.job.fence, "conflicts.resolved", data)
+            seq = table.tell(transaction, self.job.id, self.job.fence, *told)
             if seq is not None:
                 stages.add_resolutions(transaction, new)
             return seq
@@ -131,12 +127,12 @@ class FencedRecorder:
                 self.teller.notify("conflict_resolved", path=path, rung=answer.rung, rule=answer.rule)
 
     def validated(self, stage: str, verdicts: Sequence[Verdict]) -> None:
-        self.event("files.validated", {"stage": stage, **rows.told_verdicts(verdicts)})
+        self.event(*story.validated(stage, verdicts))
 
     def scanned(self, findings: Sequence[Finding]) -> None:
-        told = rows.told_findings(findings)
-        self.outputs["scan"] = told
-        self.event("repository.scanned", told)
+        kind, data = story.scanned(findings)
+        self.outputs[kind] = data
+        self.event(kind, data)
 
     def push_intent(self, ref: str, old: str, new: str) -> None:
         """Raises:
@@ -151,14 +147,16 @@ class FencedRecorder:
             known = table.pushes(transaction, job.id)
             if job.cancel_requested and not known.pushed and not known.unsettled:
                 raise Refused(Reason.CANCELLED, "the job was cancelled before it pushed")
-            return stages.intend(transaction, job.id, job.fence, ref, old, new)
+            told = story.push_intent(ref, old, new)
+            return stages.intend(transaction, job.id, job.fence, ref=ref, old=old, new=new, story=told)
 
         self._fenced(write)
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
+        told = story.push_settled(ref, new, outcome)
         self._fenced(
             lambda tx: stages.settle(
-                tx, self.job.id, self.job.fence, ref=ref, new=new, outcome=outcome, detail=""
+                tx, self.job.id, self.job.fence, ref=ref, new=new, outcome=outcome, story=told
             )
         )
 
@@ -167,7 +165,12 @@ class FencedRecorder:
             return stages.own_shas(transaction, self.job.id, ref)
 
     def backup(self, name: str, bundle: Path) -> str:
-        return self.keep.put(f"jobs/{self.job.id}/{self.job.fence}/{name}.bundle", bundle)
+        """Raises:
+        Temporary: the artifact store has no room or cannot be reached.
+        """
+        kept = self.artifacts.put(f"jobs/{self.job.id}/{self.job.fence}/{name}.bundle", bundle)
+        bundle.unlink(missing_ok=True)
+        return kept.reference
 
     # --------------------------------------------------------------------------------------- what resuming needs
 

@@ -1,7 +1,7 @@
 """Values of the pipeline as rows and events, and back. Nothing here reads or writes."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,9 @@ from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Reason
 from flowforge.core.job import Job, Result
 from flowforge.core.pipeline import StageResult
-from flowforge.core.verdict import Finding, Outcome, Verdict
 from flowforge.pipeline.context import Work
 from flowforge.store.stages import StageRow
 from flowforge.store.transaction import Row
-
-MOST = 100  # findings or verdicts in one event; the counts are always whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,30 +110,3 @@ def _row(job: Job, stage: str, *, conflict: Any, **more: object) -> dict[str, ob
         "sentence": "",
         **more,
     }
-
-
-def told_verdicts(verdicts: Sequence[Verdict]) -> dict[str, object]:
-    """Counts by outcome, and what did not pass."""
-    counts = {outcome.value: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
-    bad = [verdict for verdict in verdicts if verdict.outcome in {Outcome.FAIL, Outcome.ERROR}]
-    return {
-        "counts": counts,
-        "bad": [
-            {
-                "validator": verdict.validator,
-                "path": verdict.path,
-                "outcome": verdict.outcome.value,
-                "sentence": verdict.sentence,
-                "findings": [_told(finding) for finding in verdict.findings[:MOST]],
-            }
-            for verdict in bad[:MOST]
-        ],
-    }
-
-
-def told_findings(findings: Sequence[Finding]) -> dict[str, object]:
-    return {"count": len(findings), "findings": [_told(finding) for finding in findings[:MOST]]}
-
-
-def _told(finding: Finding) -> dict[str, object]:
-    return {**vars(finding), "level": finding.level.value}

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.job import FINAL, Ending, Event, Job, State, advance
 from flowforge.core.pipeline import from_error
 from flowforge.jobs.ending import Facts, Next, bug, decide
-from flowforge.jobs.recorder import AGAIN, WORKER, FencedRecorder, Keep
+from flowforge.jobs.recorder import AGAIN, WORKER, FencedRecorder
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.submit import REPORT
 from flowforge.jobs.tell import SILENT, Teller
@@ -50,7 +51,7 @@ class Workbench:
     """What running jobs needs, shared by all jobs of a worker."""
 
     database: Database  # of role ff_system
-    keep: Keep
+    artifacts: Artifacts
     run_pipeline: RunPipeline
     teller: Teller = SILENT
     sleep: Callable[[float], None] = time.sleep
@@ -61,7 +62,7 @@ class Workbench:
             database=self.database,
             job=job,
             session=session,
-            keep=self.keep,
+            artifacts=self.artifacts,
             teller=self.teller,
             sleep=self.sleep,
         )

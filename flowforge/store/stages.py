@@ -65,7 +65,7 @@ RETURNING (SELECT last_seq FROM mine) AS seq
 _SETTLE = _mine("""
 -- What is now known of every open intent of this job for this ref and commit.
 , settled AS (
-    UPDATE push_intents SET outcome = %(outcome)s, detail = %(detail)s, fence = mine.fence,
+    UPDATE push_intents SET outcome = %(outcome)s, fence = mine.fence,
            settled_at = CASE WHEN %(outcome)s <> 'unknown' THEN clock_timestamp() END
     FROM mine WHERE push_intents.job = mine.id AND ref = %(ref)s AND new_sha = %(new)s
                 AND outcome IN ('intended', 'unknown'))
@@ -87,6 +87,9 @@ _OWN = """
 -- Every commit id this job ever meant to push to the ref.
 SELECT DISTINCT new_sha FROM push_intents WHERE job = %(job)s AND ref = %(ref)s AND kind = 'push'
 """
+
+
+Story = tuple[str, Mapping[str, object]]  # the kind of an event, and what it says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,27 +116,16 @@ def open_execution(
     )
 
 
-def start(transaction: Transaction, job: UUID, fence: int, stage: str, ordinal: int) -> int | None:
+def start(
+    transaction: Transaction, job: UUID, fence: int, *, stage: str, ordinal: int, story: Story
+) -> int | None:
     """A stage begins; the event's number, or None when the lease is another's."""
-    data = {"stage": stage}
-    return _seq(
-        transaction.row(
-            _START, job=job, fence=fence, stage=stage, ordinal=ordinal, kind="stage.started", data=data
-        )
-    )
+    return _told(transaction, _START, job, fence, story, stage=stage, ordinal=ordinal)
 
 
-def finish(transaction: Transaction, job: UUID, fence: int, row: StageRow) -> int | None:
-    """A stage has ended; the event's number, or None when the lease is another's (or it never began)."""
-    data = {
-        "stage": row.stage,
-        "result": row.result,
-        "reason": row.reason,
-        "sentence": row.sentence,
-        "seconds": row.seconds,
-    }
-    values = vars(row)
-    return _seq(transaction.row(_FINISH, job=job, fence=fence, kind="stage.finished", data=data, **values))
+def finish(transaction: Transaction, job: UUID, fence: int, row: StageRow, story: Story) -> int | None:
+    """A stage has ended; the event's number, or None when the lease is another's."""
+    return _told(transaction, _FINISH, job, fence, story, **vars(row))
 
 
 def last_runs(transaction: Transaction, job: UUID) -> list[Row]:
@@ -146,32 +138,18 @@ def inherit(transaction: Transaction, parent: UUID, child: UUID, stages: Sequenc
     transaction.run(_INHERIT, parent=parent, child=child, stages=list(stages))
 
 
-def intend(transaction: Transaction, job: UUID, fence: int, ref: str, old: str, new: str) -> int | None:
-    data = {"ref": ref, "old": old, "new": new}
-    return _seq(
-        transaction.row(
-            _INTEND, job=job, fence=fence, ref=ref, old=old, new=new, kind="push.intended", data=data
-        )
-    )
+def intend(
+    transaction: Transaction, job: UUID, fence: int, *, ref: str, old: str, new: str, story: Story
+) -> int | None:
+    """A push may happen from now on; the event's number, or None when the lease is another's."""
+    return _told(transaction, _INTEND, job, fence, story, ref=ref, old=old, new=new)
 
 
 def settle(
-    transaction: Transaction, job: UUID, fence: int, *, ref: str, new: str, outcome: str, detail: str
+    transaction: Transaction, job: UUID, fence: int, *, ref: str, new: str, outcome: str, story: Story
 ) -> int | None:
     """Note what became of a push; again is harmless. None when the lease is another's."""
-    data = {"ref": ref, "new": new, "outcome": outcome}
-    row = transaction.row(
-        _SETTLE,
-        job=job,
-        fence=fence,
-        ref=ref,
-        new=new,
-        outcome=outcome,
-        detail=detail,
-        kind="push.settled",
-        data=data,
-    )
-    return _seq(row)
+    return _told(transaction, _SETTLE, job, fence, story, ref=ref, new=new, outcome=outcome)
 
 
 def own_shas(transaction: Transaction, job: UUID, ref: str) -> frozenset[str]:
@@ -183,5 +161,9 @@ def add_resolutions(transaction: Transaction, rows: Sequence[Mapping[str, object
     transaction.insert("conflict_resolutions", *({**row, "hunks": as_json(row["hunks"])} for row in rows))
 
 
-def _seq(row: Row | None) -> int | None:
+def _told(
+    transaction: Transaction, statement: str, job: UUID, fence: int, story: Story, **values: object
+) -> int | None:
+    kind, data = story
+    row = transaction.row(statement, job=job, fence=fence, kind=kind, data=data, **values)
     return None if row is None else int(row["seq"])

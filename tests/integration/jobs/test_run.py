@@ -19,7 +19,15 @@ from flowforge.jobs.sweep import sweep
 from flowforge.jobs.tell import Teller
 from flowforge.pipeline.context import Recorder, Work
 from tests.conftest import TestDatabase
-from tests.integration.jobs.world import Folder, SmallPipeline, World, bench, make_world, nothing, session_of
+from tests.integration.jobs.world import (
+    SmallPipeline,
+    World,
+    artifacts,
+    bench,
+    make_world,
+    nothing,
+    session_of,
+)
 
 pytestmark = pytest.mark.services
 
@@ -39,7 +47,7 @@ def world(database: TestDatabase) -> World:
 
 def recorder_of(world: World, job: Job, session: JobSession | None = None) -> FencedRecorder:
     return FencedRecorder(
-        database=world.database.system, job=job, session=session or session_of(job), keep=Folder()
+        database=world.database.system, job=job, session=session or session_of(job), artifacts=artifacts()
     )
 
 
@@ -110,8 +118,8 @@ def test_a_job_runs_to_its_end_and_all_of_it_can_be_read(world: World) -> None:
     assert (ended.state, ended.ending and ended.ending.reason) == (State.SUCCESS, Reason.PUSHED)
     assert ended.outputs == {"test": {"passed": 2}}
     assert world.kinds(job) == [
-        *("job.submit", "job.validate_ok", "job.claim", "stage.started", "stage.finished"),
-        *("stage.started", "stage.finished", "job.succeed"),
+        *("job.submit", "job.validate_ok", "job.claim", "stage_started", "stage_finished"),
+        *("stage_started", "stage_finished", "job.succeed"),
     ]
     with world.transaction() as transaction:
         log = read.log(transaction, job.id)
@@ -259,7 +267,7 @@ def test_answers_verdicts_and_findings_are_kept(world: World) -> None:
     assert told == [("conflict_resolved", {"path": "a.py", "rung": "mechanical", "rule": "r"})]
     with world.transaction() as transaction:
         validated, scanned = read.events(transaction, job.id)[-2:]
-    assert validated.data["counts"] == {"pass": 0, "fail": 1, "error": 0, "skip": 0}
+    assert validated.data["outcomes"] == {"pass": 0, "fail": 1, "error": 0, "skip": 0}
     assert scanned.data["count"] == 1
 
 

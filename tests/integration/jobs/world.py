@@ -1,15 +1,19 @@
 """A small installation for tests: an organization, a repository, and short words for what is done with them."""
 
+import atexit
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.access import Principal, Role
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Job, JobRequest, Result
@@ -130,15 +134,12 @@ def make_world(database: TestDatabase, slug: str = "acme") -> World:
     return World(database=database, principal=principal, repository=repository)
 
 
-@dataclass
-class Folder:
-    """Artifacts in a dict."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def put(self, name: str, file: Path) -> str:
-        self.files[name] = file.read_bytes()
-        return name
+@cache
+def artifacts() -> Artifacts:
+    """One folder for all tests of this process; it goes when the process does."""
+    folder = tempfile.TemporaryDirectory(prefix="ff-artifacts-")
+    atexit.register(folder.cleanup)
+    return Artifacts(Path(folder.name))
 
 
 @dataclass
@@ -174,7 +175,9 @@ def session_of(job: Job) -> JobSession:
 
 
 def bench(world: World, pipeline: RunPipeline, teller: Teller = SILENT) -> Workbench:
-    return Workbench(database=world.database.system, keep=Folder(), run_pipeline=pipeline, teller=teller)
+    return Workbench(
+        database=world.database.system, artifacts=artifacts(), run_pipeline=pipeline, teller=teller
+    )
 
 
 def until(true: Callable[[], object], seconds: float = 15.0) -> None:
