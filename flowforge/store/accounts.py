@@ -45,6 +45,7 @@ class Repository:
     updated_at: datetime
 
 
+_TABLE: Any = REPOSITORIES  # peewee makes its columns from their names
 _COLUMNS = tuple(f.name for f in fields(Repository) if f.name != "has_credentials")
 
 
@@ -144,27 +145,27 @@ def add_repository(
 
 
 def get_repository(tx: Transaction, id_: UUID) -> Repository | None:
-    row = tx.row(_repositories().where(REPOSITORIES.id == id_))
+    row = tx.row(_repositories().where(_TABLE.id == id_))
     return _repository(row) if row else None
 
 
 def find_repository(tx: Transaction, name: str) -> Repository | None:
-    row = tx.row(_repositories().where(REPOSITORIES.name == name))
+    row = tx.row(_repositories().where(_TABLE.name == name))
     return _repository(row) if row else None
 
 
 def list_repositories(tx: Transaction, *, after: str = "", limit: int = 50) -> list[Repository]:
     """A page by name: the `limit` (at most 200) repositories whose names follow `after`."""
-    query = _repositories().order_by(REPOSITORIES.name).limit(min(max(limit, 1), MAX_PAGE))
+    query = _repositories().order_by(_TABLE.name).limit(min(max(limit, 1), MAX_PAGE))
     if after:
-        query = query.where(REPOSITORIES.name > after)
+        query = query.where(_TABLE.name > after)
     return [_repository(row) for row in tx.rows(query)]
 
 
 def update_repository(tx: Transaction, id_: UUID, changes: Mapping[str, object]) -> Repository | None:
     """Set the columns that `changes` names; None when there is no such repository."""
-    values = {getattr(REPOSITORIES, name): value for name, value in changes.items()}
-    changed = REPOSITORIES.update({**values, REPOSITORIES.updated_at: fn.now()}).where(REPOSITORIES.id == id_)
+    values = {getattr(_TABLE, name): value for name, value in changes.items()}
+    changed = _TABLE.update({**values, _TABLE.updated_at: fn.now()}).where(_TABLE.id == id_)
     return get_repository(tx, id_) if tx.run(changed) else None
 
 
@@ -175,8 +176,8 @@ def read_credentials(tx: Transaction, id_: UUID) -> bytes | None:
 
 
 def _repositories() -> Any:
-    columns = [getattr(REPOSITORIES, name) for name in _COLUMNS]
-    return REPOSITORIES.select(*columns, REPOSITORIES.credentials.is_null(False).alias("has_credentials"))
+    columns = [getattr(_TABLE, name) for name in _COLUMNS]
+    return _TABLE.select(*columns, _TABLE.credentials.is_null(False).alias("has_credentials"))
 
 
 def _repository(row: Row) -> Repository:

@@ -132,8 +132,7 @@ def teller(redis_url: str, registry: Registry) -> Teller:
     """Who is told that a job moved: live streams over Redis, plugins by their hook."""
     if not redis_url:
         return Teller(notify=registry.notify)
-    signals = notify.Signals(url=redis_url)
-    return Teller(publish=lambda job, seq: signals.publish(job, notify.News(seq=seq)), notify=registry.notify)
+    return Teller(publish=notify.Signals(url=redis_url).publish, notify=registry.notify)
 
 
 def url_check(settings: Settings) -> CheckUrl:
