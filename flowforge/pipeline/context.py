@@ -7,7 +7,7 @@ forms (a service with Postgres, or one process without) is a Protocol here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -160,6 +160,10 @@ class Tools:
     fetched: Tips | None = None  # the tips, where the definition was read from the target a moment ago
     models: Models | None = None  # None: no model is configured, and the rung says so
     cancelled: Callable[[], bool] = lambda: False
+    done: tuple[StageResult, ...] = ()  # results of the stages before the one that is handed these tools
+
+    def having(self, done: tuple[StageResult, ...]) -> "Tools":
+        return replace(self, done=done)
 
 
 class RunStage(Protocol):

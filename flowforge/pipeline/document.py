@@ -249,18 +249,14 @@ def _node_of(event: NodeEvent, mark: Mark) -> Node:
     return Node(mark=mark, value=_resolve(text, mark) if event.style is None else text)
 
 
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
 def _check_text(text: str, mark: Mark) -> None:
-    """Refuse what an escape brings in although the file itself may not hold it: NUL, controls, halves of pairs."""
-    bad = next(
-        (
-            c
-            for c in text
-            if (ord(c) < ord(" ") and c not in "\t\n") or c == "\x7f" or "\ud800" <= c <= "\udfff"
-        ),
-        "",
-    )
-    if bad:
-        raise _refuse(mark, "FF004", f"a text here holds the character U+{ord(bad):04X}")
+    """Refuse what a value may not hold, escaped or not: controls, halves of pairs, turns of the writing direction."""
+    bad = _FORBIDDEN.search(text)
+    if bad is not None:
+        raise _refuse(mark, "FF004", f"a text here holds the character U+{ord(bad[0]):04X}")
 
 
 _WORDS: Mapping[str, Scalar] = {

@@ -88,10 +88,10 @@ def load_pipeline(
 def shipped_definitions() -> Mapping[str, bytes]:
     """Definitions that come with FlowForge, by name."""
     folder = importlib.resources.files(_PACKAGE)
-    files = (file for file in folder.iterdir() if file.name.endswith(".yaml"))
-    return {
-        file.name.removesuffix(".yaml"): file.read_bytes() for file in sorted(files, key=lambda f: f.name)
+    files = {
+        file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")
     }
+    return {name: files[name].read_bytes() for name in sorted(files)}
 
 
 def load_shipped(name: str, *, catalog: Catalog) -> Loaded:

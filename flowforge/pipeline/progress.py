@@ -1,9 +1,11 @@
 """How a replay moves a job's work forward, and what of it is worth telling a person."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
+from flowforge.git.changes import changes
+from flowforge.git.mirror import Mirror
 from flowforge.git.replay import Replay
 from flowforge.pipeline.context import Work
 
@@ -41,3 +43,12 @@ def notes_of(steps: Iterable[Mapping[str, str]]) -> list[str]:
     if fixups:
         notes.append(f"kept {fixups} fixup commits as they are; git rebase --autosquash folds them")
     return notes
+
+
+def changed_paths(work: Work, mirror: Mirror) -> Sequence[str]:
+    """Paths in which the result differs from the target; before there is one, those of the branch."""
+    if not work.tree:
+        return ()
+    with mirror.git.objects() as objects:
+        old = objects.commit(work.merge_base if work.head == work.old_head else work.upstream).tree
+        return [c.path.decode("utf-8", "surrogateescape") for c in changes(objects, old, work.tree)]

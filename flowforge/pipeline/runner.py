@@ -9,7 +9,7 @@ what a person's ^C raises.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from flowforge.core.errors import FlowForgeError, Reason
 from flowforge.core.job import Ending, Result
@@ -52,6 +52,10 @@ class Edges(Protocol):
 
     @property
     def telemetry(self) -> Telemetry: ...
+
+    def having(self, done: tuple[StageResult, ...]) -> Self:
+        """The same edges for a stage that may look back at the results so far."""
+        ...
 
 
 W = TypeVar("W", bound=Place)
@@ -129,7 +133,7 @@ class _Walk(Generic[W, T]):
         self.tools.recorder.stage_started(spec)
         result = self._refusal(spec, work, done)
         if result is None:
-            result, work = self._run(self._cut(spec), work)
+            result, work = self._run(self._cut(spec), work, tuple(done))
         result = replace(
             result,
             stage=spec.id,
@@ -185,12 +189,12 @@ class _Walk(Generic[W, T]):
             paths=lambda: self.terms.paths(work),
         )
 
-    def _run(self, spec: StageSpec, work: W) -> tuple[StageResult, W]:
+    def _run(self, spec: StageSpec, work: W, done: tuple[StageResult, ...]) -> tuple[StageResult, W]:
         stage = self.stages.get(spec.uses)
         if stage is None:
             return _missing(spec), work
         try:
-            return stage(spec, work, self.tools)
+            return stage(spec, work, self.tools.having(done))
         except FlowForgeError as error:
             if error.reason is Reason.LEASE_LOST:
                 raise

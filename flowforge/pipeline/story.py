@@ -1,7 +1,8 @@
 """What happened in a job, as JSON-safe values: one kind, one shape, whichever recorder keeps it.
 
 Events are public: they are streamed by the API, shown by the terminal and kept in `job_events`. Kinds:
-stage_started, stage_finished, scanned, resolved, validated, push_intent, push_settled, and the job's own moves.
+stage.started, stage.finished, repository.scanned, conflicts.resolved, files.validated, push.intended, push.settled,
+and the job's own moves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,11 @@ Story = tuple[str, Mapping[str, Any]]
 
 
 def stage_started(spec: StageSpec) -> Story:
-    return "stage_started", {"stage": spec.id, "uses": spec.uses}
+    return "stage.started", {"stage": spec.id, "uses": spec.uses}
 
 
 def stage_finished(result: StageResult) -> Story:
-    return "stage_finished", {
+    return "stage.finished", {
         "stage": result.stage,
         "result": result.result.value,
         "reason": result.reason.value,
@@ -34,11 +35,14 @@ def stage_finished(result: StageResult) -> Story:
 
 
 def scanned(findings: Sequence[Finding]) -> Story:
-    return "scanned", {"findings": [finding_row(one) for one in findings[:_MOST]], "count": len(findings)}
+    return "repository.scanned", {
+        "findings": [finding_row(one) for one in findings[:_MOST]],
+        "count": len(findings),
+    }
 
 
 def resolved(stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> Story:
-    return "resolved", {
+    return "conflicts.resolved", {
         "stage": stage,
         "resolved": [resolution_row(one) for one in resolutions[:_MOST]],
         "unresolved": [unresolved_row(one) for one in open_[:_MOST]],
@@ -48,7 +52,7 @@ def resolved(stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unre
 def validated(stage: str, verdicts: Sequence[Verdict]) -> Story:
     """All verdicts counted, those that say something in full."""
     telling = [one for one in verdicts if one.findings or one.outcome is Outcome.ERROR]
-    return "validated", {
+    return "files.validated", {
         "stage": stage,
         "checks": len(verdicts),
         "outcomes": {kind.value: sum(one.outcome is kind for one in verdicts) for kind in Outcome},
@@ -57,11 +61,11 @@ def validated(stage: str, verdicts: Sequence[Verdict]) -> Story:
 
 
 def push_intent(ref: str, old: str, new: str) -> Story:
-    return "push_intent", {"ref": ref, "old": old, "new": new}
+    return "push.intended", {"ref": ref, "old": old, "new": new}
 
 
 def push_settled(ref: str, new: str, outcome: str) -> Story:
-    return "push_settled", {"ref": ref, "new": new, "outcome": outcome}
+    return "push.settled", {"ref": ref, "new": new, "outcome": outcome}
 
 
 def finding_row(finding: Finding) -> dict[str, Any]:

@@ -44,6 +44,11 @@ class Bench:
     cancelled: Callable[[], bool] = lambda: False
     now: float = 0.0
     asked: list[StageSpec] = field(default_factory=list)
+    done: tuple[StageResult, ...] = ()
+
+    def having(self, done: tuple[StageResult, ...]) -> "Bench":
+        self.done = done
+        return self
 
 
 Stage = Callable[[StageSpec, Place, Bench], tuple[StageResult, Place]]
@@ -317,3 +322,18 @@ def test_a_failing_finally_stage_does_not_hand_the_job_back() -> None:
     )
     assert run.hand_back is None
     assert run.ending.result is Result.SUCCESS
+
+
+def test_a_stage_may_look_back_at_the_results_before_it() -> None:
+    bench = Bench()
+    seen: list[tuple[str, ...]] = []
+
+    def look(spec: StageSpec, work: Place, bench: Bench) -> tuple[StageResult, Place]:
+        seen.append(tuple(result.stage for result in bench.done))
+        return well(spec, work, bench)
+
+    pipeline = Pipeline(
+        name="p", version=1, stages=(StageSpec(id="a", uses="look"), StageSpec(id="b", uses="look"))
+    )
+    run_pipeline(pipeline, Place(), (), {"look": look}, bench, Terms(clock=lambda: bench.now))
+    assert seen == [(), ("a",)]

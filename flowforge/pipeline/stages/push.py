@@ -1,0 +1,153 @@
+"""push: move one ref of the remote, once, from exactly what was seen to exactly what was proven."""
+
+from dataclasses import dataclass
+
+from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.core.job import Result
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.git.bundle import write_bundle
+from flowforge.git.mirror import check_ref
+from flowforge.git.push import PushOutcome, push
+from flowforge.hooks.contracts import PushPlan
+from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.options import PushOptions
+
+_ABSENT = "0" * 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    ref: str
+    old: str  # what the remote must have there now
+    require: str  # tested | validated
+
+
+def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
+    destination = choose_destination(spec, work)
+    if work.head == destination.old:
+        return _nothing(spec.id, work), work
+    refuse_unproven(destination.require, work)
+    _ask_gate(destination, work, tools)
+    _keep_old_tip(destination, work, tools)
+    tools.recorder.push_intent(destination.ref, destination.old, work.head)
+    outcome = push(
+        tools.mirror,
+        ref=destination.ref,
+        old=destination.old,
+        new=work.head,
+        own=tools.recorder.own_shas(destination.ref),
+    )
+    tools.recorder.push_settled(destination.ref, work.head, outcome.status)
+    return told(spec.id, destination, work, outcome), work
+
+
+def choose_destination(spec: StageSpec, work: Work) -> Destination:
+    """Which ref moves, from where, and what must be proven first. The target is only ever fast-forwarded."""
+    options = PushOptions.model_validate(spec.options)
+    require = options.require or "validated"
+    if options.to == "target":
+        return Destination(ref=f"refs/heads/{work.target}", old=work.upstream, require=require)
+    if options.to == "new-branch":
+        name = check_ref(options.branch or f"flowforge/{work.branch}")
+        return Destination(ref=f"refs/heads/{name}", old=_ABSENT, require=require)
+    return Destination(ref=f"refs/heads/{work.branch}", old=work.old_head, require=require)
+
+
+def refuse_unproven(require: str, work: Work) -> None:
+    """The pushed tree is the tested tree; where the pipeline asks for less, it is the validated one."""
+    if work.approve:
+        raise Refused(
+            Reason.DECISION_NEEDED,
+            f"the pipeline wants a person to approve what was resolved in {', '.join(work.approve)}",
+            next_action="look at the resolution, then push it by hand, or take the path out of `ask`",
+            evidence="conflicts",
+        )
+    if work.pending:
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            f"{len(work.pending)} commits are not replayed yet",
+            next_action="resolve the conflicts first",
+        )
+    if work.unconfirmed and work.tested_tree != work.tree:
+        raise Refused(
+            Reason.DECISION_NEEDED,
+            f"the answers for {', '.join(work.unconfirmed)} are proposals, and no test has confirmed them",
+            next_action="add a test stage before push, or let a person decide",
+            evidence="conflicts",
+        )
+    if require == "tested" and work.tested_tree != work.tree:
+        raise Refused(
+            Reason.NOT_TESTED,
+            "the tree that would be pushed was not tested",
+            next_action="add a test stage before push, or say `require: validated`",
+        )
+    if work.tree not in {work.tested_tree, work.validated_tree}:
+        raise Refused(
+            Reason.NOT_VALIDATED,
+            "the tree that would be pushed was not validated",
+            next_action="add a validate stage before push",
+        )
+
+
+def _ask_gate(destination: Destination, work: Work, tools: Tools) -> None:
+    veto = tools.registry.gate(
+        PushPlan(
+            repository=tools.mirror.url,
+            ref=destination.ref,
+            old=destination.old,
+            new=work.head,
+            tree=work.tree,
+            commits=sum(step["new"] != "" for step in work.steps),
+            resolved_paths=[resolved.path for resolved in work.resolved],
+        )
+    )
+    if veto:
+        raise Refused(Reason.VETOED, veto, next_action="ask whoever runs the plugin that said so")
+
+
+def _keep_old_tip(destination: Destination, work: Work, tools: Tools) -> None:
+    """Bundle what the ref points to now: after the push nobody else may have it."""
+    if destination.ref != f"refs/heads/{work.branch}":
+        return
+    bundle = tools.workspace / "before-push.bundle"
+    write_bundle(tools.mirror, {destination.ref: destination.old}, [work.merge_base], bundle)
+    tools.recorder.backup("before-push", bundle)
+
+
+def _nothing(stage: str, work: Work) -> StageResult:
+    return StageResult(
+        stage=stage,
+        result=Result.SUCCESS,
+        reason=Reason.UP_TO_DATE,
+        sentence=f"{work.branch} is already where it should be; nothing was pushed",
+    )
+
+
+def told(stage: str, destination: Destination, work: Work, outcome: PushOutcome) -> StageResult:
+    """The outcome in words; an unknown one is asked again by a retry, never assumed."""
+    short = destination.ref.removeprefix("refs/heads/")
+    match outcome.status:
+        case "pushed" | "already":
+            tested = "tested" if work.tested_tree == work.tree else "validated, not tested"
+            sentence = f"{short} moved from {destination.old[:10]} to {work.head[:10]} ({tested})"
+            return StageResult(stage=stage, result=Result.SUCCESS, reason=Reason.PUSHED, sentence=sentence)
+        case "moved":
+            raise Refused(
+                Reason.REMOTE_MOVED,
+                f"{short} moved to {outcome.tip[:10] or 'nothing'} while this job ran; nothing was pushed",
+                next_action="submit again: the new commits will be rebased too",
+            )
+        case "rejected":
+            raise Refused(
+                Reason.PUSH_REJECTED,
+                f"the remote refused the push of {short}: {outcome.detail}",
+                next_action="look at the remote's branch protection and hooks",
+                evidence=outcome.detail,
+            )
+        case _:
+            raise Temporary(
+                Reason.REPOSITORY_UNREACHABLE,
+                f"the remote did not say whether it took the push of {short}",
+                delay=10,
+                next_action="FlowForge asks the remote again by itself",
+            )

@@ -1,0 +1,107 @@
+"""report: say what was done, in words a person reads; in `finally`, so that every end is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowforge.core.errors import FlowForgeError
+from flowforge.core.job import Result
+from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
+from flowforge.core.plan import conclude, make_plan
+from flowforge.core.verdict import Outcome
+from flowforge.git.rangediff import range_diff
+from flowforge.pipeline.context import Tools, Work
+from flowforge.report.facts import (
+    CommitLine,
+    HunkLine,
+    JobReport,
+    OpenFile,
+    RangeCounts,
+    ResolvedFile,
+    StageLine,
+)
+from flowforge.report.summary import as_markdown, as_text
+
+_MOST = 200  # commits whose range-diff is computed; it is quadratic in them
+_SIGNS = {"=": "unchanged", "!": "changed", "<": "dropped", ">": "added"}
+
+
+def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
+    report = make_report(work, tools.pipeline, tools.done, _compare(work, tools))
+    outputs = {"text": as_text(report), "markdown": as_markdown(report)}
+    tools.recorder.event("job.reported", outputs)
+    sentence = "wrote the report"
+    return StageResult(stage=spec.id, result=Result.SUCCESS, sentence=sentence, outputs=outputs), work
+
+
+def make_report(
+    work: Work, pipeline: Pipeline, done: tuple[StageResult, ...], compared: RangeCounts | None
+) -> JobReport:
+    """Everything that the stages said, as one value."""
+    uses = {stage.id: stage.uses for stage in make_plan(pipeline).stages}
+    tests = [result for result in done if uses.get(result.stage) == "test"]
+    pushed = any(uses.get(r.stage) == "push" and r.ok and r.reason == "pushed" for r in done)
+    return JobReport(
+        branch=work.branch,
+        target=work.target,
+        ending=conclude(make_plan(pipeline), done),
+        old_head=work.old_head,
+        new_head=work.head,
+        upstream=work.upstream,
+        pushed=pushed,
+        commits=tuple(CommitLine(**step) for step in work.steps),
+        range_diff=compared,
+        resolved=tuple(
+            ResolvedFile(
+                path=one.path,
+                hunks=tuple(
+                    HunkLine(rung=rung, why=why, confirmed=one.path not in work.unconfirmed)
+                    for rung, why in zip(one.rungs, one.why, strict=True)
+                ),
+            )
+            for one in work.resolved
+        ),
+        unresolved=tuple(_open_files(done)),
+        checks=_checks(done),
+        tests=tuple(_line(result) for result in tests),
+        untested=() if work.tree and work.tested_tree == work.tree else ("the result was not tested",),
+        stages=tuple(_line(result) for result in done),
+        notes=work.notes,
+    )
+
+
+def _line(result: StageResult) -> StageLine:
+    return StageLine(
+        name=result.stage, result=result.result.value, sentence=result.sentence, seconds=result.seconds
+    )
+
+
+def _open_files(done: tuple[StageResult, ...]) -> list[OpenFile]:
+    rows: list[Mapping[str, Any]] = []
+    for result in done:
+        said = result.outputs.get("unresolved")
+        rows += said if isinstance(said, list) else []
+    return [OpenFile(path=row["path"], sentence=row["why"], tried=row["tried"]) for row in rows]
+
+
+def _checks(done: tuple[StageResult, ...]) -> Mapping[Outcome, int]:
+    counted: dict[Outcome, int] = {}
+    for result in done:
+        said = result.outputs.get("checks")
+        for word, count in (said if isinstance(said, dict) else {}).items():
+            counted[Outcome(word)] = counted.get(Outcome(word), 0) + count
+    return counted
+
+
+def _compare(work: Work, tools: Tools) -> RangeCounts | None:
+    """The proof in numbers; a report without it is better than none."""
+    if not work.old_head or work.head == work.old_head or work.pending or len(work.steps) > _MOST:
+        return None
+    try:
+        compared = range_diff(tools.mirror, work.merge_base, work.old_head, work.upstream, work.head)
+    except FlowForgeError as error:
+        tools.recorder.log("report", f"no range-diff: {error.sentence}\n".encode())
+        return None
+    counts = dict.fromkeys(_SIGNS.values(), 0)
+    for pair in compared.pairs:
+        counts[_SIGNS[pair.status]] += 1
+    return RangeCounts(**counts)

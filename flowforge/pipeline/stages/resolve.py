@@ -1,0 +1,131 @@
+"""resolve: climb the ladder at every commit that conflicts, and go on replaying while every answer is whole.
+
+The first commit with a conflict that no rung may answer ends the stage: what could be answered is shown, the rest
+goes to a person. Nothing half-resolved is ever kept as work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.errors import Reason, Refused
+from flowforge.core.job import Result
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.git.replay import Replay, replay, resume
+from flowforge.pipeline.context import ResolvedPath, Tools, Work
+from flowforge.pipeline.options import RebaseOptions, ResolveOptions
+from flowforge.pipeline.progress import advanced
+from flowforge.pipeline.rungs import Climber
+from flowforge.resolve.ladder import Answers, climb
+from flowforge.resolve.policy import Policy
+from flowforge.validate.introduced import answered_ranges
+
+
+def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
+    if not work.pending:
+        return StageResult(
+            stage=spec.id, result=Result.SKIP, reason=Reason.SKIPPED, sentence="nothing conflicts"
+        ), work
+    options = ResolveOptions.model_validate(spec.options)
+    while work.pending:
+        _refuse_cancelled(tools)
+        work, answers = _one_commit(spec, work, tools, options)
+        if answers.unresolved:
+            return _handed_back(spec.id, work, answers.unresolved), work
+    return _resolved(spec.id, work), work
+
+
+def _one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions) -> tuple[Work, Answers]:
+    """Answer the next conflicting commit and replay on to the one after it; the work stands still if it cannot."""
+    stop = replay(tools.mirror, work.pending, work.head, tools.committer, empty=_empty(tools))
+    if stop.stopped is None:
+        return advanced(work, stop), Answers()
+    work = advanced(work, stop)
+    climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model)
+    answers = climb(stop.stopped.conflicts, climber.rungs(options.rungs), _policy(options, tools))
+    tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
+    if answers.unresolved:
+        return work, answers
+    return _gone_on(work, stop, answers, tools), answers
+
+
+def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
+    assert stop.stopped is not None  # noqa: S101 (the caller's case; for the type checker)
+    replayed = resume(
+        tools.mirror,
+        stop.stopped,
+        work.pending,
+        work.head,
+        answers.resolutions,
+        tools.committer,
+        empty=_empty(tools),
+    )
+    proposals = tuple(resolution.conflict.path for resolution in answers.proposals)
+    return replace(
+        advanced(work, replayed),
+        resolved=(*work.resolved, *map(_path, answers.resolutions)),
+        unconfirmed=tuple(dict.fromkeys((*work.unconfirmed, *proposals))),
+        approve=tuple(dict.fromkeys((*work.approve, *answers.approve))),
+    )
+
+
+def _path(resolution: Resolution) -> ResolvedPath:
+    return ResolvedPath(
+        path=resolution.conflict.path,
+        commit=resolution.conflict.commit_id,
+        rungs=tuple(answer.rung for answer in resolution.answers),
+        why=tuple(answer.why for answer in resolution.answers),
+        outside=resolution.outside,
+        sha256=sha256(resolution.result).hexdigest(),
+        ranges=answered_ranges(resolution),
+    )
+
+
+def _empty(tools: Tools) -> str:
+    """What the rebase stage of this pipeline does with empty commits; going on must do the same."""
+    rebase = next((stage for stage in tools.pipeline.stages if stage.uses == "rebase"), None)
+    return RebaseOptions.model_validate(rebase.options).empty if rebase else "drop"
+
+
+def _policy(options: ResolveOptions, tools: Tools) -> Policy:
+    """The repository's policy with the pipeline's own path rules on top."""
+    paths = tools.policy.paths
+    protected = paths.protected if options.protect is None else tuple(options.protect)
+    never, ask = (*paths.never, *options.never), (*paths.ask, *options.ask)
+    return replace(tools.policy, paths=replace(paths, never=never, ask=ask, protected=protected))
+
+
+def _refuse_cancelled(tools: Tools) -> None:
+    if tools.cancelled():
+        raise Refused(Reason.CANCELLED, "the job was cancelled while conflicts were resolved")
+
+
+def _handed_back(stage: str, work: Work, unresolved: Sequence[Unresolved]) -> StageResult:
+    commit = work.pending[0][:10]
+    first = unresolved[0].sentence
+    more = f" (and {len(unresolved) - 1} more)" if len(unresolved) > 1 else ""
+    return StageResult(
+        stage=stage,
+        result=Result.FAILURE,
+        reason=Reason.UNRESOLVED_CONFLICTS,
+        sentence=f"commit {commit}: {first}{more}",
+        next_action="a person must resolve it: rebase by hand, then push; nothing was changed",
+        evidence="conflicts",
+        outputs={
+            "unresolved": [{"path": u.conflict.path, "why": u.sentence, **_tried(u)} for u in unresolved]
+        },
+    )
+
+
+def _tried(unresolved: Unresolved) -> dict[str, object]:
+    return {"kind": unresolved.conflict.kind.value, "tried": dict(unresolved.tried)}
+
+
+def _resolved(stage: str, work: Work) -> StageResult:
+    rungs = sorted({rung for resolved in work.resolved for rung in resolved.rungs})
+    paths = sorted({resolved.path for resolved in work.resolved})
+    sentence = f"resolved {', '.join(paths)} by {', '.join(rungs)}"
+    if work.unconfirmed:
+        sentence += f"; tests must confirm {', '.join(work.unconfirmed)}"
+    return StageResult(stage=stage, result=Result.SUCCESS, sentence=sentence)

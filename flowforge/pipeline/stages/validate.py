@@ -1,0 +1,124 @@
+"""validate: every file that the result changes against its target is checked, clean rebases included."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from flowforge.core.errors import Reason, Refused
+from flowforge.core.job import Result
+from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.verdict import Outcome, Verdict
+from flowforge.git.changes import changes
+from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Entry, Objects
+from flowforge.hooks.contracts import CheckedFile
+from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.options import ValidateOptions
+from flowforge.pipeline.rungs import language_of
+from flowforge.validate.gate import Decision, decide, unknown_checks, validators_for, verdict_of
+from flowforge.validate.introduced import Ranges, checked_file
+
+OUTSIDE = "outside"
+_MAX_FILE = 4 << 20  # bytes; a larger file is told as not checked, unless FlowForge wrote into it
+
+
+def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
+    if work.pending:
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            "the branch is not replayed to its end, so there is no result to check",
+            next_action="put a resolve stage before validate",
+        )
+    checks = _checks(spec, tools)
+    verdicts = tuple(_verdicts(checks, work, tools))
+    tools.recorder.validated(spec.id, verdicts)
+    decision = decide(verdicts)
+    outputs = {"checks": {kind.value: count for kind, count in decision.counts.items()}}
+    if not decision.passed:
+        return replace(_refused(spec.id, decision), outputs=outputs), work
+    sentence = decision.sentence if verdicts else "the branch changes no file"
+    done = StageResult(stage=spec.id, result=Result.SUCCESS, sentence=sentence, outputs=outputs)
+    return done, replace(work, validated_tree=work.tree)
+
+
+def _checks(spec: StageSpec, tools: Tools) -> Sequence[str]:
+    asked = ValidateOptions.model_validate(spec.options).checks
+    unknown = set(unknown_checks(asked, tools.registry.validators.values())) - {OUTSIDE}
+    if unknown:
+        raise Refused(
+            Reason.PIPELINE_INVALID,
+            f"no validator answers to {', '.join(map(repr, sorted(unknown)))}",
+            next_action="install the plugin that brings it, or take the word out of `checks`",
+        )
+    return asked
+
+
+def _proofs(work: Work) -> Iterator[Verdict]:
+    """Bytes outside the hunks equal git's own merge: proven by hash when each answer was put in."""
+    for resolved in work.resolved:
+        sentence = f"bytes outside the hunks are git's own: sha256 {resolved.outside[:16]}"
+        yield Verdict(validator=OUTSIDE, path=resolved.path, outcome=Outcome.PASS, sentence=sentence)
+
+
+def _verdicts(checks: Sequence[str], work: Work, tools: Tools) -> Iterator[Verdict]:
+    if OUTSIDE in checks:
+        yield from _proofs(work)
+    for file in _files(work, tools):
+        if tools.cancelled():
+            raise Refused(Reason.CANCELLED, "the job was cancelled while files were checked")
+        for validator in validators_for(file, checks, tools.registry.validators.values()):
+            yield verdict_of(validator, file, tools.pool.call)
+
+
+def _files(work: Work, tools: Tools) -> Iterator[CheckedFile]:
+    """The regular files that differ from the target, with the versions of all three sides."""
+    with tools.mirror.git.objects() as objects:
+        trees = [objects.commit(tip).tree for tip in (work.merge_base, work.upstream, work.old_head)]
+        for change in changes(objects, trees[1], work.tree):
+            if change.new is None or change.new.mode in {SYMLINK_MODE, SUBMODULE_MODE}:
+                continue
+            text = _text(objects, change.new)
+            if text is None:
+                continue
+            sides = [_text(objects, objects.entry(tree, change.path)) for tree in trees]
+            path = change.path.decode("utf-8", "surrogateescape")
+            language = language_of(path, tools)
+            yield checked_file(
+                path,
+                language.id if language else "",
+                text,
+                base=sides[0],
+                upstream=sides[1],
+                commit=sides[2],
+                resolved=_ranges(work, path, text),
+            )
+
+
+def _text(objects: Objects, entry: Entry | None) -> bytes | None:
+    """A regular file's bytes; None where there is none, or it is too large to be source."""
+    if entry is None or entry.mode in {SYMLINK_MODE, SUBMODULE_MODE}:
+        return None
+    info = objects.info(entry.oid)
+    if info is None or info.kind != "blob" or info.size > _MAX_FILE:
+        return None
+    return objects.read(entry.oid, "blob")
+
+
+def _ranges(work: Work, path: str, text: bytes) -> Ranges:
+    """Lines that FlowForge wrote; known only while no later commit changed the file again."""
+    digest = hashlib.sha256(text).hexdigest()
+    for resolved in reversed(work.resolved):
+        if resolved.path == path and resolved.sha256 == digest:
+            return resolved.ranges
+    return ()
+
+
+def _refused(stage: str, decision: Decision) -> StageResult:
+    result = Result.ERROR if decision.outcome is Outcome.ERROR else Result.FAILURE
+    return StageResult(
+        stage=stage,
+        result=result,
+        reason=decision.reason,
+        sentence=decision.sentence,
+        next_action=decision.next_action,
+        evidence="validation",
+    )
