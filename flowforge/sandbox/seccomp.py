@@ -90,6 +90,16 @@ _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 _ROUTE = 0  # the one netlink protocol that looking up one's own addresses needs
 
 
+def numbers_for(machine: str) -> dict[str, int]:
+    """Name -> number of every call that the filter looks at on `machine`."""
+    facts = _MACHINES.get(machine)
+    if facts is None:
+        return {}
+    denied = {name: number for name, row in _NUMBERS.items() if (number := row[facts.column]) is not None}
+    looked_at = {"clone": facts.clone, "clone3": facts.clone3, "ioctl": facts.ioctl, "socket": facts.socket}
+    return denied | looked_at
+
+
 def program(machine: str) -> bytes | None:
     """The filter for `machine` (as `os.uname` names it), in the kernel's form; None where there is none."""
     facts = _MACHINES.get(machine)
