@@ -173,10 +173,10 @@ def diff3_lines(base: bytes, upstream: bytes, commit: bytes) -> Iterator[TextChu
             b"".join(upstream_lines[chunk.upstream]),
             b"".join(commit_lines[chunk.commit]),
         )
-        yield TextChunk(*sides, merged(chunk.changed, *sides))
+        yield TextChunk(*sides, chunk_text(chunk.changed, *sides))
 
 
-def merged(changed: Changed, base: bytes, upstream: bytes, commit: bytes) -> bytes | None:
+def chunk_text(changed: Changed, base: bytes, upstream: bytes, commit: bytes) -> bytes | None:
     """The text of a chunk that `changed` decides, None where it does not."""
     return {
         Changed.NOBODY: base,

@@ -43,22 +43,44 @@ def lex(text: bytes) -> list[Token]:
     return cut(text, ((found.start(), found.end()) for found in _LEXER.finditer(text)))
 
 
-def merge_tokens(base: Tokens, upstream: Tokens, commit: Tokens) -> bytes:
-    """The merged text.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merged text, and the fewest tokens that both sides kept between an edit of one and one of the other."""
+
+    text: bytes
+    apart: int
+
+
+def merge_tokens(base: Tokens, upstream: Tokens, commit: Tokens) -> Merged:
+    """Merge three rows of tokens that begin at the beginning of a line.
 
     Raises:
-        Doubt: edits touch (`same_tokens`), one side re-indented what the other added to (`reindented`), the
-            sides reformatted differently (`reformatted`), or a side is too large (`too_large`).
+        Doubt: edits touch (`same_tokens`), one side changed whitespace around which the other added lines
+            (`reindented`), the sides reformatted differently (`reformatted`), or a side is too large
+            (`too_large`).
     """
     if max(len(base), len(upstream), len(commit)) > MAX_TOKENS:
         raise Doubt("too_large", f"a changed place has more than {MAX_TOKENS} tokens")
     sides = base, upstream, commit = _line(base), _line(upstream), _line(commit)
     parts: list[bytes] = []
     chunks = list(diff3(*([token.text for token in side] for side in sides)))
-    _check_indentation(chunks, *sides)
+    _check_whitespace(chunks, *sides)
     for chunk in chunks:
         parts.extend(_merge_chunk(chunk, base[chunk.base], upstream[chunk.upstream], commit[chunk.commit]))
-    return b"".join(parts)[1:]
+    return Merged(b"".join(parts)[1:], _apart(chunks))
+
+
+def _apart(chunks: Sequence[Chunk]) -> int:
+    nearest, kept = MAX_TOKENS, 0
+    last: Changed | None = None
+    for chunk in chunks:
+        if chunk.changed in {Changed.NOBODY, Changed.BOTH}:
+            kept += chunk.base.stop - chunk.base.start
+            continue
+        if last not in {None, chunk.changed}:
+            nearest = min(nearest, kept)
+        last, kept = chunk.changed, 0
+    return nearest
 
 
 def _line(tokens: Tokens) -> Tokens:
@@ -96,24 +118,20 @@ def _lead(base: bytes, upstream: bytes, commit: bytes) -> bytes:
     raise Doubt("reformatted", "both sides changed the whitespace of one place")
 
 
-def _check_indentation(chunks: Sequence[Chunk], base: Tokens, upstream: Tokens, commit: Tokens) -> None:
-    """Lines that one side adds into a block which the other re-indents would keep the old depth."""
+def _check_whitespace(chunks: Sequence[Chunk], base: Tokens, upstream: Tokens, commit: Tokens) -> None:
+    """Lines that one side adds where the other re-indents or re-aligns would keep the old layout."""
     moved: set[Changed] = set()
     added: set[Changed] = set()
     for chunk in chunks:
         sides = base[chunk.base], upstream[chunk.upstream], commit[chunk.commit]
         if chunk.changed is Changed.NOBODY:
             for b, u, c in zip(*sides, strict=True):
-                moved |= {Changed.UPSTREAM} if _indent(u.lead) != _indent(b.lead) else set()
-                moved |= {Changed.COMMIT} if _indent(c.lead) != _indent(b.lead) else set()
+                moved |= {Changed.UPSTREAM} if u.lead not in {b.lead, c.lead} else set()
+                moved |= {Changed.COMMIT} if c.lead not in {b.lead, u.lead} else set()
         elif chunk.changed in {Changed.UPSTREAM, Changed.COMMIT}:
             side = sides[1] if chunk.changed is Changed.UPSTREAM else sides[2]
             added |= {chunk.changed} if any(b"\n" in token.lead for token in side) else set()
-    if (Changed.UPSTREAM in moved and Changed.COMMIT in added) or (
-        Changed.COMMIT in moved and Changed.UPSTREAM in added
-    ):
-        raise Doubt("reindented", "one side re-indented lines between which the other added some")
-
-
-def _indent(lead: bytes) -> bytes | None:
-    return lead.rpartition(b"\n")[2] if b"\n" in lead else None
+    if len(moved) > 1:
+        raise Doubt("reformatted", "both sides changed the whitespace of one place")
+    if moved and added - moved:
+        raise Doubt("reindented", "one side changed the layout of lines between which the other added some")

@@ -12,9 +12,20 @@ from flowforge.core.conflict import split_lines
 from flowforge.merge import imports
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Body, Key, Piece, Role, Span, identify, open_piece
-from flowforge.merge.lines import Changed, Chunk, diff3, merged
+from flowforge.merge.lines import Changed, Chunk, chunk_text, diff3
 from flowforge.merge.syntax import leaves
 from flowforge.merge.tokens import Token, cut, merge_tokens
+
+# Rules, the most doubtful first: what a place was decided by, beside "other definitions changed".
+NEAR_WORDS = "words close together"
+WORDS = "words apart"
+NAMES = "names of an import"
+DEFINITIONS = "added definitions"
+IMPORTS = "added imports"
+
+APART = (
+    8  # tokens both sides kept between their edits: at fewer, people merged as we did in 2 of 3 cases only
+)
 
 Row = Sequence[Piece]
 Spans = tuple[Span, Span, Span]  # base, upstream, commit
@@ -28,6 +39,14 @@ class Open:
     doubt: Doubt
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A rule that decided a place."""
+
+    rule: str
+    spans: Spans
+
+
 @dataclass(slots=True)
 class Placed:
     """A piece of the result with the blank lines before it."""
@@ -35,7 +54,7 @@ class Placed:
     key: Key
     lead: bytes
     text: bytes
-    added: bool = False  # by one side, here
+    added: int = 0  # by which side, here: 1 upstream, 2 the commit, 0 nobody
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,7 @@ class Weaver:
 
     tick: Callable[[], None]
     open: list[Open] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)  # rules that were needed, for the report
+    used: list[Used] = field(default_factory=list)
 
     def bodies(self, base: Body, upstream: Body, commit: Body) -> bytes:
         """The merged text of a container."""
@@ -81,12 +100,13 @@ class Weaver:
             return self.bodies(inner[0], inner[1], inner[2])
         spans = base.span, upstream.span, commit.span
         if base.role is Role.IMPORT:
-            return self.attempt(spans, lambda: self._names(base, upstream, commit))
+            return self.attempt(spans, lambda: self._names(spans, (base, upstream, commit)))
         return self.text(spans)
 
-    def _names(self, base: Piece, upstream: Piece, commit: Piece) -> bytes:
-        self.used.add("import names")
-        return imports.merge_names(base, upstream, commit)
+    def _names(self, spans: Spans, pieces: tuple[Piece, Piece, Piece]) -> bytes:
+        text = imports.merge_names(*pieces)
+        self.used.append(Used(NAMES, spans))
+        return text
 
     def text(self, spans: Spans) -> bytes:
         """Lines, then tokens where lines conflict."""
@@ -111,7 +131,7 @@ class Weaver:
         parts: list[bytes] = []
         for chunk in diff3(*lines):
             ranges = chunk.base, chunk.upstream, chunk.commit
-            text = merged(
+            text = chunk_text(
                 chunk.changed, *(b"".join(side[part]) for side, part in zip(lines, ranges, strict=True))
             )
             if text is None:
@@ -124,9 +144,10 @@ class Weaver:
         return b"".join(parts)
 
     def _tokens(self, spans: Spans) -> bytes:
-        self.used.add("tokens")
         base, upstream, commit = (_cut(span) for span in spans)
-        return merge_tokens(base, upstream, commit)
+        merged = merge_tokens(base, upstream, commit)
+        self.used.append(Used(WORDS if merged.apart >= APART else NEAR_WORDS, spans))
+        return merged.text
 
 
 @dataclass
@@ -183,7 +204,7 @@ class _Rows:
         for piece in upstream:
             self._place(piece, 1, 2)
         if chunk.changed is Changed.CONFLICT:
-            self._insert(added, commit)
+            self._insert(chunk, added, commit)
 
     def _as_text(self, chunk: Chunk, base: Row, upstream: Row, commit: Row) -> None:
         """Statements among what both sides changed: merge the stretch as text."""
@@ -209,7 +230,7 @@ class _Rows:
         """Put one piece of side `own` into the result, merged with what the other side made of it."""
         before, theirs = self.known[0].get(piece.key), self.known[other].get(piece.key)
         if piece.role is Role.PLAIN or (before is None and theirs is None):
-            self.placed.append(Placed(piece.key, piece.lead, piece.text, added=True))
+            self.placed.append(Placed(piece.key, piece.lead, piece.text, added=own))
             return
         if any(placed.key == piece.key for placed in self.placed):
             return
@@ -224,18 +245,21 @@ class _Rows:
         upstream, commit = (piece, theirs) if own == 1 else (theirs, piece)
         self.placed.append(Placed(piece.key, piece.lead, self.weaver.piece(before, upstream, commit)))
 
-    def _insert(self, added: Sequence[Piece], commit: Row) -> None:
+    def _insert(self, chunk: Chunk, added: Sequence[Piece], commit: Row) -> None:
         """Put what the commit added among upstream's pieces, after the piece that it followed."""
         fresh = [p for p in commit if p.key not in self.known[0] and p.key not in self.known[1]]
         if any(p.ordered for p in added) and any(p.ordered for p in fresh):
             raise Doubt("two_ordered_inserts", "both sides added something at one place where order matters")
         if fresh and added:
-            self.weaver.used.add("imports" if fresh[0].role is Role.IMPORT else "definitions")
+            if chunk.base.stop > chunk.base.start:
+                raise Doubt("context_changed", "both sides added something beside what one of them removed")
+            imported = all(p.role is Role.IMPORT for p in (*fresh, *added))
+            self.weaver.used.append(Used(IMPORTS if imported else DEFINITIONS, self._spans(chunk)))
         here = len(self.placed)
         for index, piece in enumerate(commit):
             if piece not in fresh:
                 continue
-            new = Placed(piece.key, piece.lead, piece.text, added=True)
+            new = Placed(piece.key, piece.lead, piece.text, added=2)
             at = self._after(commit[index - 1].key if index else None, here)
             self.placed.insert(at, new)
             here += 1
@@ -264,7 +288,13 @@ def _joined(placed: Iterable[Placed]) -> Iterable[bytes]:
     before: Placed | None = None
     for piece in placed:
         lead = piece.lead
-        if before is not None and piece.added and before.added and len(before.lead) > len(lead):
+        if (
+            before is not None
+            and piece.added
+            and before.added
+            and piece.added != before.added
+            and len(before.lead) > len(lead)
+        ):
             lead = before.lead
         if before is not None and before.text and not before.text.endswith(b"\n"):
             raise Doubt("no_final_newline", "something was added after a last line without a line end")
