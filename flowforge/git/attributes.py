@@ -16,12 +16,10 @@ from pathlib import Path
 
 from flowforge.core.errors import FlowForgeError
 from flowforge.git.command import Git
-from flowforge.git.objects import Objects, disk
+from flowforge.git.objects import EMPTY_TREE, Objects, disk
 
 _NAME = b".gitattributes"
 _LONGEST_LINE, _LARGEST_FILE, _MOST_FILES = 2047, 1 << 20, 2000
-_EMPTY_TREE = {40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904"}
-_EMPTY_TREE[64] = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
 _MACRO = re.compile(rb"\[attr\]([A-Za-z0-9_.][A-Za-z0-9_.-]*)")
 _OWN_DRIVERS = {b"merge=union", b"merge=text", b"merge=binary"}
 _KEPT = _OWN_DRIVERS | {
@@ -156,7 +154,7 @@ def _located(git: Git, tree: str) -> Mapping[bytes, str]:
     try:
         found = _changed(git, known_tree, tree, known)
     except FlowForgeError:  # the tree that was noted is gone; start from nothing
-        found = _changed(git, _EMPTY_TREE[len(tree)], tree, {})
+        found = _changed(git, EMPTY_TREE[len(tree)], tree, {})
     named = {path.decode("latin-1"): oid for path, oid in found.items()}
     _write_whole(notes, json.dumps({"tree": tree, "blobs": named}).encode())
     return found
@@ -168,7 +166,7 @@ def _remembered(notes: Path, width: int) -> tuple[str, dict[bytes, str]]:
         known = {path.encode("latin-1"): str(oid) for path, oid in data["blobs"].items()}
         return str(data["tree"]), known
     except (OSError, ValueError, KeyError, AttributeError):
-        return _EMPTY_TREE[width], {}
+        return EMPTY_TREE[width], {}
 
 
 def _changed(git: Git, old: str, new: str, known: Mapping[bytes, str]) -> dict[bytes, str]:

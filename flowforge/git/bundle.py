@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused
 from flowforge.git.mirror import Mirror
+from flowforge.git.names import check_id
 from flowforge.git.objects import disk
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -35,7 +36,7 @@ def write_bundle(mirror: Mirror, tips: Mapping[str, str], exclude: Sequence[str]
     """
     wants = [*tips.values(), *(f"^{oid}" for oid in exclude)]
     for oid in (*tips.values(), *exclude):
-        _check_id(oid)
+        check_id(oid)
     pack = mirror.git.run(
         "pack-objects",
         "--revs",
@@ -119,11 +120,6 @@ def parse_header(head: bytes, path: Path) -> Header:
 
 def _text(lines: Sequence[bytes]) -> Iterator[str]:
     yield from (line.decode("utf-8", "surrogateescape") for line in lines)
-
-
-def _check_id(oid: str) -> None:
-    if not _ID.fullmatch(oid):
-        raise Refused(Reason.INVALID_REQUEST, f"{oid!r} is no commit id", next_action="give full commit ids")
 
 
 def _unreadable(path: Path, why: str) -> Broken:

@@ -41,6 +41,7 @@ _FIXED = {
     "core.fsmonitor": "false",
     "core.excludesFile": "/dev/null",
     "core.askPass": "",
+    "core.abbrev": "no",
     "core.quotePath": "false",
     "core.protectHFS": "true",
     "core.protectNTFS": "true",

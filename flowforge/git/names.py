@@ -56,6 +56,19 @@ def check_url(url: str, protocols: Collection[str]) -> str:
     return url
 
 
+def check_id(oid: str) -> str:
+    """`oid` unchanged, if it is a full object id.
+
+    Raises:
+        Refused: invalid_ref.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", oid):
+        raise Refused(
+            Reason.INVALID_REF, f"{_shown(oid)} is no commit id", next_action="give a full commit id"
+        )
+    return oid
+
+
 def host_of(url: str) -> str:
     """The host name of an accepted url, in small letters; "" for file urls."""
     match = _SCP.fullmatch(url)
