@@ -111,7 +111,7 @@ def upgrade(admin_url: str) -> tuple[str, ...]:
 
 def pending(admin_url: str) -> tuple[str, ...]:
     """Names of migrations that `upgrade` would apply."""
-    with _as_owner(admin_url) as database:
+    with _connected_peewee(admin_url) as database:
         return tuple(m.name for m in Runner(database, str(MIGRATIONS)).status() if not m.applied)
 
 
@@ -164,7 +164,8 @@ def _check_version(cursor: Any) -> None:
 
 
 def _migrate(admin_url: str) -> tuple[str, ...]:
-    with _as_owner(admin_url) as database:
+    with _connected_peewee(admin_url) as database:
+        database.execute_sql(f"SET ROLE {guards.OWNER}")
         applied = tuple(Runner(database, str(MIGRATIONS)).up())
         with database.atomic():
             cursor = database.cursor()  # peewee's own execute would read percent signs as parameters
@@ -174,11 +175,10 @@ def _migrate(admin_url: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _as_owner(admin_url: str) -> Iterator[Any]:
+def _connected_peewee(admin_url: str) -> Iterator[Any]:
     database: Any = peewee.PostgresqlDatabase(admin_url, connect_timeout=5)
     try:
         with database.connection_context():
-            database.execute_sql(f"SET ROLE {guards.OWNER}")
             yield database
     except peewee.PeeweeException as error:
         raise translate(error.__context__ or error) or error from error

@@ -69,12 +69,12 @@ def list_audit(
     limit: int = 50,
 ) -> list[AuditRow]:
     """A page, newest first: rows with an id below `before`, all filters applied."""
-    columns = [getattr(AUDIT_LOGS.c, f.name) for f in fields(AuditRow)]
-    query = AUDIT_LOGS.select(*columns).order_by(AUDIT_LOGS.c.at.desc(), AUDIT_LOGS.c.id.desc())
+    columns = [getattr(AUDIT_LOGS, f.name) for f in fields(AuditRow)]
+    query = AUDIT_LOGS.select(*columns).order_by(AUDIT_LOGS.at.desc(), AUDIT_LOGS.id.desc())
     wanted = {"resource": resource, "resource_id": resource_id, "action": action}
     for name, value in wanted.items():
         if value:
-            query = query.where(getattr(AUDIT_LOGS.c, name) == value)
+            query = query.where(getattr(AUDIT_LOGS, name) == value)
     if before is not None:
-        query = query.where(AUDIT_LOGS.c.id < before)
+        query = query.where(AUDIT_LOGS.id < before)
     return [AuditRow(**row) for row in tx.rows(query.limit(min(max(limit, 1), MAX_PAGE)))]

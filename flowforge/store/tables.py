@@ -1,15 +1,20 @@
 """The tables by name and column, for queries that are put together by peewee; SQL text needs none of this.
 
 `tests/integration/store/test_tables.py` compares them with the catalogue, so neither can change alone.
+Columns are attributes that peewee makes from the names, which no type can say: hence `Any`.
 """
+
+from typing import Any
 
 from peewee import Table
 
-ORGANIZATIONS = Table("organizations", ("id", "name", "slug", "settings", "created_at"))
+ORGANIZATIONS: Any = Table("organizations", ("id", "name", "slug", "settings", "created_at"))
 
-USERS = Table("users", ("id", "organization", "email", "name", "role", "settings", "is_active", "created_at"))
+USERS: Any = Table(
+    "users", ("id", "organization", "email", "name", "role", "settings", "is_active", "created_at")
+)
 
-TOKENS = Table(
+TOKENS: Any = Table(
     "tokens",
     (
         *("id", "organization", "user_id", "name", "shown", "hash", "scopes"),
@@ -17,7 +22,7 @@ TOKENS = Table(
     ),
 )
 
-REPOSITORIES = Table(
+REPOSITORIES: Any = Table(
     "repositories",
     (
         *("id", "organization", "name", "url", "host", "default_branch", "credentials", "settings"),
@@ -25,7 +30,7 @@ REPOSITORIES = Table(
     ),
 )
 
-JOBS = Table(
+JOBS: Any = Table(
     "jobs",
     (
         *(
@@ -47,13 +52,13 @@ JOBS = Table(
     ),
 )
 
-JOB_EVENTS = Table("job_events", ("organization", "job", "seq", "kind", "at", "data"))
+JOB_EVENTS: Any = Table("job_events", ("organization", "job", "seq", "kind", "at", "data"))
 
-LOG_CHUNKS = Table(
+LOG_CHUNKS: Any = Table(
     "log_chunks", ("organization", "job", "seq", "attempt", "stage", "start_byte", "bytes", "at")
 )
 
-OUTBOX = Table(
+OUTBOX: Any = Table(
     "outbox",
     (
         *("id", "organization", "job", "kind", "payload", "attempts", "run_after", "created_at", "done_at"),
@@ -61,7 +66,7 @@ OUTBOX = Table(
     ),
 )
 
-JOB_EXECUTIONS = Table(
+JOB_EXECUTIONS: Any = Table(
     "job_executions",
     (
         *("organization", "job", "attempt", "fence", "worker", "status", "duration_ms", "error", "logs"),
@@ -69,7 +74,7 @@ JOB_EXECUTIONS = Table(
     ),
 )
 
-STAGE_RUNS = Table(
+STAGE_RUNS: Any = Table(
     "stage_runs",
     (
         *("organization", "job", "stage", "attempt", "ordinal", "fence", "input_hash", "result", "reason"),
@@ -78,7 +83,7 @@ STAGE_RUNS = Table(
     ),
 )
 
-GIT_OPERATIONS = Table(
+GIT_OPERATIONS: Any = Table(
     "git_operations",
     (
         *("id", "organization", "repository", "job", "type", "url", "branch", "target", "sha", "status"),
@@ -86,7 +91,7 @@ GIT_OPERATIONS = Table(
     ),
 )
 
-PUSH_INTENTS = Table(
+PUSH_INTENTS: Any = Table(
     "push_intents",
     (
         *("id", "organization", "repository", "job", "fence", "attempt", "kind", "ref", "old_sha", "new_sha"),
@@ -94,7 +99,7 @@ PUSH_INTENTS = Table(
     ),
 )
 
-CONFLICT_RESOLUTIONS = Table(
+CONFLICT_RESOLUTIONS: Any = Table(
     "conflict_resolutions",
     (
         *("id", "organization", "job", "stage", "attempt", "commit_id", "path", "kind", "method", "hunks"),
@@ -103,7 +108,7 @@ CONFLICT_RESOLUTIONS = Table(
     ),
 )
 
-MODEL_USAGE = Table(
+MODEL_USAGE: Any = Table(
     "model_usage",
     (
         *("id", "organization", "user_id", "job", "provider", "model", "operation", "input_tokens"),
@@ -112,7 +117,7 @@ MODEL_USAGE = Table(
     ),
 )
 
-BUDGETS = Table(
+BUDGETS: Any = Table(
     "budgets",
     (
         *("id", "organization", "user_id", "period", "amount_usd", "alert_threshold_percent"),
@@ -120,11 +125,11 @@ BUDGETS = Table(
     ),
 )
 
-BUDGET_TOTALS = Table(
+BUDGET_TOTALS: Any = Table(
     "budget_totals", ("kind", "subject", "starts_at", "organization", "spent_usd", "reserved_usd")
 )
 
-BUDGET_RESERVATIONS = Table(
+BUDGET_RESERVATIONS: Any = Table(
     "budget_reservations",
     (
         *("id", "organization", "user_id", "job", "amount_usd", "cost_usd", "state", "totals"),
@@ -132,7 +137,7 @@ BUDGET_RESERVATIONS = Table(
     ),
 )
 
-AUDIT_LOGS = Table(
+AUDIT_LOGS: Any = Table(
     "audit_logs",
     (
         *("id", "at", "organization", "actor", "user_id", "token", "action", "resource", "resource_id"),
@@ -140,8 +145,10 @@ AUDIT_LOGS = Table(
     ),
 )
 
-ALL: tuple[Table, ...] = (
+WORKERS: Any = Table("workers", ("id", "host", "version", "slots", "draining", "started_at", "seen_at"))
+
+ALL: tuple[Any, ...] = (
     *(ORGANIZATIONS, USERS, TOKENS, REPOSITORIES, JOBS, JOB_EVENTS, LOG_CHUNKS, OUTBOX, JOB_EXECUTIONS),
     *(STAGE_RUNS, GIT_OPERATIONS, PUSH_INTENTS, CONFLICT_RESOLUTIONS, MODEL_USAGE, BUDGETS, BUDGET_TOTALS),
-    *(BUDGET_RESERVATIONS, AUDIT_LOGS),
+    *(BUDGET_RESERVATIONS, AUDIT_LOGS, WORKERS),
 )

@@ -9,7 +9,14 @@ import psycopg2.extras
 
 def as_json(value: object) -> Any:
     """Store `value` as jsonb, whatever it is (a bare list would be stored as an array)."""
-    return psycopg2.extras.Json(_clean(value), dumps=_dumps)
+    return _Jsonb(_clean(value), dumps=_dumps)
+
+
+class _Jsonb(psycopg2.extras.Json):
+    """Says its type, so that it is jsonb also where no column does."""
+
+    def getquoted(self) -> bytes:
+        return super().getquoted() + b"::jsonb"
 
 
 def to_database(value: object) -> Any:
