@@ -201,13 +201,17 @@ def _find_v2(root: Path, own: str) -> Groups:
 
 def _has_controllers(parent: Path) -> bool:
     """Whether groups in `parent` have the controllers, switching them on where that is still possible."""
-    with contextlib.suppress(OSError):
-        _write(parent / "cgroup.subtree_control", "+memory +pids +cpu")
+    if not _enabled(parent):
+        with contextlib.suppress(OSError):
+            _write(parent / "cgroup.subtree_control", "+memory +pids +cpu")
+    return _enabled(parent) and os.access(parent, os.W_OK) and _makes_groups(parent)
+
+
+def _enabled(parent: Path) -> bool:
     try:
-        enabled = set((parent / "cgroup.subtree_control").read_text().split())
+        return set(_LIMITS) <= set((parent / "cgroup.subtree_control").read_text().split())
     except OSError:
         return False
-    return set(_LIMITS) <= enabled and os.access(parent, os.W_OK) and _makes_groups(parent)
 
 
 def _makes_groups(parent: Path) -> bool:
