@@ -14,6 +14,7 @@ from flowforge.api.auth import Believe, Guard
 from flowforge.api.bells import Bells
 from flowforge.api.desk import Desk
 from flowforge.api.docs import Docs
+from flowforge.api.eager import EagerApp
 from flowforge.api.jobs import Jobs
 from flowforge.api.lifespan import Hear, Lifespan
 from flowforge.api.live import Live, Pace
@@ -28,7 +29,7 @@ from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.jobs.submit import Door
 from flowforge.store.database import Database
 
-App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+App = EagerApp
 Route = tuple[str, object, str]  # template, resource, suffix of its handlers
 
 
@@ -65,7 +66,7 @@ def create_app(parts: Parts) -> App:
     spec = openapi.make_spec(parts.version)
     for resource in {id(resource): resource for _, resource, _ in table}.values():
         openapi.bind(spec, resource)
-    app: App = falcon.asgi.App(
+    app = EagerApp(
         middleware=[
             Requests(telemetry=parts.telemetry, body_limit=parts.body_limit, new_id=parts.new_request_id),
             Guard(routes=contracts(table), believe=in_thread(desk, parts.believe)),

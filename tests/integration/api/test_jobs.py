@@ -337,7 +337,8 @@ def test_a_job_shows_its_stages_as_they_run(api: Api) -> None:
     running = api.world.claim(api.world.job(job))
     assert running is not None
     with api.world.everywhere() as transaction:
-        stages.start(transaction, job, running.fence, "clone", 0)
+        story_ = ("stage.started", {"stage": "clone"})
+        stages.start(transaction, job, running.fence, stage="clone", ordinal=0, story=story_)
     shown = api.get(f"/api/v1/jobs/{job}").json
     assert [(stage["stage"], stage["result"]) for stage in shown["stages"]] == [("clone", None)]
     assert shown["why"] is None
