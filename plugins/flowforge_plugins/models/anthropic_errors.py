@@ -63,7 +63,7 @@ _TOO_LONG = "prompt is too long"
 
 def from_status(error: anthropic.APIStatusError, now: Callable[[], float]) -> FlowForgeError:
     """Map an error answer. `now` gives seconds since 1970, to read a date in retry-after."""
-    kind = str(error.type or _BY_STATUS.get(error.status_code) or _by_class(error.status_code))
+    kind = _kind(error)
     said = f"{kind}: {error.api_message or error.message}"[:300]
     if kind in _PASSING and not _spend_limit(error):
         return Temporary(
@@ -104,8 +104,13 @@ def retry_after(error: anthropic.APIStatusError, now: Callable[[], float]) -> fl
     return max(0.0, email.utils.mktime_tz(date) - now()) if date else 0.0
 
 
-def _by_class(status: int) -> str:
-    return "api_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004 (HTTP's server errors)
+def _kind(error: anthropic.APIStatusError) -> str:
+    """The documented type; where a proxy answered, or a type is new, what the status means."""
+    said, status = str(error.type), error.status_code
+    if said in _BY_STATUS.values() or said in _PASSING:
+        return said
+    server = status >= 500  # noqa: PLR2004 (HTTP's server errors)
+    return _BY_STATUS.get(status, "api_error" if server else "invalid_request_error")
 
 
 def _spend_limit(error: anthropic.APIStatusError) -> bool:

@@ -20,6 +20,6 @@ def register_model_providers() -> Sequence[Model]:
             load="flowforge_plugins.models.scripted_answers:connect",
             default_model="scripted",
             scripted=True,
-            prices={name: FREE for name in ("scripted", *sorted(RULES))},
+            prices=dict.fromkeys(("scripted", *sorted(RULES)), FREE),
         )
     ]
