@@ -20,6 +20,8 @@ from flowforge.pipeline.load import FILE, Loaded, load_pipeline, load_shipped, s
 from flowforge.pipeline.problems import Problem
 from flowforge.pipeline.schema import json_schema
 
+_EMPTY: tuple[object, ...] = ("", [], {}, None)
+
 app = group("Check, print and show pipeline definitions.")
 
 Files = Annotated[list[str] | None, typer.Argument(help=f"Files to check; - is stdin. Default: {FILE}")]
@@ -138,8 +140,15 @@ def _drawn(pipeline: Pipeline) -> list[str]:
 def _stage(stage: StageSpec) -> list[str]:
     told = [f"- {stage.id}" + (f" (uses {stage.uses})" if stage.uses != stage.id else "")]
     told += [f"    run: {stage.run}"] if stage.run else []
-    told += [
-        f"    {name}: {value}" for name, value in stage.options.items() if value not in ("", [], {}, None)
-    ]
+    told += [f"    {name}: {_short(value)}" for name, value in stage.options.items() if value not in _EMPTY]
     told += [f"    when: {stage.when}"] if stage.when else []
     return told
+
+
+def _short(value: object) -> str:
+    """A list or mapping in one line, as a person would write it in YAML."""
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_short(one)}" for key, one in value.items() if one not in _EMPTY)
+    return str(value)

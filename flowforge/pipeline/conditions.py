@@ -35,7 +35,13 @@ _BOUND = re.compile(rf"\.\s*(?:{_LOOPS})\s*\(\s*(\w+)\s*,")
 _PATHS = re.compile(r"(?<![\w'\"/.])paths\b")
 _OPERATOR = re.compile(r"[^\w]|^_|^@")
 _NESTED = 40  # brackets within brackets
-_CALLED = re.compile(r"Function '(\w+)'")
+_RAISED = (
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    LookupError,
+)  # by the library, for a bad value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +86,7 @@ def holds(expression: str, facts: Facts) -> bool:
     try:
         _check_form(expression)
         answer = _evaluate(expression, facts)
-    except (BadCondition, ValueError, TypeError, RuntimeError, KeyError) as error:
+    except (BadCondition, *_RAISED) as error:
         raise _refused(expression, _sentence(error)) from error
     if not isinstance(answer, bool):
         raise _refused(expression, f"it gave {answer!r}, not true or false")
@@ -99,7 +105,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, BadCondition):
         return error.sentence
     if isinstance(error, KeyError):
-        return f"there is no {error.args[0]}"
+        name = str(error.args[0]).strip("'")
+        return f"there is no {name!r}"
     return str(error).splitlines()[0][:200]
 
 
@@ -181,7 +188,7 @@ def _rehearse(expression: str, stages: Sequence[str]) -> None:
         name = str(error.args[0]).strip("'")
         known = (*stages, *result)
         raise _unknown(expression, name, known) from error
-    except (ValueError, TypeError, RuntimeError) as error:
+    except _RAISED as error:
         raise BadCondition(kind="type", sentence=f"cannot be decided: {_sentence(error)}") from error
     if not isinstance(answer, bool):
         raise BadCondition(kind="type", sentence=f"a condition is true or false; this gives {answer!r}")

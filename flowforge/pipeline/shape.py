@@ -95,7 +95,12 @@ def _of_value(root: Node, loc: Loc, error: Mapping[str, Any]) -> Problem:
         ]
         message = f"{name} is one of {', '.join(expected)}; not {shown(error.get('input'))}"
         return Problem(mark=mark, code="FF015", message=message, suggestion=suggest(given, expected))
-    said = str(error["msg"]).replace("Input should", "should").replace("Value should", "should")
+    said = (
+        str(error["msg"])
+        .replace("Input should", "should")
+        .replace("Value should", "should")
+        .replace(" after validation", "")
+    )
     return Problem(mark=mark, code="FF015", message=f"{name} {said[:1].lower()}{said[1:]}")
 
 
