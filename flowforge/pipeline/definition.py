@@ -4,62 +4,84 @@ The repository's file is read from the target branch: whoever may push there dec
 with the pipeline.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import Pipeline
 from flowforge.git.mirror import Mirror, Tips
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.check import Catalog
-from flowforge.pipeline.load import FILE, load_pipeline, load_shipped
+from flowforge.pipeline.load import FILE, load_pipeline, shipped_definitions
 
 DEFAULT = "rebase-and-resolve"  # for a repository that has no file of its own
-_MOST = 1 << 16  # bytes, of a definition
+MAX_BYTES = 1 << 16  # of a file that a definition extends; its own size is the loader's to judge
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """A definition that came with the request."""
+    """A definition's text. `source` is a name for messages, or "PATH@COMMIT" for a file of the repository."""
 
     text: bytes
-    path: str  # names it in messages
+    source: str
+
+    @property
+    def path(self) -> str:
+        return self.source.partition("@")[0]
+
+    @property
+    def commit(self) -> str:
+        return self.source.partition("@")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
+    given: Given  # what was read, so that a later attempt runs the same
     pipeline: Pipeline
     fetched: Tips | None = None  # the tips, where the target had to be fetched for it
 
 
-def find_definition(
-    asked: str, given: Given | None, mirror: Mirror, branch: str, target: str, registry: Registry
-) -> Found:
-    """Read the definition: `given`, else the shipped one that `asked` names, else the file on the target branch.
+def find_definition(asked: str, mirror: Mirror, branch: str, target: str, registry: Registry) -> Found:
+    """Read the shipped definition that `asked` names, else the file on the target branch, else the default.
 
     Raises:
         Refused: pipeline_invalid with every problem as evidence; pipeline_missing for an unknown name.
         FlowForgeError: what `Mirror.fetch` raises.
     """
-    catalog = Catalog.of(registry)
-    if given is not None:
-        return Found(pipeline=load_pipeline(given.text, given.path, catalog=catalog).required())
     if asked:
-        return Found(pipeline=load_shipped(asked, catalog=catalog).required())
+        return read_definition(shipped(asked), mirror, registry)
     tips = mirror.fetch(branch, target)
     text = mirror.read_file(tips.target, FILE)
-    if text is None:
-        return Found(pipeline=load_shipped(DEFAULT, catalog=catalog).required(), fetched=tips)
-    if len(text) > _MOST:
+    given = shipped(DEFAULT) if text is None else Given(text=text, source=f"{FILE}@{tips.target}")
+    return replace(read_definition(given, mirror, registry), fetched=tips)
+
+
+def shipped(name: str) -> Given:
+    """A definition that comes with FlowForge.
+
+    Raises:
+        Refused: with reason pipeline_missing.
+    """
+    definitions = shipped_definitions()
+    if name not in definitions:
         raise Refused(
-            Reason.PIPELINE_INVALID,
-            f"{FILE} has {len(text)} bytes, {_MOST} are read at most",
-            next_action="make it smaller",
+            Reason.PIPELINE_MISSING,
+            f"there is no pipeline {name[:60]!r}",
+            next_action=f"name one of {', '.join(definitions)}, or leave it out for the repository's own file",
         )
+    return Given(text=definitions[name], source=f"flowforge:{name}")
+
+
+def read_definition(given: Given, mirror: Mirror, registry: Registry) -> Found:
+    """Read a definition that is already known: given with the request, or stored by an earlier attempt.
+
+    Raises:
+        Refused: pipeline_invalid with every problem as evidence.
+    """
     loaded = load_pipeline(
-        text,
-        FILE,
-        catalog=catalog,
-        read=lambda path: mirror.read_file(tips.target, path, _MOST),
-        source=f"{FILE}@{tips.target}",
+        given.text,
+        given.path,
+        catalog=Catalog.of(registry),
+        read=lambda path: mirror.read_file(given.commit, path, MAX_BYTES) if given.commit else None,
+        source=given.source,
     )
-    return Found(pipeline=loaded.required(), fetched=tips)
+    return Found(given=given, pipeline=loaded.required())

@@ -1,0 +1,212 @@
+"""`flowforge run`: one pipeline, here, without a service; every port in its one-process form."""
+
+import random
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.job import Ending
+from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
+from flowforge.core.telemetry import Silent
+from flowforge.core.verdict import Finding, Verdict
+from flowforge.git.command import Door
+from flowforge.git.mirror import Mirror, check_ref, open_mirror
+from flowforge.git.replay import Committer
+from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.llm.in_process import Calls, LocalCache, LocalLedger, LocalLimiter
+from flowforge.llm.ports import Asker
+from flowforge.llm.service import Ports
+from flowforge.pipeline import story
+from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.definition import Given, find_definition, read_definition
+from flowforge.pipeline.progress import changed_paths
+from flowforge.pipeline.runner import Run, Terms, run_pipeline
+from flowforge.pipeline.table import stage_table
+from flowforge.resolve.memory import Remembered
+from flowforge.resolve.policy import Policy
+from flowforge.sandbox.pool import Pool
+from flowforge.settings import Settings
+from flowforge.wiring.models import job_models
+from flowforge.wiring.sandbox import sandbox_for
+
+HERE = UUID(int=0)  # the organization of a run without a service
+Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRequest:
+    """What is asked of `flowforge run`."""
+
+    url: str
+    branch: str
+    target: str = ""  # "" = the repository's default branch
+    pipeline: str = ""  # a shipped definition by name; "" = the repository's own file
+    definition: Given | None = None  # a definition that is used instead of both
+    push: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalEnd:
+    ending: Ending
+    work: Work
+    results: tuple[StageResult, ...]
+    pipeline: Pipeline
+    mirror: Path
+
+
+@dataclass(kw_only=True)
+class LocalRecorder:
+    """A `Recorder` that tells everything at once and keeps what the job itself will ask for again."""
+
+    tell: Tell
+    backups: Path
+    intents: list[tuple[str, str]] = field(default_factory=list)
+
+    def stage_started(self, spec: StageSpec) -> None:
+        self.tell(*story.stage_started(spec))
+
+    def stage_finished(self, result: StageResult, work: Work) -> None:  # noqa: ARG002 (no checkpoint here)
+        self.tell(*story.stage_finished(result))
+
+    def log(self, stage: str, text: bytes) -> None:
+        self.tell("log", {"stage": stage, "text": text.decode("utf-8", "replace")})
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        self.tell(kind, data)
+
+    def resolved(self, stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> None:
+        self.tell(*story.resolved(stage, resolutions, open_))
+
+    def validated(self, stage: str, verdicts: Sequence[Verdict]) -> None:
+        self.tell(*story.validated(stage, verdicts))
+
+    def scanned(self, findings: Sequence[Finding]) -> None:
+        self.tell(*story.scanned(findings))
+
+    def push_intent(self, ref: str, old: str, new: str) -> None:
+        self.intents.append((ref, new))
+        self.tell(*story.push_intent(ref, old, new))
+
+    def push_settled(self, ref: str, new: str, outcome: str) -> None:
+        self.tell(*story.push_settled(ref, new, outcome))
+
+    def own_shas(self, ref: str) -> frozenset[str]:
+        return frozenset(new for name, new in self.intents if name == ref)
+
+    def backup(self, name: str, bundle: Path) -> str:
+        """Keep the bundle where the run's end names it: the old tip can be had back from it."""
+        self.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place = self.backups / f"{name}-{int(time.time())}-{secrets.token_hex(4)}.bundle"
+        shutil.move(bundle, place)
+        return str(place)
+
+
+def run_here(
+    request: LocalRequest,
+    settings: Settings,
+    tell: Tell,
+    cancelled: Callable[[], bool] = lambda: False,
+    registry: Registry | None = None,
+) -> LocalEnd:
+    """Run a pipeline on a branch and say how it ended; `tell` hears every event as it happens.
+
+    Raises:
+        FlowForgeError: nothing could be begun (no such repository, a definition with problems, no sandbox).
+    """
+    registry = registry or load_plugins(discover())
+    root = settings.folder
+    door = Door(
+        protocols=frozenset({*settings.git_protocols, *_local_protocols(request.url)}),
+        remote_deadline=settings.git_timeout,
+        cancelled=cancelled,
+    )
+    with (
+        open_mirror(root / "mirrors", request.url, door) as mirror,
+        Pool() as pool,
+        tempfile.TemporaryDirectory(prefix="flowforge-run-") as workspace,
+    ):
+        target = check_ref(request.target) if request.target else mirror.default_branch()
+        work = Work(branch=check_ref(request.branch), target=target)
+        found = (
+            read_definition(request.definition, mirror, registry)
+            if request.definition is not None
+            else find_definition(request.pipeline, mirror, work.branch, work.target, registry)
+        )
+        pipeline = found.pipeline if request.push else without_push(found.pipeline)
+        tools = Tools(
+            mirror=mirror,
+            sandbox=sandbox_for(
+                pipeline, settings, lambda text: tell("log", {"stage": "sandbox", "text": text})
+            ),
+            pool=pool,
+            registry=registry,
+            recorder=LocalRecorder(tell=tell, backups=root / "backups"),
+            committer=_committer(settings),
+            telemetry=Silent(),
+            pipeline=pipeline,
+            workspace=Path(workspace),
+            policy=Policy(),
+            memory=Remembered(),
+            models=job_models(registry, settings, _ports(), Asker(organization=HERE), pipeline.limits, _word),
+            cancelled=cancelled,
+            fetched=found.fetched,
+        )
+        return _walk(pipeline, work, tools, mirror)
+
+
+def _walk(pipeline: Pipeline, work: Work, tools: Tools, mirror: Mirror) -> LocalEnd:
+    ended: Run[Work] = run_pipeline(
+        pipeline,
+        work,
+        (),
+        stage_table(tools.registry),
+        tools,
+        Terms(clock=time.monotonic, event="cli", paths=lambda now: changed_paths(now, mirror)),
+    )
+    return LocalEnd(
+        ending=ended.ending, work=ended.work, results=ended.results, pipeline=pipeline, mirror=mirror.path
+    )
+
+
+def without_push(pipeline: Pipeline) -> Pipeline:
+    """The same pipeline with nothing that reaches the remote."""
+    return replace(pipeline, stages=tuple(stage for stage in pipeline.stages if stage.uses != "push"))
+
+
+def local_url(repository: str) -> str:
+    """The url of what a person named: a url as it is, a folder as `file://`."""
+    folder = Path(repository).expanduser()
+    return folder.resolve().as_uri() if folder.is_dir() else repository
+
+
+def _local_protocols(url: str) -> Sequence[str]:
+    """A folder that its owner named may be read as a remote; nothing else opens this protocol."""
+    return ("file",) if url.startswith("file://") else ()
+
+
+def _committer(settings: Settings) -> Committer:
+    return Committer(name=settings.committer_name, email=settings.committer_email, date=int(time.time()))
+
+
+def _ports() -> Ports:
+    return Ports(
+        ledger=LocalLedger(),
+        limiter=LocalLimiter(time.monotonic),
+        cache=LocalCache(),
+        usage=Calls(),
+        audit=Calls(),
+        clock=time.monotonic,
+        sleep=time.sleep,
+        random=random.random,
+    )
+
+
+def _word() -> str:
+    return secrets.token_hex(16)

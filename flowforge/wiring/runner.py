@@ -1,0 +1,222 @@
+"""What a worker does with a claimed job: open its mirror, find its definition, go on from its checkpoint, run it."""
+
+import logging
+import random
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from flowforge.accounts.repositories import get_repository, read_login
+from flowforge.accounts.spending import StoredLedger, StoredRecord
+from flowforge.artifacts.store import Artifacts
+from flowforge.core.errors import Temporary
+from flowforge.core.job import Job
+from flowforge.core.pipeline import Pipeline
+from flowforge.core.plan import make_plan
+from flowforge.core.telemetry import Telemetry
+from flowforge.git.bundle import read_bundle, write_bundle
+from flowforge.git.command import Credential, Door, RemoteOperation
+from flowforge.git.mirror import Mirror, open_mirror
+from flowforge.git.replay import Committer
+from flowforge.hooks.manager import Registry
+from flowforge.jobs.recorder import FencedRecorder
+from flowforge.jobs.resume import Standing, resume
+from flowforge.jobs.run import Outcome
+from flowforge.jobs.session import JobSession
+from flowforge.llm.in_process import LocalCache, LocalLimiter
+from flowforge.llm.ports import Asker
+from flowforge.llm.service import Ports
+from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.definition import Found, Given, find_definition, read_definition
+from flowforge.pipeline.progress import changed_paths
+from flowforge.pipeline.runner import Terms, run_pipeline
+from flowforge.pipeline.table import stage_table
+from flowforge.resolve.memory import Remembered
+from flowforge.resolve.policy import Policy
+from flowforge.sandbox.pool import Pool
+from flowforge.settings import Settings
+from flowforge.store.database import Database
+from flowforge.store.ids import Ids
+from flowforge.store.operations import add_operation
+from flowforge.store.scope import Scope
+from flowforge.vault.envelope import Vault
+from flowforge.wiring.models import job_models
+from flowforge.wiring.sandbox import sandbox_for
+
+_log = logging.getLogger(__name__)
+_CHECKPOINT = "refs/flowforge/head"
+_OLD_HEAD = "refs/flowforge/old"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineRunner:
+    """Implements `jobs.run.RunPipeline` with the edges that all jobs of this worker share."""
+
+    settings: Settings
+    registry: Registry
+    database: Database  # of role ff_system
+    vault: Vault
+    artifacts: Artifacts
+    pool: Pool
+    telemetry: Telemetry
+    ids: Ids
+    workspaces: Path
+    cache: LocalCache = field(default_factory=LocalCache)
+    limiter: LocalLimiter = field(default_factory=lambda: LocalLimiter(time.monotonic))
+
+    def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
+        with self._mirror(job, session) as mirror, self._workspace(job) as workspace:
+            recorder.bundle = lambda work: checkpoint(work, mirror, workspace)
+            found = self._definition(job, recorder, mirror)
+            pipeline = replace(found.pipeline, env={**found.pipeline.env, **job.environment})
+            standing = resume(make_plan(pipeline), recorder.runs())
+            work = self._restore(job, standing, mirror, workspace)
+            tools = self._tools(job, recorder, session, mirror, workspace, pipeline, found)
+            ended = run_pipeline(
+                pipeline,
+                work,
+                standing.results,
+                stage_table(self.registry),
+                tools,
+                _terms(job, standing, mirror),
+            )
+            for note in mirror.notes:
+                recorder.event("mirror.noted", {"sentence": note})
+        return Outcome(ending=ended.ending, hand_back=ended.hand_back)
+
+    @contextmanager
+    def _mirror(self, job: Job, session: JobSession) -> Iterator[Mirror]:
+        with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
+            repository = get_repository(tx, job.repository)
+            login = read_login(tx, job.repository, vault=self.vault)
+        door = Door(
+            protocols=frozenset(self.settings.git_protocols),
+            remote_deadline=self.settings.git_timeout,
+            cancelled=session.cancelled,
+            record=lambda operation: self._record(job, operation),
+        )
+        credential = Credential(username=login.username, secret=login.secret) if login else None
+        with open_mirror(self.settings.folder / "mirrors", repository.url, door, credential) as mirror:
+            yield mirror
+
+    @contextmanager
+    def _workspace(self, job: Job) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix=f"{job.id}-", dir=self.workspaces) as folder:
+            yield Path(folder)
+
+    def _definition(self, job: Job, recorder: FencedRecorder, mirror: Mirror) -> Found:
+        """What an earlier attempt read stands; the first one reads it and notes it on the job."""
+        if job.pipeline:
+            given = Given(text=job.pipeline.encode(), source=job.pipeline_source or "the request")
+            return read_definition(given, mirror, self.registry)
+        found = find_definition(job.task, mirror, job.branch, job.target, self.registry)
+        recorder.define(found.given.text.decode(), found.given.source)
+        return found
+
+    def _restore(self, job: Job, standing: Standing, mirror: Mirror, workspace: Path) -> Work:
+        """Go on from the last checkpoint: its bundle brings the commits that only the earlier worker had."""
+        if standing.work is None:
+            return Work(branch=job.branch, target=job.target or mirror.default_branch())
+        work = Work.from_json(standing.work)
+        if not all(mirror.has(commit) for commit in (work.merge_base, work.upstream)):
+            mirror.fetch(work.branch, work.target)
+        bundle = workspace / "checkpoint.bundle"
+        self.artifacts.fetch(standing.checkpoint, bundle)
+        read_bundle(mirror, bundle)
+        return work
+
+    def _tools(
+        self,
+        job: Job,
+        recorder: FencedRecorder,
+        session: JobSession,
+        mirror: Mirror,
+        workspace: Path,
+        pipeline: Pipeline,
+        found: Found,
+    ) -> Tools:
+        asker = Asker(organization=job.organization, user=job.user, repository=job.repository, job=job.id)
+        return Tools(
+            mirror=mirror,
+            sandbox=sandbox_for(pipeline, self.settings, lambda text: recorder.log("sandbox", text.encode())),
+            pool=self.pool,
+            registry=self.registry,
+            recorder=recorder,
+            committer=Committer(
+                name=self.settings.committer_name,
+                email=self.settings.committer_email,
+                date=int(job.created_at.timestamp()),  # of the job, so that a re-run makes the same commits
+            ),
+            telemetry=self.telemetry,
+            pipeline=pipeline,
+            workspace=workspace,
+            policy=Policy(),
+            memory=Remembered(),
+            models=job_models(
+                self.registry, self.settings, self._ports(), asker, pipeline.limits, random_word
+            ),
+            cancelled=session.cancelled,
+            fetched=found.fetched,
+        )
+
+    def _ports(self) -> Ports:
+        record = StoredRecord(self.database)
+        return Ports(
+            ledger=StoredLedger(self.database, self.ids),
+            limiter=self.limiter,
+            cache=self.cache,
+            usage=record,
+            audit=lambda _call: None,  # StoredRecord writes both tables in one transaction
+            clock=time.monotonic,
+            sleep=time.sleep,
+            random=random.random,
+            telemetry=self.telemetry,
+        )
+
+    def _record(self, job: Job, operation: RemoteOperation) -> None:
+        """Note a remote command; a database that is away for it must not end what git has done."""
+        try:
+            with self.database.transaction(Scope.system()) as tx:
+                add_operation(
+                    tx,
+                    organization=job.organization,
+                    repository=job.repository,
+                    job=job.id,
+                    type_=operation.type,
+                    url=operation.url,
+                    branch=operation.ref.removeprefix("refs/heads/"),
+                    sha=operation.sha,
+                    status=operation.status,
+                    duration_ms=operation.duration_ms,
+                )
+        except Temporary as error:
+            _log.warning("git %s of job %s was not noted: %s", operation.type, job.id, error.sentence)
+
+
+def checkpoint(work: Work, mirror: Mirror, workspace: Path) -> Path | None:
+    """A bundle of the commits that only this mirror has for sure; None before there are any."""
+    if not work.head:
+        return None
+    path = workspace / "next.bundle"
+    tips = {_CHECKPOINT: work.head, _OLD_HEAD: work.old_head}
+    write_bundle(mirror, tips, [work.merge_base, work.upstream], path)
+    return path
+
+
+def random_word() -> str:
+    return secrets.token_hex(16)
+
+
+def _terms(job: Job, standing: Standing, mirror: Mirror) -> Terms[Work]:
+    return Terms(
+        clock=time.monotonic,
+        event=job.trigger,
+        may_hand_back=job.attempts < job.max_attempts,
+        tries=standing.tries,
+        spent=standing.spent,
+        paths=lambda work: changed_paths(work, mirror),
+    )
