@@ -17,6 +17,8 @@ from flowforge.sandbox.contract import Command, Limit
 
 _LIMITS = {"memory": Limit.MEMORY, "pids": Limit.PROCESSES, "cpu": Limit.CPU}
 _PERIOD = 100_000  # microseconds over which the processor share is counted
+PREFIX = "flowforge-"  # of every group's name
+_YOUNG = 60.0  # seconds
 _PATIENCE = 5.0  # seconds for the kernel to empty a killed group
 
 
@@ -115,7 +117,7 @@ def open_group(groups: Groups, name: str, command: Command) -> Iterator[Group]:
     Raises:
         OSError: the kernel refuses the group or a limit.
     """
-    folders = {controller: parent / name for controller, parent in groups.parents.items()}
+    folders = {controller: parent / f"{PREFIX}{name}" for controller, parent in groups.parents.items()}
     group = Group(version=groups.version, folders=folders)
     try:
         for folder in set(folders.values()):
@@ -128,6 +130,21 @@ def open_group(groups: Groups, name: str, command: Command) -> Iterator[Group]:
         group.kill()
         for folder in set(folders.values()):
             _remove(folder)
+
+
+def sweep(groups: Groups, now: float) -> int:
+    """Remove groups that killed watchers left behind; how many. `now` is epoch seconds.
+
+    The kernel refuses to remove one with a process in it; a young one may be about to get its first.
+    """
+    removed = 0
+    for parent in set(groups.parents.values()):
+        for folder in parent.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if now - folder.stat().st_mtime > _YOUNG:
+                    folder.rmdir()
+                    removed += 1
+    return removed
 
 
 def _settings(version: int, command: Command) -> list[tuple[str, str, str]]:
@@ -215,7 +232,7 @@ def _enabled(parent: Path) -> bool:
 
 
 def _makes_groups(parent: Path) -> bool:
-    probe = parent / f"flowforge-probe-{os.getpid()}"
+    probe = parent / f"{PREFIX}probe-{os.getpid()}"
     try:
         probe.mkdir()
         probe.rmdir()

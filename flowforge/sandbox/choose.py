@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from flowforge.core.errors import Reason, Refused
 from flowforge.sandbox.bubblewrap import PROFILES, Profile
-from flowforge.sandbox.cgroup import Groups, find_groups
+from flowforge.sandbox.cgroup import Groups, find_groups, sweep
 from flowforge.sandbox.contract import Sandbox
 from flowforge.sandbox.local import LocalSandbox, Unsandboxed
 
@@ -26,10 +27,14 @@ class Host:
     membership: Path = Path("/proc/self/cgroup")
 
     def groups(self, chosen: str = "") -> Groups:
+        """What can be limited here, swept of what killed workers left."""
         try:
-            return find_groups(self.cgroups, self.membership.read_text(), chosen)
+            membership = self.membership.read_text()
         except OSError:
-            return find_groups(self.cgroups, "", chosen)
+            membership = ""
+        found = find_groups(self.cgroups, membership, chosen)
+        sweep(found, time.time())
+        return found
 
 
 def choose_sandbox(
@@ -76,7 +81,8 @@ def choose_sandbox(
 def python_tools(executable: Path) -> tuple[Path, ...]:
     """The folders that a virtual environment's interpreter needs to be seen: its own and its base's.
 
-    Folders inside /usr are left out: they are seen anyway.
+    Folders inside /usr are left out, since they are seen anyway; so is any that is not plainly an interpreter's
+    own: a home folder or a project in which somebody made an environment would show far more than that.
     """
     prefix = executable.absolute().parent.parent
     found = [prefix]
@@ -84,7 +90,15 @@ def python_tools(executable: Path) -> tuple[Path, ...]:
     if config.is_file():
         pairs = (line.partition("=") for line in config.read_text().splitlines())
         found += [Path(text.strip()).parent for name, _, text in pairs if name.strip() == "home"]
-    return tuple(folder for folder in found if not folder.is_relative_to("/usr"))
+    return tuple(
+        folder for folder in found if not folder.is_relative_to("/usr") and _holds_python_only(folder)
+    )
+
+
+def _holds_python_only(folder: Path) -> bool:
+    python = (folder / "pyvenv.cfg").is_file() or any(folder.glob("lib/python3*/os.py"))
+    more = (".git", ".ssh", ".profile", ".bashrc", "etc/shadow")
+    return python and not any((folder / name).exists() for name in more)
 
 
 def _first_that_works(bwrap: str) -> Profile:

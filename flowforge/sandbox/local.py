@@ -183,7 +183,7 @@ def refuse_nonsense(command: Command) -> None:
 def _open_group(groups: Groups, name: str, command: Command) -> Iterator[Group]:
     with contextlib.ExitStack() as opened:
         try:
-            group = opened.enter_context(open_group(groups, f"flowforge-{name}", command))
+            group = opened.enter_context(open_group(groups, name, command))
         except OSError as error:
             raise Broken(
                 Reason.SANDBOX_UNAVAILABLE,

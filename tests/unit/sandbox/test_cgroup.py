@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flowforge.sandbox.cgroup import Group, Groups, find_groups, open_group
+from flowforge.sandbox.cgroup import PREFIX, Group, Groups, find_groups, open_group, sweep
 from flowforge.sandbox.contract import Command, Limit
 
 COMMAND = Command(argv=("x",), folder=Path("/"), memory=100 << 20, cpu=1.5, processes=42)
@@ -113,7 +113,7 @@ def real() -> Groups:
 
 @pytest.mark.sandbox
 def test_a_real_group_holds_the_limits_and_vanishes_with_what_is_in_it(real: Groups) -> None:
-    name = f"flowforge-unit-{os.getpid()}-{time.monotonic_ns()}"
+    name = f"unit-{os.getpid()}-{time.monotonic_ns()}"
     with open_group(real, name, COMMAND) as group:
         folders = set(group.folders.values())
         assert (group.folders["pids"] / "pids.max").read_text().strip() == "42"
@@ -130,8 +130,29 @@ def test_a_real_group_holds_the_limits_and_vanishes_with_what_is_in_it(real: Gro
 
 @pytest.mark.sandbox
 def test_a_limit_that_the_kernel_refuses_leaves_no_group_behind(real: Groups) -> None:
-    name = f"flowforge-unit-{os.getpid()}-{time.monotonic_ns()}"
+    name = f"unit-{os.getpid()}-{time.monotonic_ns()}"
     wrong = Command(argv=("x",), folder=Path("/"), processes=-5)
     with pytest.raises(OSError), open_group(real, name, wrong):  # noqa: PT011 (whatever the kernel says)
         pass
-    assert not any((parent / name).exists() for parent in real.parents.values())
+    assert not any((parent / f"{PREFIX}{name}").exists() for parent in real.parents.values())
+
+
+@pytest.mark.sandbox
+def test_sweeping_removes_old_empty_groups_and_no_others(real: Groups) -> None:
+    name = f"{PREFIX}unit-swept-{os.getpid()}"
+    folders = {parent / name for parent in real.parents.values()}
+    for folder in folders:
+        folder.mkdir()
+    child = subprocess.Popen(["sleep", "1000"])
+    busy = f"unit-busy-{os.getpid()}"
+    try:
+        with open_group(real, busy, COMMAND) as group:
+            group.add(child.pid)
+            sweep(real, time.time())
+            assert all(folder.exists() for folder in folders)  # young
+            sweep(real, time.time() + 120)
+            assert not any(folder.exists() for folder in folders)
+            assert group.processes() == {child.pid}  # in use
+    finally:
+        child.kill()
+        child.wait()

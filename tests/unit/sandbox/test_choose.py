@@ -71,8 +71,25 @@ def test_root_without_control_groups_is_told_that_processes_are_not_counted(tmp_
 
 def test_the_folders_of_a_virtual_environment_are_its_own_and_its_interpreters(tmp_path: Path) -> None:
     (tmp_path / "venv/bin").mkdir(parents=True)
-    (tmp_path / "venv/pyvenv.cfg").write_text("home = /opt/python/bin\nversion = 3.11\n")
-    assert python_tools(tmp_path / "venv/bin/python") == (tmp_path / "venv", Path("/opt/python"))
+    (tmp_path / "base/lib/python3.11").mkdir(parents=True)
+    (tmp_path / "base/lib/python3.11/os.py").touch()
+    (tmp_path / "venv/pyvenv.cfg").write_text(f"home = {tmp_path}/base/bin\nversion = 3.11\n")
+    assert python_tools(tmp_path / "venv/bin/python") == (tmp_path / "venv", tmp_path / "base")
+
+
+@pytest.mark.parametrize("more", [".git", ".ssh", ".bashrc"])
+def test_a_project_or_a_home_is_never_shown_for_the_interpreter_in_it(tmp_path: Path, more: str) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    assert python_tools(tmp_path / "bin/python") == (tmp_path,)
+    (tmp_path / more).mkdir()
+    assert python_tools(tmp_path / "bin/python") == ()
+
+
+def test_a_folder_that_only_links_to_an_interpreter_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "lib/python3.11/site-packages").mkdir(parents=True)
+    assert python_tools(tmp_path / "bin/python3") == ()
 
 
 def test_the_systems_own_interpreter_needs_no_folder() -> None:
