@@ -91,7 +91,7 @@ class JobReport:
     checks: Mapping[Outcome, int] = field(default_factory=dict)  # verdicts of validators, counted
     findings: tuple[Finding, ...] = ()
     tests: tuple[StageLine, ...] = ()
-    untested: tuple[str, ...] = ()  # what no test looked at, a sentence each
+    untested: tuple[str, ...] = ()  # what no test looked at although tests ran, a sentence each
     stages: tuple[StageLine, ...] = ()
     cost: ModelCost | None = None
     undo: str = ""  # the command that takes the push back

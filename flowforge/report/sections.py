@@ -163,7 +163,8 @@ def _tests(report: JobReport) -> Iterator[Row]:
     yield from (_stage(line) for line in report.tests)
     if not report.tests:
         yield Row(text="Not tested: no test stage ran.")
-    yield from (Row(text=f"Not tested: {what}") for what in report.untested)
+    else:
+        yield from (Row(text=what) for what in report.untested)
 
 
 def _stage(line: StageLine) -> Row:

@@ -71,7 +71,7 @@ PUSHED = JobReport(
         ),
     ),
     tests=(StageLine(name="test (python=3.12)", result="success", seconds=41.25),),
-    untested=("the result of the last stage was tested with Python 3.12 only",),
+    untested=("the result was tested with Python 3.12 only",),
     stages=(
         StageLine(name="clone", result="success", seconds=0.42),
         StageLine(name="rebase", result="success", seconds=0.03),
@@ -153,7 +153,11 @@ def test_the_range_diff_is_one_line(counts: RangeCounts, line: str) -> None:
 
 def test_what_was_not_tested_is_said() -> None:
     assert "Not tested: no test stage ran." in as_text(HANDED_BACK)
-    assert "Not tested: the result of the last stage" in as_text(PUSHED)
+    assert "\n  the result was tested with Python 3.12 only\n" in as_text(PUSHED)
+
+
+def test_that_nothing_was_tested_is_said_once() -> None:
+    assert as_text(replace(HANDED_BACK, untested=("the result was not tested",))).count("tested") == 1
 
 
 def test_what_was_not_pushed_is_said() -> None:
