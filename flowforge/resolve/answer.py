@@ -91,7 +91,9 @@ class _Known:
         texts += [text for side in Side if (text := conflict.text(side)) is not None]
         whole = b"\n".join(texts).decode(errors="replace")
         self.tokens = frozenset(_TOKEN.findall(whole))
-        self.characters = frozenset(whole)
+        self.characters = frozenset(
+            whole.replace("\r\n", "\n")
+        )  # so a bare CR is known only where one stands
         self.lines = frozenset(line.strip() for line in whole.splitlines())
 
 
@@ -147,7 +149,7 @@ def _merged(hunk: Hunk, entry: Entry, known: _Known) -> HunkAnswer | Problem:
     text = _fit_line_ends(entry.text, hunk)
     problem = (
         _markers(entry.id, text, known)
-        or _characters(entry.id, text, known.characters | set("\n\t"))
+        or _characters(entry.id, text.replace("\r\n", "\n"), known.characters | set("\n\t"))
         or _length(entry.id, text, hunk)
     )
     if problem is not None:
@@ -169,7 +171,7 @@ def _fit_line_ends(text: str, hunk: Hunk) -> str:
         text += "\n"
     if sides and all(side.count(b"\r\n") == side.count(b"\n") > 0 for side in sides) and "\r" not in text:
         text = text.replace("\n", "\r\n")
-    return text
+    return text if any(b"\r" in side for side in sides) else text.replace("\r\n", "\n")
 
 
 def _markers(hunk: int, text: str, known: _Known) -> Problem | None:

@@ -3,6 +3,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.spend import Budget
@@ -95,3 +97,34 @@ def test_the_cache_forgets_the_oldest() -> None:
     for key in "abc":
         cache.put(key, ANSWER)
     assert [cache.get(key) is not None for key in "abc"] == [False, True, True]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["reserve", "settle", "release"]), st.integers(0, 5), st.integers(0, 120)),
+    max_size=40,
+)
+
+
+@given(STEPS)
+@settings(max_examples=200, deadline=None)
+def test_no_order_of_steps_passes_a_cap_or_leaves_money_behind(steps: list[tuple[str, int, int]]) -> None:
+    """Costs stay within what was reserved, as a provider's bound promises."""
+    ledger = LocalLedger([Budget(name="all", limit=ONE)])
+    open_: dict[str, Decimal] = {}
+    for step, which, cents in steps:
+        amount = Decimal(cents) / 100
+        if step == "reserve":
+            try:
+                open_[ledger.reserve(WHO, amount)] = amount
+            except Refused:
+                continue
+        elif open_:
+            reservation = list(open_)[which % len(open_)]
+            held = open_.pop(reservation)
+            ledger.settle(reservation, min(amount, held)) if step == "settle" else ledger.release(reservation)
+        job, whole = ledger.spent(JOB), ledger._budgets[0]
+        assert whole.spent + whole.reserved <= whole.limit
+        assert job.reserved == whole.reserved == sum(open_.values())
+    for reservation in open_:
+        ledger.release(reservation)
+    assert ledger.spent(JOB).reserved == 0

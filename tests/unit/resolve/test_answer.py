@@ -2,6 +2,8 @@ import json
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, Kind, resolve_with
 from flowforge.core.spend import Usage
@@ -123,6 +125,15 @@ def test_the_sides_line_ends_are_kept() -> None:
     assert accept(crlf, text="a = 2, 3").answers[0].text == b"a = 2, 3\r\n"
 
 
+def test_line_ends_that_no_side_has_are_put_right() -> None:
+    assert accept(RETRY, text="retry(5, wait=1)\r\n").answers[0].text == b"retry(5, wait=1)\n"
+
+
+def test_a_bare_carriage_return_hides_text_in_a_file_with_crlf_too() -> None:
+    crlf = Hunk(index=0, base=b"a = 1\r\n", upstream=b"a = 2\r\n", commit=b"a = 1, 3\r\n")
+    assert refuse(crlf, text="a = 2, 3 # x\ry\r\n").flaw is Flaw.CONTROL_CHARACTERS
+
+
 def test_a_last_line_without_an_end_stays_without() -> None:
     end = Hunk(index=0, base=b"a = 1", upstream=b"a = 2", commit=b"a = 1, 3")
     assert accept(end, text="a = 2, 3").answers[0].text == b"a = 2, 3"
@@ -205,3 +216,55 @@ def test_the_schema_closes_every_object_as_structured_output_needs() -> None:
     for found in objects(SCHEMA):
         assert found["additionalProperties"] is False
         assert found["required"] == list(found["properties"])  # type: ignore[call-overload]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=15,
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "id": st.integers(-1, 2) | JSON,
+        "action": st.sampled_from(["upstream", "commit", "both", "merged", "abstain"]) | JSON,
+        "text": st.sampled_from(["", "retry(5, wait=1)\n", "import a\nimport b\n"]) | st.text() | JSON,
+        "kept": st.just([]) | JSON,
+        "dropped": st.just([lost("commit", "wait 1 3 b")]) | st.just([lost("upstream", "5 a")]) | JSON,
+        "why": st.text() | JSON,
+        "elsewhere": st.just([]) | JSON,
+    }
+)
+
+
+@given(
+    st.text()
+    | JSON.map(json.dumps)
+    | st.lists(ROWS, max_size=3).map(lambda rows: json.dumps({"hunks": rows}))
+)
+@settings(max_examples=400, deadline=None)
+def test_no_answer_whatever_raises_or_slips_through(text: str) -> None:
+    judged = check(conflict(RETRY, ADDED), text)
+    if not isinstance(judged, Candidate):
+        assert judged.sentence
+        return
+    hunks = {hunk.index: hunk for hunk in (RETRY, ADDED)}
+    for answer in judged.answers:
+        hunk = hunks[answer.index]
+        assert not answer.confirmed
+        assert answer.why.isprintable()
+        if answer.rule in {"upstream", "commit"}:
+            assert answer.text == getattr(hunk, answer.rule)
+        assert b"<<<<<<<" not in answer.text
+        assert all(char.isprintable() or char in "\n\t" for char in answer.text.decode())
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_sides_of_any_bytes_can_be_judged(base: bytes, upstream: bytes, commit: bytes) -> None:
+    hunk = Hunk(index=0, base=base, upstream=upstream, commit=commit)
+    for side in ("upstream", "commit"):
+        row_ = row(action=side, text="", dropped=[lost("commit", "x"), lost("upstream", "x")])
+        judged = check(conflict(hunk), said(row_))
+        assert isinstance(judged, Candidate)
+        assert judged.answers[0].text == getattr(hunk, side)
+    check(conflict(hunk), said(row(text="x")))
