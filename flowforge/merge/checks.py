@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from flowforge.core.conflict import Hunk, split_lines
 from flowforge.merge.doubt import Doubt
-from flowforge.merge.entities import Body, Key, Role, file_body, open_piece
+from flowforge.merge.entities import Body, Key, Role, file_body, open_piece, signed_key
 from flowforge.merge.syntax import Source
 from flowforge.merge.tokens import lex
 
@@ -37,7 +37,7 @@ def _definitions(body: Body) -> Counter[Key]:
             if piece.role is Role.PLAIN:
                 continue
             name = path + b"/" + piece.key[1]
-            counts[piece.key[0], name, piece.key[2]] += 1
+            counts[piece.key[0], name, signed_key(piece)[2]] += 1
             deeper = open_piece(piece) if piece.rule and piece.rule.body else None
             if deeper is not None:
                 todo.append((name, deeper))

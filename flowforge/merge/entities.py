@@ -253,12 +253,14 @@ def _import(span: Span, node: Node) -> Piece:
 def identify(*rows: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
     """Give the pieces of several versions of one container keys that mean the same in all of them.
 
-    A name that is not unique in some version gets its signature everywhere; what still shares a key is
-    counted from the top of its version.
+    A name that stands exactly once in every version is itself, whatever became of its signature; any other
+    gets its signature everywhere. What still shares a key is counted from the top of its version.
     """
-    doubled = {key for row in rows for key, count in _counts(row).items() if count > 1}
+    counts = [_counts(row) for row in rows]
+    settled = {key for key in counts[0] if all(count[key] == 1 for count in counts)}
     signed = [
-        [replace(p, key=(*p.key[:2], signature(p))) if p.key in doubled else p for p in row] for row in rows
+        [p if p.role is Role.PLAIN or p.key in settled else replace(p, key=signed_key(p)) for p in row]
+        for row in rows
     ]
     return tuple(tuple(_numbered(row)) for row in signed)
 
@@ -279,7 +281,11 @@ def _numbered(row: Sequence[Piece]) -> Iterator[Piece]:
         )
 
 
-def signature(piece: Piece) -> bytes:
+def signed_key(piece: Piece) -> Key:
+    return (*piece.key[:2], _signature(piece))
+
+
+def _signature(piece: Piece) -> bytes:
     """What tells an overload from its namesakes; for an import the names that it imports."""
     if piece.node is None:
         return b""

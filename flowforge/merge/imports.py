@@ -1,10 +1,11 @@
 """Imports as a set: names that both sides add to one import statement, and where a new import stands."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 from flowforge.merge.doubt import Doubt
-from flowforge.merge.entities import Piece
+from flowforge.merge.entities import Piece, Role
 from flowforge.merge.syntax import Node, find
 
 _MAX_LINE = 79  # a single-line import is not made longer than this: how to fold it is the project's taste
@@ -69,20 +70,53 @@ def _relative(node: Node, piece: Piece) -> tuple[int, int]:
     return node.start_byte - piece.span.start, node.end_byte - piece.span.start
 
 
-_Order = Callable[[bytes], object]
-_ORDERS: tuple[_Order, ...] = (lambda name: name, lambda name: (name.lower(), name))
+Order = Callable[[bytes], object]
+OfPiece = Callable[[Piece], object]
+_ORDERS: tuple[Order, ...] = (lambda name: name, lambda name: (name.lower(), name))
 
 
-def _order(lists: Sequence[Sequence[bytes]]) -> _Order | None:
+def _order(lists: Sequence[Sequence[bytes]]) -> Order | None:
     """The order that all lists keep, if they keep one."""
     return next((key for key in _ORDERS if all(is_sorted(names, key) for names in lists)), None)
 
 
-def is_sorted(names: Sequence[bytes], key: _Order) -> bool:
+def is_sorted(names: Sequence[bytes], key: Order) -> bool:
     return list(names) == sorted(names, key=key)  # type: ignore[arg-type]  # keys are bytes or tuples of them
 
 
-def _place(kept: Sequence[bytes], name: bytes, two: Sequence[bytes], order: _Order | None) -> int:
+def sorted_by(upstream: Sequence[Piece], commit: Sequence[Piece]) -> OfPiece | None:
+    """The order in which both sides keep a block of imports, if it is one that we know."""
+    for order in _ORDERS:
+        for read in (_statement, _source):
+            blocks = [[read(piece) for piece in block] for block in (upstream, commit)]
+            if all(is_sorted(names, order) for names in blocks):
+                return partial(_rank, order, read)
+    return None
+
+
+def _rank(order: Order, read: Callable[[Piece], bytes], piece: Piece) -> object:
+    return order(read(piece))
+
+
+def _statement(piece: Piece) -> bytes:
+    return b" ".join((piece.node.text or b"").split()) if piece.node is not None else piece.text
+
+
+def _source(piece: Piece) -> bytes:
+    return piece.key[1]
+
+
+def block_of(row: Sequence[Piece], part: slice) -> Sequence[Piece]:
+    """The imports around `part` of a row that no blank line parts from it."""
+    start, stop = part.start, part.stop
+    while start and row[start - 1].role is Role.IMPORT and not row[start].lead:
+        start -= 1
+    while stop < len(row) and row[stop].role is Role.IMPORT and not row[stop].lead:
+        stop += 1
+    return row[start:stop]
+
+
+def _place(kept: Sequence[bytes], name: bytes, two: Sequence[bytes], order: Order | None) -> int:
     if order is not None:
         return next((i for i, other in enumerate(kept) if order(other) > order(name)), len(kept))  # type: ignore[operator]
     at = two.index(name)

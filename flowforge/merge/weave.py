@@ -6,6 +6,7 @@ only the hunks that no such place touches.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from flowforge.core.conflict import split_lines
@@ -158,6 +159,7 @@ class _Rows:
     bodies: tuple[Body, Body, Body]
     rows: tuple[Row, ...]
     placed: list[Placed] = field(default_factory=list)
+    taken: set[Key] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.known: tuple[dict[Key, Piece], ...] = tuple(
@@ -175,13 +177,15 @@ class _Rows:
         )
         if chunk.changed is Changed.NOBODY:
             for b, u, c in zip(base, upstream, commit, strict=True):
-                text = u.text if b.role is Role.PLAIN and b.text == c.text else self.weaver.piece(b, u, c)
+                text = self.weaver.piece(b, u, c)
                 self.placed.append(Placed(u.key, _three(b.lead, u.lead, c.lead), text))
+                self.taken.add(u.key)
             return
         mark = len(self.placed)
         try:
             self._changed(chunk, base, upstream, commit)
         except Doubt as doubt:
+            self.taken.difference_update(p.key for p in self.placed[mark:])
             del self.placed[mark:]
             if doubt.why == "out_of_time":
                 raise
@@ -196,15 +200,15 @@ class _Rows:
             return
         self._check_removed(base, 1, 2)
         self._check_removed(base, 2, 1)
-        added = [p for p in upstream if p.key not in self.known[0]]
         if chunk.changed is Changed.COMMIT:
             for piece in commit:
                 self._place(piece, 2, 1)
             return
+        start = len(self.placed)
         for piece in upstream:
             self._place(piece, 1, 2)
         if chunk.changed is Changed.CONFLICT:
-            self._insert(chunk, added, commit)
+            self._insert(chunk, start)
 
     def _as_text(self, chunk: Chunk, base: Row, upstream: Row, commit: Row) -> None:
         """Statements among what both sides changed: merge the stretch as text."""
@@ -232,8 +236,9 @@ class _Rows:
         if piece.role is Role.PLAIN or (before is None and theirs is None):
             self.placed.append(Placed(piece.key, piece.lead, piece.text, added=own))
             return
-        if any(placed.key == piece.key for placed in self.placed):
+        if piece.key in self.taken:
             return
+        self.taken.add(piece.key)
         if before is None:
             if theirs is not None and theirs.text != piece.text:
                 name = piece.key[1].decode("utf-8", "replace")
@@ -245,32 +250,49 @@ class _Rows:
         upstream, commit = (piece, theirs) if own == 1 else (theirs, piece)
         self.placed.append(Placed(piece.key, piece.lead, self.weaver.piece(before, upstream, commit)))
 
-    def _insert(self, chunk: Chunk, added: Sequence[Piece], commit: Row) -> None:
-        """Put what the commit added among upstream's pieces, after the piece that it followed."""
+    def _insert(self, chunk: Chunk, start: int) -> None:
+        """Put what the commit added among upstream's pieces, which stand from `start`; upstream's come first.
+
+        Imports keep the sorted order that both sides keep.
+        """
+        upstream, commit = self.rows[1][chunk.upstream], self.rows[2][chunk.commit]
+        added = [p for p in upstream if p.key not in self.known[0]]
         fresh = [p for p in commit if p.key not in self.known[0] and p.key not in self.known[1]]
         if any(p.ordered for p in added) and any(p.ordered for p in fresh):
             raise Doubt("two_ordered_inserts", "both sides added something at one place where order matters")
+        imported = all(p.role is Role.IMPORT for p in (*fresh, *added))
         if fresh and added:
             if chunk.base.stop > chunk.base.start:
                 raise Doubt("context_changed", "both sides added something beside what one of them removed")
-            imported = all(p.role is Role.IMPORT for p in (*fresh, *added))
             self.weaver.used.append(Used(IMPORTS if imported else DEFINITIONS, self._spans(chunk)))
-        here = len(self.placed)
-        for index, piece in enumerate(commit):
-            if piece not in fresh:
-                continue
-            new = Placed(piece.key, piece.lead, piece.text, added=2)
-            at = self._after(commit[index - 1].key if index else None, here)
-            self.placed.insert(at, new)
-            here += 1
+        order = self._import_order(chunk) if imported and added and fresh else None
+        followed = dict(zip([p.key for p in commit[1:]], [p.key for p in commit], strict=False))
+        later = {p.key for p in added}
+        for piece in fresh:
+            if order is not None:
+                at = self._sorted_place(piece, order, start)
+            else:
+                at = self._after(followed.get(piece.key), start, later)
+            self.placed.insert(at, Placed(piece.key, piece.lead, piece.text, added=2))
 
-    def _after(self, key: Key | None, end: int) -> int:
-        """The place after the piece `key` and after what upstream added there; upstream's come first."""
-        at = next((i + 1 for i in range(end - 1, -1, -1) if self.placed[i].key == key), None)
+    def _import_order(self, chunk: Chunk) -> imports.OfPiece | None:
+        upstream = imports.block_of(self.rows[1], chunk.upstream)
+        return imports.sorted_by(upstream, imports.block_of(self.rows[2], chunk.commit))
+
+    def _sorted_place(self, piece: Piece, order: imports.OfPiece, start: int) -> int:
+        known = self.known[1] | self.known[2]
+        for at in range(start, len(self.placed)):
+            if order(known[self.placed[at].key]) > order(piece):  # type: ignore[operator]  # one kind of key
+                return at
+        return len(self.placed)
+
+    def _after(self, key: Key | None, start: int, later: AbstractSet[Key]) -> int:
+        """The place after the piece `key`, or else the last, and after what upstream added there."""
+        places = range(len(self.placed) - 1, start - 1, -1)
+        at = next((i + 1 for i in places if self.placed[i].key == key), None)
         if at is None:
-            return end
-        fresh = {p.key for p in self.rows[1] if p.key not in self.known[0]}
-        while at < len(self.placed) and self.placed[at].key in fresh:
+            return len(self.placed)
+        while at < len(self.placed) and self.placed[at].key in later:
             at += 1
         return at
 

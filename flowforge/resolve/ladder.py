@@ -17,6 +17,7 @@ from flowforge.core.conflict import (
     HunkAnswer,
     Resolution,
     Segment,
+    Side,
     Unresolved,
     resolve_with,
 )
@@ -167,7 +168,7 @@ def _step(state: _Climb, rung: Rung, policy: Policy) -> None:
 
 def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
     allowed = [_judged(answer, policy) for answer in said.answers]
-    taken = [answer for answer in allowed if answer is not None]
+    taken = [_ended(state.conflict, answer) for answer in allowed if answer is not None]
     if not taken:
         rules = ", ".join(sorted({answer.rule for answer in said.answers}))
         state.note(
@@ -186,6 +187,29 @@ def _judged(answer: HunkAnswer, policy: Policy) -> HunkAnswer | None:
     if action is Action.OFF:
         return None
     return replace(answer, confirmed=answer.confirmed and action is Action.ACT)
+
+
+def _ended(conflict: Conflict, answer: HunkAnswer) -> HunkAnswer:
+    """Git ends every hunk with a line end, also at the end of a file that has none: take it away again there.
+
+    Whether the result has a final line end is decided by three ways, like anything else.
+    """
+    *_, last, rest = conflict.segments
+    if rest or not isinstance(last, Hunk) or last.index != answer.index:
+        return answer
+    base, upstream, commit = (_ends_a_line(conflict.text(side)) for side in Side)
+    wanted = commit if base == upstream else upstream
+    return (
+        answer if wanted or not answer.text.endswith(b"\n") else replace(answer, text=_chomped(answer.text))
+    )
+
+
+def _ends_a_line(text: bytes | None) -> bool:
+    return not text or text.endswith(b"\n")
+
+
+def _chomped(text: bytes) -> bytes:
+    return text[:-2] if text.endswith(b"\r\n") else text[:-1]
 
 
 def fold(conflict: Conflict, answers: Sequence[HunkAnswer]) -> Conflict:

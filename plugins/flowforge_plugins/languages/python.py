@@ -9,7 +9,7 @@ _PYTHON = Language(
     globs=("*.py", "*.pyi", "*.pyw"),
     grammar="tree_sitter_python:language",
     entities=(
-        EntityRule(node="function_definition", kind="function", signature=("parameters",)),
+        EntityRule(node="function_definition", kind="function"),
         EntityRule(node="class_definition", kind="class", body="body"),
         EntityRule(node="assignment", kind="variable", name="left", ordered=True),
         EntityRule(node="type_alias_statement", kind="variable", name="left", ordered=True),

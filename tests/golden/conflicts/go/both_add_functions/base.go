@@ -1,0 +1,5 @@
+package store
+
+func Open() error {
+	return nil
+}

@@ -1,0 +1,6 @@
+package store
+
+const (
+	Red = iota
+	Blue
+)

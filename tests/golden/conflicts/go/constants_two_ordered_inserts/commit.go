@@ -1,0 +1,7 @@
+package store
+
+const (
+	Red = iota
+	Yellow
+	Blue
+)

@@ -1,0 +1,7 @@
+package store
+
+func keep() {}
+
+func gone() int {
+	return 1
+}

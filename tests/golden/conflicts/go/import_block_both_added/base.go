@@ -1,0 +1,8 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+func Open() {}

@@ -1,0 +1,9 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+func Open() {}

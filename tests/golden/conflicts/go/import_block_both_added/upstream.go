@@ -1,0 +1,9 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+func Open() {}

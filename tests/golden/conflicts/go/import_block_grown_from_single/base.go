@@ -1,0 +1,5 @@
+package store
+
+import "fmt"
+
+func Open() { fmt.Println() }

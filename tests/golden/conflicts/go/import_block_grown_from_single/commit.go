@@ -1,0 +1,8 @@
+package store
+
+import (
+	"fmt"
+	"os"
+)
+
+func Open() { fmt.Println() }

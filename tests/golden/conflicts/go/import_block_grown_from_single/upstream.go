@@ -1,0 +1,8 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+func Open() { fmt.Println() }

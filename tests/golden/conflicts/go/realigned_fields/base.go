@@ -1,0 +1,6 @@
+package store
+
+type Row struct {
+	ID   int
+	Name string
+}

@@ -1,0 +1,7 @@
+package store
+
+type Row struct {
+	ID   int
+	Name string
+	Size int
+}

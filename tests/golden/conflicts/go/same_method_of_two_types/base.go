@@ -1,0 +1,4 @@
+package store
+
+type A struct{}
+type B struct{}

@@ -1,0 +1,6 @@
+package store
+
+type A struct{}
+type B struct{}
+
+func (a *A) Close() error { return nil }

@@ -1,0 +1,7 @@
+package shop;
+
+import java.util.List;
+import java.util.Set;
+
+class Basket {
+}

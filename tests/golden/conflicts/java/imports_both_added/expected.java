@@ -1,0 +1,9 @@
+package shop;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+class Basket {
+}

@@ -1,0 +1,8 @@
+package shop;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+class Basket {
+}

@@ -1,0 +1,5 @@
+class Basket {
+
+    int total() { return sum(this.items); }
+
+}

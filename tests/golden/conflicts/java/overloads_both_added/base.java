@@ -1,0 +1,7 @@
+class Basket {
+
+    void add(Item item) {
+        this.items.add(item);
+    }
+
+}

@@ -1,0 +1,15 @@
+class Basket {
+
+    void add(Item item) {
+        this.items.add(item);
+    }
+
+    void add(Item item, int count) {
+        this.items.add(item, count);
+    }
+
+    void add(String name) {
+        this.items.add(new Item(name));
+    }
+
+}

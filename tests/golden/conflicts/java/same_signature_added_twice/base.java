@@ -1,0 +1,6 @@
+class Basket {
+
+    void add(Item item) {
+    }
+
+}

@@ -1,0 +1,10 @@
+class Basket {
+
+    void add(Item item) {
+    }
+
+    void clear() {
+        this.items = new ArrayList<>();
+    }
+
+}

@@ -1,0 +1,7 @@
+package shop;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertTrue;
+
+class BasketTest {
+}

@@ -1,0 +1,8 @@
+export function first() {
+  return 1;
+}
+
+/** Upstream's. */
+export function second() {
+  return 2;
+}

@@ -1,0 +1,5 @@
+class Tank {
+  constructor() {
+    this.level = 0;
+  }
+}

@@ -1,0 +1,9 @@
+class Tank {
+  constructor() {
+    this.level = 0;
+  }
+
+  get full() {
+    return this.level === 100;
+  }
+}

@@ -1,0 +1,3 @@
+import { add, total } from './basket';
+
+add(total);

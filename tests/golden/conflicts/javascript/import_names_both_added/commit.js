@@ -1,0 +1,3 @@
+import { add, remove, total } from './basket';
+
+add(total);

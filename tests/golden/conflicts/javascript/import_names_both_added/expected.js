@@ -1,0 +1,3 @@
+import { add, clear, remove, total } from './basket';
+
+add(total);

@@ -1,0 +1,3 @@
+import { add, clear, total } from './basket';
+
+add(total);

@@ -1,0 +1,4 @@
+import { open } from './open';
+import { read } from './read';
+
+export default open(read);

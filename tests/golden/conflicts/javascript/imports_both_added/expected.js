@@ -1,0 +1,6 @@
+import { open } from './open';
+import { parse } from './parse';
+import { print } from './print';
+import { read } from './read';
+
+export default open(read);

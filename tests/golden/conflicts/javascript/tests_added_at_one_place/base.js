@@ -1,0 +1,5 @@
+describe('basket', () => {
+  it('adds', () => {
+    add();
+  });
+});

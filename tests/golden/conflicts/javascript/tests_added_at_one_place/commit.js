@@ -1,0 +1,9 @@
+describe('basket', () => {
+  it('adds', () => {
+    add();
+  });
+
+  it('counts', () => {
+    count();
+  });
+});

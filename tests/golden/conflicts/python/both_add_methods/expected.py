@@ -1,0 +1,12 @@
+class Basket:
+    def add(self, item):
+        self.items.append(item)
+
+    def clear(self):
+        self.items.clear()
+
+    def first(self):
+        return self.items[0]
+
+    def total(self):
+        return sum(self.items)

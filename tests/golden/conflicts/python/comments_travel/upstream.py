@@ -1,0 +1,7 @@
+def first():
+    return 1
+
+
+# Upstream's reason.
+def second():
+    return 2

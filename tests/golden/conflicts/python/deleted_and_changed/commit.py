@@ -1,0 +1,6 @@
+def keep():
+    return 1
+
+
+def gone(value):
+    return value + 1

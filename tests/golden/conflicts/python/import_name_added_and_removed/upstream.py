@@ -1,0 +1,3 @@
+from basket import add, clear, total, unused
+
+print(add, total)

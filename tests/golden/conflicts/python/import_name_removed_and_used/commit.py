@@ -1,0 +1,2 @@
+from basket import add, total
+print(add(1), total())

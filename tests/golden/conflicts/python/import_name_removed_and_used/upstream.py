@@ -1,0 +1,2 @@
+from basket import add
+print(add(1))

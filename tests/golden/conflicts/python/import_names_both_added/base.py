@@ -1,0 +1,3 @@
+from basket import add, total
+
+print(add, total)

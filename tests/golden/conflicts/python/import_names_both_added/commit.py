@@ -1,0 +1,3 @@
+from basket import add, remove, total
+
+print(add, total)

@@ -1,0 +1,3 @@
+from basket import add, clear, remove, total
+
+print(add, total)

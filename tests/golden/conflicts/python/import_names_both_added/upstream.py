@@ -1,0 +1,3 @@
+from basket import add, clear, total
+
+print(add, total)

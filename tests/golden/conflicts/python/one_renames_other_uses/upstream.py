@@ -1,0 +1,3 @@
+def load(path):
+    content = read(path)
+    return content

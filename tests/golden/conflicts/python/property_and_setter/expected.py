@@ -1,0 +1,14 @@
+class Tank:
+    @property
+    def level(self):
+        return self._level
+
+    @level.setter
+    def level(self, value):
+        self._level = value
+
+    def fill(self):
+        self._level = 100
+
+    def drain(self):
+        self._level = 0

@@ -1,0 +1,3 @@
+def run(jobs):
+    first(jobs)
+    second(jobs)

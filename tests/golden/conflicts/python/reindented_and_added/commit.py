@@ -1,0 +1,4 @@
+def run(jobs):
+    first(jobs)
+    between(jobs)
+    second(jobs)

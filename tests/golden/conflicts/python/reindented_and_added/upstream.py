@@ -1,0 +1,4 @@
+def run(jobs):
+    with lock:
+        first(jobs)
+        second(jobs)

@@ -1,0 +1,18 @@
+def first():
+    return 1
+
+
+def second():
+    return 2
+
+
+def upstream_only():
+    return 3
+
+
+def commit_only():
+    return 4
+
+
+def last():
+    return 9

@@ -1,0 +1,1 @@
+GREETING = "good morning to you and to all of your friends"

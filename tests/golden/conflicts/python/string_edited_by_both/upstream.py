@@ -1,0 +1,1 @@
+GREETING = "good evening to you and to all of your friends"

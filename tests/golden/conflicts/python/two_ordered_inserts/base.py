@@ -1,0 +1,3 @@
+def run(job):
+    start(job)
+    finish(job)

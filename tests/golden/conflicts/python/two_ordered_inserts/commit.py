@@ -1,0 +1,4 @@
+def run(job):
+    start(job)
+    record(job)
+    finish(job)

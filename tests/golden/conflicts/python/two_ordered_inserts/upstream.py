@@ -1,0 +1,4 @@
+def run(job):
+    start(job)
+    check(job)
+    finish(job)

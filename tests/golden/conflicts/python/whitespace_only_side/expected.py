@@ -1,0 +1,2 @@
+def area(width,height,depth):
+    return width*height*depth

@@ -1,0 +1,5 @@
+export enum Color {
+  Red,
+  Yellow,
+  Blue,
+}

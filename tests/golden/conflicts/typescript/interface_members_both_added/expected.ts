@@ -1,0 +1,5 @@
+export interface Basket {
+  items: Item[];
+  total: number;
+  owner: string;
+}

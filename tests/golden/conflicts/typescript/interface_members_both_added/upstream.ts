@@ -1,0 +1,4 @@
+export interface Basket {
+  items: Item[];
+  total: number;
+}

@@ -1,0 +1,3 @@
+import type { Id, Name } from './types';
+
+export const a: Id | Name = '';

@@ -1,0 +1,3 @@
+import type { Id, Label, Name } from './types';
+
+export const a: Id | Name = '';

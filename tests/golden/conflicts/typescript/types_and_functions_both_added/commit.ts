@@ -1,0 +1,5 @@
+export type Id = string;
+
+export function parse(id: Id): number {
+  return Number(id);
+}
