@@ -1,0 +1,36 @@
+"""One process of a service that `flowforge up` started: ``python -m flowforge.wiring.child NAME``.
+
+Its standard input is a life line: when the other end closes, for whatever reason, the process is told to stop as
+by SIGTERM, so nothing outlives `up`.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+
+from flowforge.settings import Settings, read_settings
+from flowforge.wiring.processes import serve_api, serve_relay, serve_worker
+
+SERVE: Mapping[str, Callable[[Settings], object]] = {
+    "api": serve_api,
+    "relay": serve_relay,
+    "worker": serve_worker,
+}
+
+
+def hold_life_line() -> None:
+    """Stop this process once its standard input ends."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            continue
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="life-line", daemon=True).start()
+
+
+if __name__ == "__main__":
+    hold_life_line()
+    SERVE[sys.argv[1]](read_settings())

@@ -1,0 +1,188 @@
+"""The whole service on one machine: embedded servers (or given ones), the three processes, a first token.
+
+Every child dies with this process, however it ends; nothing listens beyond loopback.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flowforge.accounts.bootstrap import bootstrap
+from flowforge.core.errors import Broken, Reason
+from flowforge.settings import Settings
+from flowforge.store.admin import role_urls, upgrade
+from flowforge.store.database import Database
+from flowforge.store.ids import make_ids
+from flowforge.wiring.embedded import start_services
+
+READY = 30.0  # seconds until all processes must answer
+STOP = 20.0  # seconds they get to hand over
+PARTS = ("api", "relay", "worker")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A running service. `token` is the operator's, kept in a file that only its owner may read."""
+
+    url: str
+    token: str = field(repr=False)
+    token_file: Path
+    logs: Path
+    processes: Mapping[str, "subprocess.Popen[bytes]"]
+    database_url: str = field(repr=False)
+
+    def fallen(self) -> str:
+        """The name of a process that has ended by itself; "" while all run."""
+        return next((name for name, process in self.processes.items() if process.poll() is not None), "")
+
+
+@contextmanager
+def service(
+    settings: Settings, *, durable: bool = True, more: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Start everything, and stop it again. `more` are environment settings for the processes.
+
+    Raises:
+        Broken: a server cannot be started, or a process does not come up; the sentence names its log.
+    """
+    folder = settings.folder
+    logs = folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as undo:
+        servers = undo.enter_context(
+            start_services(
+                folder,
+                database_url=settings.database_url.get_secret_value(),
+                redis_url=settings.redis_url.get_secret_value(),
+                durable=durable,
+            )
+        )
+        upgrade(servers.database_url)
+        token_file = _first_token(servers.database_url, folder)
+        port = settings.port or _free_port()
+        environment = {
+            **_inherited(),
+            **(more or {}),
+            "FLOWFORGE_DATA_DIR": str(folder),
+            "FLOWFORGE_DATABASE_URL": servers.database_url,
+            "FLOWFORGE_REDIS_URL": servers.redis_url,
+            "FLOWFORGE_HOST": settings.host,
+            "FLOWFORGE_PORT": str(port),
+        }
+        processes = {name: undo.enter_context(_part(name, environment, logs)) for name in PARTS}
+        running = Service(
+            url=f"http://{settings.host}:{port}",
+            token=token_file.read_text().strip(),
+            token_file=token_file,
+            logs=logs,
+            processes=processes,
+            database_url=servers.database_url,
+        )
+        _await(running)
+        yield running
+
+
+def _first_token(database_url: str, folder: Path) -> Path:
+    """The operator's token: made with the first organization, read from its file ever after."""
+    file = folder / "token"
+    database = Database(role_urls(database_url).system, connections=1)
+    try:
+        first = bootstrap(database, ids=make_ids())
+    finally:
+        database.close()
+    if first is not None:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as out:
+            out.write(f"{first.token}\n")
+    if not file.exists():
+        raise Broken(
+            Reason.CONFIGURATION,
+            f"this database has an organization already, but {file} with its token is gone",
+            next_action="put the token back, or start with another data_dir and database",
+        )
+    return file
+
+
+def _inherited() -> dict[str, str]:
+    """The settings of this process and what any program needs; not the rest of its environment."""
+    kept = {
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "TZ",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "XDG_CONFIG_HOME",
+    }
+    return {
+        name: value for name, value in os.environ.items() if name in kept or name.startswith("FLOWFORGE_")
+    }
+
+
+@contextmanager
+def _part(name: str, environment: Mapping[str, str], logs: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """One process of the service, in a session of its own, stopped by SIGTERM and then by SIGKILL."""
+    with (logs / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flowforge.wiring.child", name],
+            env=dict(environment),
+            stdin=subprocess.PIPE,  # the life line of `wiring.child`
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _await(running: Service) -> None:
+    until = time.monotonic() + READY
+    while not _answers(f"{running.url}/readyz"):
+        fallen = running.fallen()
+        if fallen or time.monotonic() > until:
+            name = fallen or "api"
+            raise Broken(
+                Reason.SERVICE_UNAVAILABLE,
+                f"the {name} process does not come up",
+                next_action=f"read the end of {running.logs / (name + '.log')}",
+            )
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2.0) as response:  # noqa: S310 (our own http url)
+            return bool(response.status == 200)  # noqa: PLR2004
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
