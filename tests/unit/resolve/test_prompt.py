@@ -3,6 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowforge.core.conflict import Abstain, Conflict, Hunk, Kind, Version
 from flowforge.core.errors import Broken, Reason
@@ -300,3 +302,21 @@ def test_a_template_that_cannot_be_used_is_found_at_start(files: Mapping[str, st
         read_templates(given)
     assert caught.value.reason is Reason.CONFIGURATION
     assert words in caught.value.sentence
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.binary(max_size=80), st.text(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_and_any_facts_make_a_question_or_an_abstention(
+    base: bytes, upstream: bytes, commit: bytes, words: str
+) -> None:
+    given_ = conflict(
+        replace(HUNK, base=base, upstream=upstream, commit=commit), path=words or "a", subject=words
+    )
+    facts = Facts(message=words, diff=words, language=words, upstream_commits=(words,), repository=(words,))
+    made = ask(given_, facts)
+    if isinstance(made, Abstain):
+        assert made.sentence
+        return
+    fenced = made.request.prompt.split("--- " + "R" * 20 + " hunk 0, line 12\n")[1]
+    for side in (base, upstream, commit):
+        assert side.decode().removesuffix("\n") in fenced
