@@ -55,11 +55,6 @@ def _exit_of(error: BaseException, name: str, *, as_json: bool) -> int:
         case typer.Abort() | KeyboardInterrupt():
             say("interrupted")
             return Exit.INTERRUPTED
-        case BrokenPipeError():
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # or the interpreter's own flush fails
-            return Exit.OK
         case SystemExit():
             return error.code if isinstance(error.code, int) else Exit.OK
     return _bug(error)

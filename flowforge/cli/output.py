@@ -20,12 +20,23 @@ WIDTH = 80  # columns where nobody knows better
 
 def data(text: str) -> None:
     """Write what was asked for."""
-    print(_visible(text), flush=True)
+    _write(_visible(text))
 
 
 def data_json(value: object) -> None:
     """Write what was asked for as one JSON document, keys in their own order."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+    _write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _write(text: str) -> None:
+    """A reader that went away (`| head`) has had enough: that is no error, and nothing more is written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter's last flush fails
+        raise SystemExit(0) from None
 
 
 def say(text: str) -> None:
