@@ -109,7 +109,8 @@ def _first_that_works(bwrap: str) -> Profile:
             return profile
     raise _unavailable(
         f"bubblewrap does not work here: {said}",
-        "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces)",
+        "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+        "kernel.apparmor_restrict_unprivileged_userns)",
     )
 
 

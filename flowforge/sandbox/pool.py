@@ -28,6 +28,7 @@ from flowforge.sandbox.forkserver import CALL, HEAD, KILL, LAST, ORDER, REPLY, S
 
 MEGABYTE = 1 << 20
 _GRACE = 10.0  # seconds the server has to kill its children, before it is killed and takes them along
+_USES = 500  # calls that one child answers: what a plugin leaks ends with it
 _LOOK = 0.1  # seconds between two looks at `cancelled`
 _START = """
 import sys
@@ -47,6 +48,7 @@ class _Child:
     alive: int | None  # a pidfd: readable once it is dead; None where the system has none
     calls: socket.socket
     server: "_Server"
+    used: int = 0  # calls it has answered
 
     def close(self) -> None:
         self.calls.close()
@@ -150,7 +152,9 @@ class Pool:
 
     def _give_back(self, child: _Child, *, clean: bool) -> None:
         with self._lock:
-            if clean and not self._closed and child.server is self._server:
+            child.used += 1
+            fresh = child.used < _USES
+            if clean and fresh and not self._closed and child.server is self._server:
                 self._idle.append(child)
                 return
         self._bury(child)

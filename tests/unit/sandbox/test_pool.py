@@ -274,3 +274,9 @@ def test_children_die_when_their_parent_is_killed(tmp_path: Path) -> None:
 def test_modules_named_to_be_loaded_early_are_there_and_a_missing_one_does_no_harm() -> None:
     with Pool(1, preload=("tests.unit.sandbox.tasks", "no_such_module")) as one:
         assert one.call(TASKS + "echo", 1, deadline=10) == [1]
+
+
+def test_a_child_is_retired_after_many_calls_so_that_what_leaks_ends() -> None:
+    with Pool(1) as one:
+        seen = [one.call(TASKS + "process_id", deadline=10) for _ in range(1001)]
+    assert [seen.count(pid) for pid in dict.fromkeys(seen)] == [500, 500, 1]

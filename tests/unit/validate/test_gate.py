@@ -2,10 +2,9 @@ import pytest
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused
 from flowforge.core.verdict import Finding, Level, Outcome, Verdict
-from flowforge.hooks.contracts import CheckedFile, Language, Validator
+from flowforge.hooks.contracts import CheckedFile, Validator
 from flowforge.validate.check import run_check
 from flowforge.validate.gate import RUN, decide, unknown_checks, validators_for, verdict_of
-from flowforge.validate.language import language_of
 
 FILE = CheckedFile(path="a.py", language="python", text=b"x\n")
 VALIDATORS = (
@@ -136,16 +135,3 @@ def test_an_error_outweighs_a_failure_because_a_check_is_missing() -> None:
 def test_the_child_gathers_what_a_validator_yields() -> None:
     file = CheckedFile(path="f", language="", text=b"<<<<<<< x\n")
     assert len(run_check("flowforge.validate.markers:check", file)) == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "language"),
-    [("a/b.py", "python"), ("x.d.ts", "declarations"), ("x.ts", "typescript"), ("Makefile", ""), ("py", "")],
-)
-def test_a_path_has_the_language_of_its_longest_glob(path: str, language: str) -> None:
-    languages = {
-        "python": Language(id="python", globs=("*.py", "*.pyi")),
-        "typescript": Language(id="typescript", globs=("*.ts",)),
-        "declarations": Language(id="declarations", globs=("*.d.ts",)),
-    }
-    assert language_of(path, languages) == language
