@@ -16,11 +16,12 @@ RETRY_DELAY = 5.0  # seconds, where the stage named none
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known when the pipeline has stopped; the last four are read under the job's row lock."""
+    """What is known when the pipeline has stopped; the last three are read under the job's row lock."""
 
     ending: Ending
     stop: Stop
     delay: float = 0.0  # seconds after which the last stage says a retry may help; 0 = it says nothing
+    may_ask: bool = False  # a person can be asked here; else a job that needs one has ended
     attempts_left: bool = True
     cancel_requested: bool = False
     pushed: bool = False  # an intent of this job is known to have landed
@@ -48,7 +49,7 @@ def decide(facts: Facts) -> Next | None:
         return again
     if facts.cancel_requested:
         return _cancelled(facts)
-    if facts.ending.reason is Reason.DECISION_NEEDED:
+    if facts.may_ask and facts.ending.reason is Reason.DECISION_NEEDED:
         return Next(event=Event.ASK, ending=facts.ending)
     ending = _no_cancellation(facts.ending)  # nobody asked for one, so a stage was killed by something else
     return Next(event=final_event(ending.result), ending=ending)

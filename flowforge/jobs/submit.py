@@ -15,7 +15,7 @@ from flowforge.store import jobs as table
 from flowforge.store import outbox
 from flowforge.store.transaction import Transaction
 
-READS_ONLY = frozenset({"validate", "review"})  # tasks that write no ref, so they may run beside others
+READS_ONLY = frozenset({"validate-only"})  # tasks that write no ref, so they may run beside others
 REPORT = "report"  # kind of the outbox letters that tell a git host how a job stands
 
 # What could turn our own tools against us, or against the host's network, is never set by a job.

@@ -89,7 +89,7 @@ def test_two_jobs_of_one_ref_never_run_at_once(world: World) -> None:
 
 
 def test_jobs_that_write_nothing_run_beside_each_other(world: World) -> None:
-    first, second = (world.submit(branch="feature", task="validate") for _ in range(2))
+    first, second = (world.submit(branch="feature", task="validate-only") for _ in range(2))
     assert world.claim(first)
     assert world.claim(second)
 
@@ -118,8 +118,8 @@ def test_a_job_runs_to_its_end_and_all_of_it_can_be_read(world: World) -> None:
     assert (ended.state, ended.ending and ended.ending.reason) == (State.SUCCESS, Reason.PUSHED)
     assert ended.outputs == {"test": {"passed": 2}}
     assert world.kinds(job) == [
-        *("job.submit", "job.validate_ok", "job.claim", "stage_started", "stage_finished"),
-        *("stage_started", "stage_finished", "job.succeed"),
+        *("job.submit", "job.validate_ok", "job.claim", "stage.started", "stage.finished"),
+        *("stage.started", "stage.finished", "job.succeed"),
     ]
     with world.transaction() as transaction:
         log = read.log(transaction, job.id)
