@@ -37,7 +37,7 @@ TABLE: Mapping[str, Metric] = {
     "flowforge_http_request_duration_seconds": Metric(
         kind="histogram",
         help="Time to answer a request.",
-        labels=("method", "route", "status"),
+        labels=("method", "route"),
         buckets=_REQUEST,
     ),
     "flowforge_jobs_total": Metric(
