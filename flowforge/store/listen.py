@@ -2,6 +2,7 @@
 
 import contextlib
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,22 +31,26 @@ class Listener:
             if self._connection is None:
                 self._connect()
                 return True  # whatever was signalled before we listened
-            if not select.select([self._connection], [], [], seconds)[0]:
-                return False
-            self._connection.poll()
-            heard = bool(self._connection.notifies)
-            self._connection.notifies.clear()
+            return self._hear(seconds)
         except (psycopg2.Error, OSError, ValueError) as error:
             self.close()
             raise translate(error) or error from error
-        else:
-            return heard
 
     def close(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(psycopg2.Error):
                 self._connection.close()
             self._connection = None
+
+    def _hear(self, seconds: float) -> bool:
+        """Something to read is not yet a signal: a server that goes away says so first, then hangs up."""
+        deadline = time.monotonic() + seconds
+        while select.select([self._connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            self._connection.poll()
+            if self._connection.notifies:
+                self._connection.notifies.clear()
+                return True
+        return False
 
     def _connect(self) -> None:
         self._connection = psycopg2.connect(self._url, connect_timeout=5, application_name="flowforge listen")
