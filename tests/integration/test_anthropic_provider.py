@@ -1,14 +1,25 @@
 """The Messages API provider over a socket: what it sends, what it makes of every answer and every failure."""
 
+import contextlib
 import json
+import socket
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from ipaddress import ip_address
+from pathlib import Path
 from subprocess import run
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
 from flowforge.hooks.contracts import ModelRequest
@@ -182,6 +193,57 @@ def test_the_deadline_ends_a_call_that_never_ends(server: ModelServer, provider:
     started = time.monotonic()
     assert provider.complete(REQUEST, 0.5).stop == "cut"
     assert time.monotonic() - started < 5  # the server would go on for 30 s
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "both.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(made.public_bytes(Encoding.PEM) + secret)
+    return file
+
+
+def test_the_deadline_cuts_an_encrypted_connection_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    done, asked = threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as peer:
+            if peer.recv(1 << 16):
+                asked.set()
+            with contextlib.suppress(OSError):  # the client hangs up, which is the point
+                peer.sendall(b"HTTP/1.1 200 OK\r\nx-endless: ")
+                while not done.wait(0.1):
+                    peer.sendall(b"a")  # always something to read, never an answer
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        started = time.monotonic()
+        answer = connect({"anthropic_api_key": "k", "base_url": url}).complete(REQUEST, 1.0)
+        took = time.monotonic() - started
+        done.set()
+        thread.join()
+    assert asked.is_set()
+    assert answer.stop == "cut"
+    assert took < 10
 
 
 def test_deadlines_leave_no_thread_behind(server: ModelServer, provider: Messages) -> None:
