@@ -68,6 +68,7 @@ _FIXED_REMOTE = {
     "push.gpgSign": "false",
     **{f"fetch.fsck.{fault}": "warn" for fault in _TOLERATED},
 }
+_SILENT = b"shallow roots are not allowed"  # a fetch that leaves refs as they were, and ends with 0
 _SSH = "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oServerAliveInterval=15 -oServerAliveCountMax=4"
 
 
@@ -224,7 +225,7 @@ class Git:
                 f"git {argv[0]}",
                 hold,
             )
-        if done.code != 0:
+        if done.code != 0 or _SILENT in done.err:
             secrets = (credential.secret,) if credential else ()
             raise failures.explain(
                 argv, done.code, failures.clean(done.out + b"\n" + done.err, secrets).encode(), remote=True

@@ -75,7 +75,7 @@ REMOTE = (
         "nothing: the mirror is made anew and the job runs again",
     ),
     _row(
-        r"shallow update not allowed|source repository is shallow",
+        r"shallow (update not|roots are not) allowed|source repository is shallow",
         Refused,
         Reason.REPOSITORY_SHALLOW,
         "the remote repository is shallow: it does not hold the whole history",
