@@ -23,6 +23,7 @@ from flowforge.sandbox.bubblewrap import Descriptors, Profile
 from flowforge.sandbox.cgroup import Group, Groups, open_group
 from flowforge.sandbox.contract import Command, Finished, Limit, Why
 from flowforge.sandbox.limits import PER_PROCESS, set_limits
+from flowforge.sandbox.stragglers import kill_stragglers
 from flowforge.sandbox.supervise import DiskWatch, Supervisor, Watched
 
 _WAIT_THEN_RUN = 'read -r _ || exit 125; exec "$@" </dev/null'
@@ -128,7 +129,7 @@ class Unsandboxed:
     """No walls: for a person's own code on a person's own machine, by `sandbox: none` only.
 
     `warn` gets one loud line at each command. The command has the host's files and network; its environment is
-    clean, its time, output and file size are limited, and it is killed with its group and session.
+    clean, its time, output and file size are limited, and it is killed with all that it started.
     """
 
     warn: Callable[[str], None]
@@ -159,7 +160,13 @@ class Unsandboxed:
         ):
             paths = ":".join([*(str(tool / "bin") for tool in self.tools), _OUTSIDE["PATH"]])
             env = {**_OUTSIDE, "PATH": paths, "HOME": home, "TMPDIR": home, **command.env}
-            watched = _run(list(command.argv), env, command, self.missing(), group, [], on_output, cancelled)
+            try:
+                watched = _run(
+                    list(command.argv), env, command, self.missing(), group, [], on_output, cancelled
+                )
+            finally:
+                if Limit.PROCESSES in self.groups.missing:
+                    kill_stragglers(home.encode())
             return _finished(watched, group, self.missing())
 
 

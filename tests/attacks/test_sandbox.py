@@ -396,7 +396,8 @@ def assert_gone(mark: str) -> None:
 
 
 def groups_left() -> list[Path]:
-    return [p for p in Path("/sys/fs/cgroup").glob("*/**/flowforge-attack-*") if p.is_dir()]
+    mine = f"*/**/flowforge-attack-{os.getpid()}-*"
+    return [p for p in Path("/sys/fs/cgroup").glob(mine) if p.is_dir()]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused
 from flowforge.core.pipeline import Network
 from flowforge.sandbox.bubblewrap import Profile
-from flowforge.sandbox.choose import choose_sandbox, python_tools
+from flowforge.sandbox.choose import Host, choose_sandbox, python_tools
 from flowforge.sandbox.contract import Command, Finished, Limit, Sandbox, Why
 from flowforge.sandbox.local import LocalSandbox
 
@@ -213,6 +213,17 @@ def test_every_run_without_walls_says_so_loudly(tmp_path: Path) -> None:
 def test_a_home_made_for_one_unsandboxed_run_is_gone_after_it(tmp_path: Path) -> None:
     _, said = run(make("none"), tmp_path, "touch $HOME/x; echo $HOME")
     assert not Path(said.decode().strip()).exists()
+
+
+def test_without_walls_and_groups_a_daemon_is_found_and_killed_all_the_same(tmp_path: Path) -> None:
+    nothing = Host(search=str(tmp_path), cgroups=tmp_path / "none", membership=tmp_path / "none")
+    mark = f"1000.{time.monotonic_ns()}"
+    ended, said = run(
+        make("none", host=nothing), tmp_path, f"setsid -f sleep {mark} >/dev/null 2>&1; echo left"
+    )
+    assert (ended.status, said) == (0, b"left\n")
+    assert Limit.PROCESSES in ended.missing
+    wait_until(lambda: not running(mark))
 
 
 # ---------------------------------------------------------------------------------------------- walls only
