@@ -1,12 +1,14 @@
 """The relay process: picks, rings, sweeps, and delivers what must leave the house."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flowforge.hooks.manager import Registry
 from flowforge.jobs.relay import Relay
+from flowforge.jobs.submit import REPORT
 from flowforge.jobs.tell import Teller
+from flowforge.outbound.deliver import Deliver, Post, nobody_to_tell
 from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
 from flowforge.queues.notify import Signals
@@ -31,13 +33,12 @@ def serve(settings: Settings, registry: Registry) -> None:
 
 
 @contextmanager
-def made(
-    settings: Settings, registry: Registry, chores: Sequence[Callable[[], object]] = ()
-) -> Iterator[Relay]:
+def made(settings: Settings, registry: Registry, deliver: Deliver = nobody_to_tell) -> Iterator[Relay]:
     """A relay with a pool and a listener of its own; nothing connects before its first look."""
     url, redis_url = system_url(settings), settings.redis_url.get_secret_value()
     database = Database(url, connections=CONNECTIONS, application="flowforge-relay")
     teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify)
+    post = Post(database=database, kind=REPORT, deliver=deliver, draw=random.random)
     with listening(url, CHANNEL) as listener:
         yield Relay(
             database=database,
@@ -46,19 +47,6 @@ def made(
             teller=teller,
             alive=settings.lease_seconds,
             sweep_every=settings.sweep_seconds,
-            chores=chores,
+            chores=(post.empty, post.forget),
         )
     database.close()
-
-
-def in_a_thread(relay: Relay) -> Callable[[], None]:
-    """Run the relay beside something else; returns what stops it."""
-    stop = threading.Event()
-    thread = threading.Thread(target=relay.run, args=(stop,), name="relay", daemon=True)
-    thread.start()
-
-    def end() -> None:
-        stop.set()
-        thread.join(5.0)
-
-    return end

@@ -11,26 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import flowforge
-from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Temporary
-from flowforge.core.telemetry import Telemetry
-from flowforge.hooks.manager import Registry
-from flowforge.jobs.run import Workbench
-from flowforge.jobs.tell import Teller
 from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, pause, quiet
-from flowforge.queues.notify import Signals
-from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
-from flowforge.store.database import Database, Limits
-from flowforge.store.ids import make_ids
+from flowforge.store.database import Limits
 from flowforge.store.schedule import Worker
-from flowforge.wiring.keys import open_vault
-from flowforge.wiring.runner import PipelineRunner
-from flowforge.wiring.urls import system_url
 from flowforge.worker.actors import declare
 from flowforge.worker.supervisor import Pace, Supervisor
 
-CONNECTIONS = 3  # a thread's at most: the job's own, its log's, and one for a door's record
 STOP_RINGS = 5_000  # ms for the threads of Dramatiq to end, once nothing runs in them
 
 log = logging.getLogger(__name__)
@@ -112,58 +100,6 @@ def stopped_by_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def serve(settings: Settings, registry: Registry, telemetry: Telemetry) -> int:
-    """Run the worker until a signal ends it; the exit status, 0 when every job was handed over.
-
-    Raises:
-        Broken: the settings name no database, or the vault's key cannot be used.
-    """
-    with stopped_by_signals() as stop, made(settings, registry, telemetry) as process:
-        return 0 if process.run(stop) else 1
-
-
-@contextmanager
-def made(settings: Settings, registry: Registry, telemetry: Telemetry) -> Iterator[WorkerProcess]:
-    """A worker process from its settings; nothing connects before it runs."""
-    threads, url = settings.worker_threads, system_url(settings)
-    limits = limits_of(settings.lease_seconds)
-    database = Database(
-        url, connections=CONNECTIONS * threads + 1, limits=limits, application="flowforge-worker"
-    )
-    leases = Database(url, connections=1, limits=limits, application="flowforge-leases")
-    redis_url = settings.redis_url.get_secret_value()
-    teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify)
-    artifacts = Artifacts(settings.folder / "artifacts")
-    workspaces = settings.folder / "workspaces"
-    workspaces.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with Pool() as pool:
-        run = PipelineRunner(
-            settings=settings,
-            registry=registry,
-            database=database,
-            vault=open_vault(settings, registry),
-            artifacts=artifacts,
-            pool=pool,
-            telemetry=telemetry,
-            ids=make_ids(),
-            workspaces=workspaces,
-        )
-        bench = Workbench(database=database, artifacts=artifacts, run_pipeline=run, teller=teller)
-        yield WorkerProcess(
-            supervisor=Supervisor(
-                worker=worker_of_this_process(threads),
-                work=bench.run,
-                database=database,
-                leases=leases,
-                pace=pace_of(settings),
-                teller=teller,
-            ),
-            broker=doorbells(redis_url, threads),
-        )
-    database.close()
-    leases.close()
 
 
 def pace_of(settings: Settings) -> Pace:
