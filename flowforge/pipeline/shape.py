@@ -133,12 +133,17 @@ def _key_mark(root: Node, loc: Loc) -> Mark:
 def _name(loc: Loc) -> str:
     """The nearest key: what a person wrote before the value."""
     word = next((step for step in reversed(loc) if isinstance(step, str)), "")
-    return f"`{word}`" if word else "the definition"
+    return _quoted(word) if word else "the definition"
 
 
 def _inside(loc: Loc) -> str:
     word = next((step for step in reversed(loc) if isinstance(step, str)), "")
-    return f" in `{word}`" if word else ""
+    return f" in {_quoted(word)}" if word else ""
+
+
+def _quoted(word: str) -> str:
+    """A key of the format as it is; a stranger's (of `env`, of a matrix) so that it cannot break the line."""
+    return f"`{word}`" if word.isidentifier() else shown(word)
 
 
 def _keys(model: type[BaseModel], loc: Loc) -> list[str]:
