@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from flowforge.api.models import (
     ConflictList,
     EventOut,
+    JobDetail,
     JobIn,
     JobOut,
     JobPage,
@@ -26,6 +27,7 @@ from flowforge.api.models import (
     RepositoryIn,
     RepositoryList,
     RepositoryOut,
+    RepositoryPatch,
     RetryIn,
     VersionOut,
 )
@@ -81,9 +83,9 @@ class Client:
         """Submit a job; the same key and body give the same job again."""
         return self._send("POST", "/api/v1/jobs", JobOut, job, {"Idempotency-Key": idempotency_key})
 
-    def job(self, job: UUID, *, wait: int = 0) -> JobOut:
+    def job(self, job: UUID, *, wait: int = 0) -> JobDetail:
         """One job; with `wait`, at its next change of state or after that many seconds."""
-        return self._get(f"/api/v1/jobs/{job}", JobOut, {"wait": wait} if wait else {}, wait)
+        return self._get(f"/api/v1/jobs/{job}", JobDetail, {"wait": wait} if wait else {}, wait)
 
     def jobs(self, filters: Parameters, cursor: str | None = None) -> JobPage:
         return self._get("/api/v1/jobs", JobPage, {**filters, **({"cursor": cursor} if cursor else {})})
@@ -140,8 +142,11 @@ class Client:
     def add_repository(self, repository: RepositoryIn) -> RepositoryOut:
         return self._send("POST", "/api/v1/repositories", RepositoryOut, repository)
 
-    def remove_repository(self, repository: UUID) -> None:
-        self._request("DELETE", f"/api/v1/repositories/{repository}")
+    def change_repository(self, repository: UUID, changes: RepositoryPatch) -> RepositoryOut:
+        return self._send("PATCH", f"/api/v1/repositories/{repository}", RepositoryOut, changes)
+
+    def remove_repository(self, repository: UUID) -> RepositoryOut:
+        return self._send("DELETE", f"/api/v1/repositories/{repository}", RepositoryOut)
 
     def _open_events(self, job: UUID, after: int) -> AbstractContextManager[httpx2.EventSource]:
         headers = {"Last-Event-ID": str(after)} if after else {}

@@ -16,6 +16,7 @@ from flowforge.core.errors import Reason, Refused
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _FILE_LIMIT = 65_536  # bytes
+_ESCAPED = frozenset('"\\\x7f' + "".join(map(chr, range(32))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +99,8 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string. Addresses and tokens hold no control characters; anything odd is escaped."""
-    return '"' + "".join(f"\\u{ord(c):04x}" if c in '"\\' or ord(c) < ord(" ") else c for c in text) + '"'
+    """A TOML basic string, with everything escaped that may not stand in one."""
+    return '"' + "".join(c if c not in _ESCAPED else f"\\u{ord(c):04x}" for c in text) + '"'
 
 
 def _refused(sentence: str, next_action: str) -> Refused:

@@ -27,11 +27,50 @@ class Verb:
 
 
 VERBS: Mapping[str, Verb] = {
+    "job": Verb(app="flowforge.cli.job:app", summary="Submit jobs, watch them, stop them, run them again."),
+    "repo": Verb(app="flowforge.cli.repo:app", summary="Add, list, change and remove repositories."),
+    "demo": Verb(
+        app="flowforge.cli.demo:app",
+        summary="See it work: a service, real conflicts, a refusal. 15 seconds.",
+        parts="flowforge.wiring.demo:PARTS",
+    ),
+    "up": Verb(
+        app="flowforge.cli.up:app",
+        summary="Run the whole service on this machine.",
+        parts="flowforge.wiring.up:start",
+    ),
+    "run": Verb(
+        app="flowforge.cli.run:app",
+        summary="Run one pipeline here, without a service.",
+        parts="flowforge.wiring.local:run_asked",
+    ),
     "pipeline": Verb(app="flowforge.cli.pipeline:app", summary="Check, print and show pipeline definitions."),
+    "serve": Verb(
+        app="flowforge.cli.serve:app",
+        summary="Run one process of a service: api, relay, worker.",
+        parts="flowforge.wiring.main:serve",
+    ),
+    "db": Verb(
+        app="flowforge.cli.db:app",
+        summary="Bring the database up to date.",
+        parts="flowforge.wiring.upgrade:run",
+    ),
     "plugins": Verb(app="flowforge.cli.plugins:app", summary="List plugins, the failed ones too."),
     "explain": Verb(app="flowforge.cli.explain:app", summary="Explain a problem's code or a reason."),
     "help": Verb(app="flowforge.cli.topics:app", summary="Show a page of the documentation."),
 }
+
+SERVE: Mapping[str, str] = {
+    "api": "flowforge.wiring.serve_api:serve",
+    "relay": "flowforge.wiring.serve_relay:serve",
+    "worker": "flowforge.wiring.serve_worker:serve",
+}
+
+
+def serve(name: str) -> object:
+    """Run one process of a service; only its own parts are imported."""
+    settings = resolve("flowforge.settings:read_settings")()
+    return resolve(SERVE[name])(settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

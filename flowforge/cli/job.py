@@ -1,0 +1,236 @@
+"""`flowforge job`: submit, list, show, watch, read logs, cancel, run again."""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from flowforge.api.models import MAX_PAGE, JobDetail, JobOut
+from flowforge.cli.app import AsJson, group
+from flowforge.cli.client import Client
+from flowforge.cli.exits import Exit
+from flowforge.cli.live import clock
+from flowforge.cli.output import console, data, data_json, say, table
+from flowforge.cli.requests import invalid, job_in, listed, variables
+from flowforge.cli.server import find_server
+from flowforge.cli.terminal import tame
+from flowforge.cli.watch import exit_of, watch
+from flowforge.core.job import DEFAULT_PRIORITY, State
+
+app = group("Submit jobs, watch them, read their logs, stop them, run them again.")
+
+JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="Id of a job.")]
+Timeout = Annotated[float | None, typer.Option(help="Stop watching after so many seconds (exit code 8).")]
+
+
+def connect() -> Client:
+    """The client of the server that environment or file name."""
+    return Client(find_server(os.environ))
+
+
+@app.command()
+def submit(
+    repository: Annotated[str, typer.Argument(help="Name or id of a repository.")],
+    branch: Annotated[str, typer.Argument(help="The branch to bring up to date.")],
+    *,
+    onto: Annotated[str, typer.Option(help="The branch to rebase onto. Default: the repository's.")] = "",
+    task: Annotated[str, typer.Option(help='A pipeline by name; "" is the repository\'s own.')] = "rebase",
+    pipeline: Annotated[Path | None, typer.Option(help="File with a definition to run instead.")] = None,
+    priority: Annotated[int, typer.Option(help="0-3 low, 4-6 normal, 7-9 high.")] = DEFAULT_PRIORITY,
+    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, or NAME to take yours.")] = None,
+    key: Annotated[str, typer.Option(help="Idempotency key: the same one makes the same job.")] = "",
+    follow: Annotated[bool, typer.Option("--watch", "-w", help="Watch it until it ends.")] = False,
+    json: AsJson = False,
+) -> int:
+    """Submit a job; its id is written to stdout."""
+    with connect() as client:
+        wanted = job_in(
+            repository=find_repository(client, repository),
+            branch=branch,
+            target=onto,
+            task=task,
+            pipeline=_text(pipeline),
+            priority=priority,
+            environment=variables(env or [], os.environ),
+        )
+        job = client.submit(wanted, key or str(uuid.uuid4()))
+        if not follow:
+            data_json(job.model_dump(mode="json")) if json else data(str(job.id))
+            return Exit.OK
+        return _watched(client, job.id, None, as_json=json)
+
+
+@app.command("list")
+def list_(
+    *,
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    repository: Annotated[str, typer.Option(help="Only jobs of this repository (name or id).")] = "",
+    branch: Annotated[str, typer.Option(help="Only jobs of this branch.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connect() as client:
+        wanted = {
+            "state": state.value if state else "",
+            "repository": str(find_repository(client, repository)) if repository else "",
+            "branch": branch,
+            "limit": min(limit, MAX_PAGE),
+        }
+        filters = {name: value for name, value in wanted.items() if value}
+        jobs = listed(lambda cursor: _page(client, filters, cursor), limit)
+    if json:
+        data_json([job.model_dump(mode="json") for job in jobs])
+        return
+    table({"JOB": "left", "STATE": "left", "CREATED (UTC)": "left", "BRANCH": "left"}, list(map(_line, jobs)))
+
+
+@app.command()
+def show(job: JobId, *, json: AsJson = False) -> None:
+    """Show a job, its stages, and why it waits."""
+    with connect() as client:
+        found = client.job(job)
+    if json:
+        data_json(found.model_dump(mode="json"))
+    else:
+        data("\n".join(_described(found)))
+
+
+@app.command("watch")
+def watch_(job: JobId, *, timeout: Timeout = None, json: AsJson = False) -> int:
+    """Watch a job until it ends; the exit code says how: 0 success, 1 failed, 5 a person must decide."""
+    with connect() as client:
+        return _watched(client, job, timeout, as_json=json)
+
+
+@app.command()
+def logs(
+    job: JobId,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    offset: Annotated[int, typer.Option(min=0, help="Byte to begin at.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Write a job's log to stdout."""
+    with connect() as client:
+        while True:
+            piece = client.log(job, offset)
+            if json:
+                data_json(piece.model_dump(mode="json"))
+            else:
+                _out(piece.text)
+            waiting = piece.next_offset == offset
+            offset = piece.next_offset
+            if piece.complete or (waiting and not follow):
+                return
+            if waiting:
+                client.job(job, wait=1)
+
+
+@app.command()
+def cancel(job: JobId, *, json: AsJson = False) -> None:
+    """Cancel a job. What has no worker stops at once, what runs when its worker has stopped."""
+    with connect() as client:
+        stopped = client.cancel(job)
+    if json:
+        data_json(stopped.model_dump(mode="json"))
+    elif stopped.state is State.CANCELLED:
+        say(f"job {job} is cancelled")
+    else:
+        say(f"job {job} is {stopped.state} and was asked to stop")
+
+
+@app.command()
+def retry(
+    job: JobId,
+    *,
+    start: Annotated[str, typer.Option("--from", help="Stage to begin at. Default: the whole job.")] = "",
+    follow: Annotated[bool, typer.Option("--watch", "-w", help="Watch it until it ends.")] = False,
+    json: AsJson = False,
+) -> int:
+    """Run a finished job again as a new job; its id is written to stdout."""
+    with connect() as client:
+        child = client.retry(job, start or None)
+        if follow:
+            return _watched(client, child.id, None, as_json=json)
+    data_json(child.model_dump(mode="json")) if json else data(str(child.id))
+    return Exit.OK
+
+
+def _watched(client: Client, job: UUID, timeout: float | None, *, as_json: bool) -> int:
+    ended = watch(client, job, console(), timeout=timeout)
+    if as_json:
+        data_json(ended.model_dump(mode="json"))
+    elif ended.ending and ended.ending.next_action:
+        say(f"next: {ended.ending.next_action}")
+    elif ended.state is State.WAITING:
+        say(f"a person must decide: flowforge job show {job}")
+    return exit_of(ended)
+
+
+def find_repository(client: Client, name: str) -> UUID:
+    """An id as it is, or the id of the repository of that name."""
+    try:
+        return UUID(name)
+    except ValueError:
+        found = client.repositories(name=name).repositories
+    if not found:
+        raise invalid(f"there is no repository named {name!r}", "list yours: flowforge repo list")
+    return found[0].id
+
+
+def _page(
+    client: Client, filters: dict[str, str | int], cursor: str | None
+) -> tuple[list[JobOut], str | None]:
+    page = client.jobs(filters, cursor)
+    return page.jobs, page.next_cursor
+
+
+def _text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise invalid(f"{str(path)!r} cannot be read: {why}", "name a file with a definition") from None
+
+
+def _out(text: str) -> None:
+    """A log as it was written, so that colours of tests stay; but not to a terminal that it could take over."""
+    sys.stdout.write(text if not sys.stdout.isatty() else tame(text))
+    sys.stdout.flush()
+
+
+def _line(job: JobOut) -> list[str]:
+    return [str(job.id), job.state, f"{job.created_at:%m-%d %H:%M:%S}", job.branch]
+
+
+def _described(job: JobDetail) -> list[str]:
+    took = (job.completed_at or job.created_at) - (job.started_at or job.created_at)
+    facts = {
+        "job": str(job.id),
+        "state": f"{job.state}{' (asked to stop)' if job.cancel_requested and not job.final else ''}",
+        "branch": f"{job.branch} onto {job.target or 'the default branch'}",
+        "task": job.task,
+        "pipeline": job.pipeline_source,
+        "attempt": f"{job.attempts} of {job.max_attempts}",
+        "parent": str(job.parent_job or ""),
+        "worker": job.worker,
+        "took": clock(took.total_seconds()) if job.completed_at and job.started_at else "",
+        "waits": f"{job.why.sentence}; {job.why.changes}" if job.why else "",
+        "reason": job.ending.reason if job.ending else "",
+        "because": job.ending.sentence if job.ending else "",
+        "next": job.ending.next_action if job.ending else "",
+        "evidence": job.ending.evidence if job.ending else "",
+    }
+    lines = [f"{name:<9} {value}" for name, value in facts.items() if value]
+    stages = [
+        f"  {stage.stage:<20} {stage.result or 'running':<12} {clock(stage.seconds or 0):>8}  {stage.sentence}"
+        for stage in job.stages
+    ]
+    return [*lines, *(["stages", *stages] if stages else [])]
