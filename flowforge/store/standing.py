@@ -146,7 +146,8 @@ _FENCE = f"""
 CREATE OR REPLACE FUNCTION ff_check_fence() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE current bigint;
 BEGIN
-    SELECT fence INTO current FROM jobs WHERE id = NEW.job FOR SHARE;  -- no claim between check and commit
+    -- No claim between check and commit; and no shared lock, which two writers of one job could not both raise.
+    SELECT fence INTO current FROM jobs WHERE id = NEW.job FOR NO KEY UPDATE;
     IF NEW.fence IS DISTINCT FROM current THEN
         RAISE EXCEPTION 'fence % of job % is not its current one, %', NEW.fence, NEW.job, current
             USING ERRCODE = '{STALE_FENCE}';
