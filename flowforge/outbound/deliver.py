@@ -43,7 +43,7 @@ class Patience:
 
     def pause(self, attempts: int, draw: float) -> float:
         """Before the next try, after so many: twice as long each time, spread over its upper half by `draw`."""
-        whole = min(self.longest, self.first * 2 ** max(0, attempts - 1))
+        whole = min(self.longest, self.first * 2.0 ** max(0, attempts - 1))
         return whole * (0.5 + draw / 2)
 
 
@@ -102,5 +102,5 @@ class Post:
         return True
 
 
-def nobody_to_tell(_letter: Letter) -> None:
+def nobody_to_tell(letter: Letter) -> None:
     """For an installation without git hosts: every letter is delivered as it is taken."""
