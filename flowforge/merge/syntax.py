@@ -60,14 +60,14 @@ def find(node: Node, path: str) -> Node | None:
     """Follow an `EntityRule` path (see there) from `node`."""
     at: Node | None = node
     for step in path.split("/"):
-        if at is None or step == ".":
-            continue
-        at = _step(at, step.split("|"))
+        at = _step(at, step.split("|")) if at is not None else None
     return at
 
 
 def _step(node: Node, names: Sequence[str]) -> Node | None:
     for name in names:
+        if name == ".":
+            return node
         found = node.child_by_field_name(name)
         if found is None:
             found = next((child for child in node.children if child.type == name), None)

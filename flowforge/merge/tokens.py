@@ -97,16 +97,17 @@ def _merge_chunk(chunk: Chunk, base: Tokens, upstream: Tokens, commit: Tokens) -
             yield b.text
         return
     if chunk.changed is Changed.BOTH:
-        before = [b""] * len(upstream)
-        for lead, u, c in zip(before, upstream, commit, strict=True):
-            yield u.lead if u.lead == c.lead else _lead(lead, u.lead, c.lead)
+        for u, c in zip(upstream, commit, strict=True):
+            yield u.lead if u.lead == c.lead else _lead(b"", u.lead, c.lead)
             yield u.text
         return
     changed, kept = (upstream, commit) if chunk.changed is Changed.UPSTREAM else (commit, upstream)
-    if any(b.lead != k.lead for b, k in zip(base, kept, strict=True)):
+    if any(b.lead != k.lead for b, k in zip(base[1:], kept[1:], strict=True)):
         raise Doubt("reformatted", "one side reformatted what the other changed")
-    for token in changed:
-        yield token.lead
+    if base and not changed and base[0].lead != kept[0].lead:
+        raise Doubt("reformatted", "one side reformatted what the other removed")
+    for place, token in enumerate(changed):
+        yield token.lead if place or not base else _lead(base[0].lead, kept[0].lead, token.lead)
         yield token.text
 
 

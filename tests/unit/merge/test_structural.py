@@ -1,0 +1,119 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flowforge.core.conflict import Abstain, Candidate, Conflict, fit, splice
+from flowforge.core.errors import Broken
+from flowforge.hooks.contracts import ResolveContext
+from flowforge.merge.structural import resolve
+from flowforge_plugins.languages.python import register_languages
+from tests.golden.conflictcases import conflict_of
+
+PYTHON = register_languages()[0]
+CONTEXT = ResolveContext(language=PYTHON)
+
+BASE = b"def f():\n    return 1\n\n\nX = 1\n"
+TWO_PLACES = (
+    b"def f():\n    return 1\n\n\ndef middle():\n    a()\n    b()\n    c()\n\n\nLIMIT = 1\n",
+    b"def f():\n    return 1\n\n\ndef u():\n    return 2\n\n\ndef middle():\n    a()\n    b()\n    c()\n\n\nLIMIT = 2\n",
+    b"def f():\n    return 1\n\n\ndef c():\n    return 3\n\n\ndef middle():\n    a()\n    b()\n    c()\n\n\nLIMIT = 3\n",
+)
+
+
+@pytest.fixture
+def two_places(tmp_path: Path) -> Conflict:
+    """Both sides add a function, which is certain, and change one number, which is not."""
+    return conflict_of("a.py", *TWO_PLACES, tmp_path)
+
+
+def answer(conflict: Conflict, context: ResolveContext = CONTEXT) -> Candidate | Abstain:
+    return resolve(conflict, context)
+
+
+def test_a_place_in_doubt_leaves_the_other_hunks_answered(two_places: Conflict) -> None:
+    assert len(two_places.hunks) == 2
+    said = answer(two_places)
+    assert isinstance(said, Candidate)
+    assert [a.index for a in said.answers] == [0]
+    assert b"def u()" in said.answers[0].text
+    assert b"def c()" in said.answers[0].text
+    assert said.answers[0].rule == "added definitions"
+
+
+def test_the_answer_leaves_every_byte_outside_the_hunks(two_places: Conflict) -> None:
+    said = answer(two_places)
+    assert isinstance(said, Candidate)
+    result = splice(two_places.segments, [said.answers[0].text, two_places.hunks[1].upstream])
+    assert fit(two_places.segments, result) is not None
+
+
+def test_the_same_conflict_gets_the_same_answer(two_places: Conflict) -> None:
+    assert answer(two_places) == answer(two_places)
+
+
+def test_no_language_and_no_grammar_abstain(two_places: Conflict) -> None:
+    for language in (None, replace(PYTHON, grammar=""), replace(PYTHON, entities=())):
+        said = answer(two_places, ResolveContext(language=language))
+        assert isinstance(said, Abstain)
+        assert said.why == "no_language"
+
+
+def test_a_file_that_both_sides_added_abstains(two_places: Conflict) -> None:
+    said = answer(replace(two_places, base=None))
+    assert isinstance(said, Abstain)
+    assert said.why == "no_base"
+
+
+def test_a_version_that_was_not_read_abstains(two_places: Conflict) -> None:
+    assert two_places.upstream is not None
+    said = answer(replace(two_places, upstream=replace(two_places.upstream, content=None)))
+    assert isinstance(said, Abstain)
+    assert said.why == "too_large"
+
+
+def test_time_that_is_up_abstains(two_places: Conflict) -> None:
+    ticks = iter(range(1000))
+    said = resolve(
+        two_places, ResolveContext(language=PYTHON, deadline=0.5), clock=lambda: float(next(ticks))
+    )
+    assert isinstance(said, Abstain)
+    assert said.why == "out_of_time"
+
+
+def test_a_grammar_that_is_not_installed_is_the_installations_fault(two_places: Conflict) -> None:
+    missing = ResolveContext(language=replace(PYTHON, grammar="no_such_grammar:language"))
+    with pytest.raises(Broken, match="no_such_grammar"):
+        answer(two_places, missing)
+
+
+@pytest.mark.parametrize(
+    ("why", "base", "upstream", "commit"),
+    [
+        ("same_tokens", b"X = 1\n", b"X = 2\n", b"X = 3\n"),
+        (
+            "deleted_and_changed",
+            b"def f():\n    return 1\n\n\ndef g():\n    return 1\n",
+            b"def f():\n    return 1\n",
+            b"def f():\n    return 1\n\n\ndef g():\n    return 2\n",
+        ),
+        ("same_name_added", b"", b"def f():\n    return 1\n", b"def f():\n    return 2\n"),
+        ("both_removed", b"import a\nimport b\n", b"import a\n", b"import b\n"),
+        ("opposed", b"x = load(a)\ny = 1\n", b"z = load(b)\ny = 1\n", b"x = load(a)\ny = a + 1\n"),
+        ("does_not_parse", b"x = (1\n", b"x = (2\n", b"x = (3\n"),
+    ],
+)
+def test_every_doubt_has_its_word(
+    why: str, base: bytes, upstream: bytes, commit: bytes, tmp_path: Path
+) -> None:
+    said = answer(conflict_of("a.py", base, upstream, commit, tmp_path))
+    assert isinstance(said, Abstain)
+    assert said.why == why
+    assert said.sentence
+
+
+def test_a_byte_order_mark_on_one_side_only_abstains(tmp_path: Path) -> None:
+    bom = b"\xef\xbb\xbf"
+    said = answer(conflict_of("a.py", b"X = 1\n", bom + b"X = 1\n", b"X = 2\n", tmp_path))
+    assert isinstance(said, Abstain)
+    assert said.why == "byte_order_mark"

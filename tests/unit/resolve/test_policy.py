@@ -1,0 +1,113 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowforge.resolve.policy import (
+    PROTECTED,
+    Action,
+    Counts,
+    Paths,
+    Policy,
+    beta_above,
+    earned,
+    matches,
+)
+
+
+def binomial_tail(a: int, b: int, x: float) -> float:
+    """P(p > x) for Beta(a, b) with whole a, b: the chance of fewer than a successes in a+b-1 trials."""
+    n = a + b - 1
+    return sum(math.comb(n, i) * x**i * (1 - x) ** (n - i) for i in range(a))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(0.01, 0.99))
+def test_the_beta_tail_equals_the_binomial_sum(a: int, b: int, x: float) -> None:
+    assert beta_above(a, b, x) == pytest.approx(binomial_tail(a, b, x), abs=1e-9)
+
+
+@pytest.mark.parametrize(("x", "chance"), [(-1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (2.0, 0.0)])
+def test_the_beta_tail_at_its_ends(x: float, chance: float) -> None:
+    assert beta_above(2.5, 3.5, x) == chance
+
+
+@given(st.floats(0.5, 200), st.floats(0.5, 200), st.floats(0.05, 0.95))
+def test_the_beta_tail_is_a_chance_and_has_a_mirror(a: float, b: float, x: float) -> None:
+    chance = beta_above(a, b, x)
+    assert 0 <= chance <= 1 + 1e-9
+    assert chance + beta_above(b, a, 1 - x) == pytest.approx(1, abs=1e-7)
+
+
+GOOD, FAIR, BAD = Counts(right=990, total=1000), Counts(right=75, total=100), Counts(right=20, total=100)
+NONE = Counts(right=0, total=0)
+
+
+@pytest.mark.parametrize(
+    ("prior", "own", "action"),
+    [
+        (GOOD, NONE, Action.ACT),
+        (FAIR, NONE, Action.CONFIRM),
+        (BAD, NONE, Action.OFF),
+        (FAIR, Counts(right=300, total=302), Action.ACT),  # a repository earns a rung
+        (GOOD, Counts(right=60, total=100), Action.CONFIRM),  # and loses one
+        (GOOD, Counts(right=5, total=100), Action.OFF),
+        (NONE, NONE, Action.CONFIRM),  # nothing known: half right, which is neither
+    ],
+)
+def test_a_rung_acts_confirms_or_is_off_by_its_counts(prior: Counts, own: Counts, action: Action) -> None:
+    assert earned(prior, own) is action
+
+
+def test_a_small_perfect_record_is_not_certainty() -> None:
+    assert earned(FAIR, Counts(right=3, total=3)) is Action.CONFIRM
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_one_more_right_answer_never_takes_a_right_away(right: int, wrong: int) -> None:
+    order = [Action.OFF, Action.CONFIRM, Action.ACT]
+    before = earned(FAIR, Counts(right=right, total=right + wrong))
+    after = earned(FAIR, Counts(right=right + 1, total=right + wrong + 1))
+    assert order.index(after) >= order.index(before)
+
+
+def test_the_exact_rule_speaks_before_its_rung_and_the_rung_before_the_rest() -> None:
+    policy = Policy(
+        actions={"mechanical": Action.ACT, "mechanical/changelog entries": Action.CONFIRM},
+        otherwise=Action.OFF,
+    )
+    assert policy.action("mechanical", "identical edits") is Action.ACT
+    assert policy.action("mechanical", "changelog entries") is Action.CONFIRM
+    assert policy.action("stranger") is Action.OFF
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".github/workflows/a.yml",
+        ".gitlab-ci.yml",
+        ".gitlab/ci/a.yml",
+        "CODEOWNERS",
+        "docs/CODEOWNERS",
+        "uv.lock",
+        "web/package-lock.json",
+        "go.sum",
+        "a/.gitattributes",
+        ".gitmodules",
+        ".flowforge.yml",
+        "Cargo.lock",
+    ],
+)
+def test_protected_paths(path: str) -> None:
+    assert matches(PROTECTED, path)
+    assert "protected" in Paths().forbids(path)
+
+
+@pytest.mark.parametrize("path", ["src/a.py", "docs/github/a.md", "lib/.github.py", "go.mod", "package.json"])
+def test_other_paths_are_open(path: str) -> None:
+    assert Paths().forbids(path) == ""
+
+
+def test_opening_a_protected_path_does_not_open_a_never_path() -> None:
+    paths = Paths(never=("*.lock",), allowed=("*.lock",))
+    assert "never" in paths.forbids("uv.lock")
