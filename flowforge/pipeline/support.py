@@ -64,12 +64,6 @@ NOT_YET = (
     ),
     NotYet(key="stages.*.cache", what="`cache`", instead="take it out; the stage runs without"),
     NotYet(key="stages.*.junit", what="`junit`", instead="take it out; the exit status decides"),
-    NotYet(
-        key="stages.*.with.onto",
-        what="`onto`",
-        instead="name the target with the job: flowforge job submit --target",
-    ),
-    NotYet(key="stages.*.with.protect", what="`protect`", instead="use `never` and `ask`"),
     NotYet(key="stages.*.with.max_file_size", what="`max_file_size`", instead="take it out"),
     NotYet(
         key="stages.*.with.regenerate",
