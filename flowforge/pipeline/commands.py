@@ -46,7 +46,10 @@ def run_on_tree(
             cpu=spec.cpu,
             network=spec.network,
         )
-        return tools.sandbox.run(command, take, tools.cancelled)
+        finished = tools.sandbox.run(command, take, tools.cancelled)
+    for limit, why in finished.missing.items():
+        tools.recorder.log(spec.id, f"not limited on this host: {limit} ({why})\n".encode())
+    return finished
 
 
 def ended(spec: StageSpec, finished: Finished, failure: Reason) -> StageResult:

@@ -8,16 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
 
-from flowforge.settings import Settings, read_settings
-from flowforge.wiring.processes import serve_api, serve_relay, serve_worker
-
-SERVE: Mapping[str, Callable[[Settings], object]] = {
-    "api": serve_api,
-    "relay": serve_relay,
-    "worker": serve_worker,
-}
+from flowforge.wiring.main import serve
 
 
 def hold_life_line() -> None:
@@ -33,4 +25,4 @@ def hold_life_line() -> None:
 
 if __name__ == "__main__":
     hold_life_line()
-    SERVE[sys.argv[1]](read_settings())
+    serve(sys.argv[1])

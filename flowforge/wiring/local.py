@@ -2,21 +2,23 @@
 
 import random
 import secrets
+import shlex
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
+from flowforge.cli.runner import Asked, Ended, Tell
 from flowforge.core.conflict import Resolution, Unresolved
-from flowforge.core.job import Ending
+from flowforge.core.errors import Reason, Refused
+from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.telemetry import Silent
 from flowforge.core.verdict import Finding, Verdict
-from flowforge.git.command import Door
+from flowforge.git.command import Door, Git
 from flowforge.git.mirror import Mirror, check_ref, open_mirror
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry, discover, load_plugins
@@ -25,40 +27,18 @@ from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline import story
 from flowforge.pipeline.context import Tools, Work
-from flowforge.pipeline.definition import Given, find_definition, read_definition
+from flowforge.pipeline.definition import Found, Given, find_definition, read_definition
 from flowforge.pipeline.progress import changed_paths
 from flowforge.pipeline.runner import Run, Terms, run_pipeline
 from flowforge.pipeline.table import stage_table
 from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
-from flowforge.settings import Settings
+from flowforge.settings import Settings, read_settings
 from flowforge.wiring.models import job_models
 from flowforge.wiring.sandbox import sandbox_for
 
 HERE = UUID(int=0)  # the organization of a run without a service
-Tell = Callable[[str, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalRequest:
-    """What is asked of `flowforge run`."""
-
-    url: str
-    branch: str
-    target: str = ""  # "" = the repository's default branch
-    pipeline: str = ""  # a shipped definition by name; "" = the repository's own file
-    definition: Given | None = None  # a definition that is used instead of both
-    push: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalEnd:
-    ending: Ending
-    work: Work
-    results: tuple[StageResult, ...]
-    pipeline: Pipeline
-    mirror: Path
 
 
 @dataclass(kw_only=True)
@@ -108,13 +88,19 @@ class LocalRecorder:
         return str(place)
 
 
+def run_asked(asked: Asked, tell: Tell) -> Ended:
+    """The runner that `flowforge run` is handed: settings from the environment, what was asked on top."""
+    settings = read_settings(sandbox=asked.sandbox) if asked.sandbox else read_settings()
+    return run_here(asked, settings, tell)
+
+
 def run_here(
-    request: LocalRequest,
+    asked: Asked,
     settings: Settings,
     tell: Tell,
     cancelled: Callable[[], bool] = lambda: False,
     registry: Registry | None = None,
-) -> LocalEnd:
+) -> Ended:
     """Run a pipeline on a branch and say how it ended; `tell` hears every event as it happens.
 
     Raises:
@@ -122,24 +108,21 @@ def run_here(
     """
     registry = registry or load_plugins(discover())
     root = settings.folder
+    url = local_url(asked.repository)
     door = Door(
-        protocols=frozenset({*settings.git_protocols, *_local_protocols(request.url)}),
+        protocols=frozenset({*settings.git_protocols, *_local_protocols(url)}),
         remote_deadline=settings.git_timeout,
         cancelled=cancelled,
     )
     with (
-        open_mirror(root / "mirrors", request.url, door) as mirror,
+        open_mirror(root / "mirrors", url, door) as mirror,
         Pool() as pool,
         tempfile.TemporaryDirectory(prefix="flowforge-run-") as workspace,
     ):
-        target = check_ref(request.target) if request.target else mirror.default_branch()
-        work = Work(branch=check_ref(request.branch), target=target)
-        found = (
-            read_definition(request.definition, mirror, registry)
-            if request.definition is not None
-            else find_definition(request.pipeline, mirror, work.branch, work.target, registry)
-        )
-        pipeline = found.pipeline if request.push else without_push(found.pipeline)
+        target = check_ref(asked.onto) if asked.onto else mirror.default_branch()
+        branch = check_ref(asked.branch or checked_out(asked.repository))
+        found = _definition(asked, mirror, branch, target, registry)
+        pipeline = found.pipeline if asked.push else without_push(found.pipeline)
         tools = Tools(
             mirror=mirror,
             sandbox=sandbox_for(
@@ -158,21 +141,68 @@ def run_here(
             cancelled=cancelled,
             fetched=found.fetched,
         )
-        return _walk(pipeline, work, tools, mirror)
+        return _walk(pipeline, Work(branch=branch, target=target), tools)
 
 
-def _walk(pipeline: Pipeline, work: Work, tools: Tools, mirror: Mirror) -> LocalEnd:
-    ended: Run[Work] = run_pipeline(
+def _walk(pipeline: Pipeline, work: Work, tools: Tools) -> Ended:
+    run: Run[Work] = run_pipeline(
         pipeline,
         work,
         (),
         stage_table(tools.registry),
         tools,
-        Terms(clock=time.monotonic, event="cli", paths=lambda now: changed_paths(now, mirror)),
+        Terms(clock=time.monotonic, event="cli", paths=lambda now: changed_paths(now, tools.mirror)),
     )
-    return LocalEnd(
-        ending=ended.ending, work=ended.work, results=ended.results, pipeline=pipeline, mirror=mirror.path
+    report = next((result.outputs["text"] for result in run.results if "text" in result.outputs), "")
+    return Ended(
+        ending=run.ending,
+        branch=run.work.branch,
+        target=run.work.target,
+        old_head=run.work.old_head,
+        head=run.work.head,
+        results=run.results,
+        report=str(report),
+        fetch=_keep(run, tools.mirror),
     )
+
+
+def _keep(run: Run[Work], mirror: Mirror) -> str:
+    """Name a finished result that nobody pushed in the mirror, and say how to fetch it from there."""
+    work = run.work
+    pushed = any(result.reason is Reason.PUSHED for result in run.results)
+    if run.ending.result is not Result.SUCCESS or pushed or work.head in {"", work.old_head}:
+        return ""
+    ref = f"refs/flowforge-results/{work.branch}"
+    mirror.git.run("update-ref", ref, work.head)
+    return f"git fetch {shlex.quote(str(mirror.path))} {ref}"
+
+
+def _definition(asked: Asked, mirror: Mirror, branch: str, target: str, registry: Registry) -> Found:
+    """A file where one of that name stands here, else what `find_definition` finds."""
+    file = Path(asked.pipeline)
+    if not asked.pipeline or not file.is_file():
+        return find_definition(asked.pipeline, mirror, branch, target, registry)
+    return read_definition(Given(text=file.read_bytes(), source=str(file)), mirror, registry)
+
+
+def checked_out(repository: str) -> str:
+    """The branch that a folder stands on.
+
+    Raises:
+        Refused: it is no folder with a repository, or its HEAD is detached.
+    """
+    folder = Path(repository).expanduser()
+    name = ""
+    if folder.is_dir():
+        git = Git(folder=folder / ".git" if (folder / ".git").exists() else folder, door=Door())
+        name = git.try_run("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1, 128))[1].decode().strip()
+    if not name:
+        raise Refused(
+            Reason.INVALID_REQUEST,
+            f"no branch is checked out in {repository!r}",
+            next_action="name the branch: flowforge run --branch NAME",
+        )
+    return name
 
 
 def without_push(pipeline: Pipeline) -> Pipeline:

@@ -80,7 +80,7 @@ def rounded(cents):
     {body}
 '''
 
-_TESTS = '''import unittest
+_TESTS = """import unittest
 
 from shop.cart import subtotal
 from shop.rounding import rounded
@@ -92,7 +92,7 @@ class ShopTest(unittest.TestCase):
 
     def test_rounding_keeps_whole_amounts(self):
         self.assertEqual(rounded(100), 100)
-'''
+"""
 
 _TEST_COMMAND = "python3 -m unittest -q"
 
@@ -111,7 +111,7 @@ finally:
 
 
 def shop() -> tuple[PlannedCommit, ...]:
-    """main moves on while `discounts` and `rounding` are worked on."""
+    """The commits: main moves on while `discounts` and `rounding` are worked on."""
     plain = _CART.format(imports="\n", added="")
     return (
         PlannedCommit(

@@ -130,7 +130,14 @@ def told(stage: str, destination: Destination, work: Work, outcome: PushOutcome)
         case "pushed" | "already":
             tested = "tested" if work.tested_tree == work.tree else "validated, not tested"
             sentence = f"{short} moved from {destination.old[:10]} to {work.head[:10]} ({tested})"
-            return StageResult(stage=stage, result=Result.SUCCESS, reason=Reason.PUSHED, sentence=sentence)
+            outputs = {"ref": destination.ref, "old": destination.old, "new": work.head, "tree": work.tree}
+            return StageResult(
+                stage=stage,
+                result=Result.SUCCESS,
+                reason=Reason.PUSHED,
+                sentence=sentence,
+                outputs=outputs,
+            )
         case "moved":
             raise Refused(
                 Reason.REMOTE_MOVED,

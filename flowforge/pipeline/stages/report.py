@@ -28,7 +28,7 @@ _SIGNS = {"=": "unchanged", "!": "changed", "<": "dropped", ">": "added"}
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     report = make_report(work, tools.pipeline, tools.done, _compare(work, tools))
     outputs = {"text": as_text(report), "markdown": as_markdown(report)}
-    tools.recorder.event("job.reported", outputs)
+    tools.recorder.event("report.written", outputs)
     sentence = "wrote the report"
     return StageResult(stage=spec.id, result=Result.SUCCESS, sentence=sentence, outputs=outputs), work
 
@@ -39,13 +39,15 @@ def make_report(
     """Everything that the stages said, as one value."""
     uses = {stage.id: stage.uses for stage in make_plan(pipeline).stages}
     tests = [result for result in done if uses.get(result.stage) == "test"]
+    tested = work.tree != "" and work.tested_tree == work.tree
+    open_ = () if tested else work.unconfirmed
     pushed = any(uses.get(r.stage) == "push" and r.ok and r.reason == "pushed" for r in done)
     return JobReport(
         branch=work.branch,
         target=work.target,
         ending=conclude(make_plan(pipeline), done),
         old_head=work.old_head,
-        new_head=work.head,
+        new_head="" if work.pending else work.head,
         upstream=work.upstream,
         pushed=pushed,
         commits=tuple(CommitLine(**step) for step in work.steps),
@@ -54,7 +56,7 @@ def make_report(
             ResolvedFile(
                 path=one.path,
                 hunks=tuple(
-                    HunkLine(rung=rung, why=why, confirmed=one.path not in work.unconfirmed)
+                    HunkLine(rung=rung, why=why, confirmed=one.path not in open_)
                     for rung, why in zip(one.rungs, one.why, strict=True)
                 ),
             )
@@ -63,7 +65,7 @@ def make_report(
         unresolved=tuple(_open_files(done)),
         checks=_checks(done),
         tests=tuple(_line(result) for result in tests),
-        untested=() if work.tree and work.tested_tree == work.tree else ("the result was not tested",),
+        untested=() if tested else ("the result was not tested",),
         stages=tuple(_line(result) for result in done),
         notes=work.notes,
     )

@@ -11,7 +11,8 @@ from flowforge.pipeline.context import Tools, Work
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     result = ended(spec, run_on_tree(spec, work.tree, tools), Reason.TESTS_FAILED)
     if result.ok:
-        return result, replace(work, tested_tree=work.tree)
+        told = replace(result, outputs={**result.outputs, "tree": work.tree})
+        return told, replace(work, tested_tree=work.tree)
     if spec.compare_base and result.reason is Reason.TESTS_FAILED:
         result = _compared(spec, result, work, tools)
     return result, replace(work, tested_tree="")

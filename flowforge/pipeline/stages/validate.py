@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Result
@@ -62,11 +63,12 @@ def _proofs(work: Work) -> Iterator[Verdict]:
 def _verdicts(checks: Sequence[str], work: Work, tools: Tools) -> Iterator[Verdict]:
     if OUTSIDE in checks:
         yield from _proofs(work)
+    call = partial(tools.pool.call, cancelled=tools.cancelled)
     for file in _files(work, tools):
         if tools.cancelled():
             raise Refused(Reason.CANCELLED, "the job was cancelled while files were checked")
         for validator in validators_for(file, checks, tools.registry.validators.values()):
-            yield verdict_of(validator, file, tools.pool.call)
+            yield verdict_of(validator, file, call)
 
 
 def _files(work: Work, tools: Tools) -> Iterator[CheckedFile]:

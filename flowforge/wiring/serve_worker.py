@@ -1,0 +1,120 @@
+"""`flowforge serve worker`: claims jobs and runs them until a signal tells it to hand them over."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from flowforge.artifacts.store import Artifacts
+from flowforge.core.errors import Broken, Reason
+from flowforge.core.telemetry import Silent
+from flowforge.jobs.run import Workbench
+from flowforge.jobs.tell import Teller
+from flowforge.queues.notify import Signals
+from flowforge.sandbox.pool import Pool
+from flowforge.settings import Settings
+from flowforge.store.database import Database
+from flowforge.store.ids import make_ids
+from flowforge.wiring.keys import open_vault
+from flowforge.wiring.runner import PipelineRunner
+from flowforge.wiring.starting import registry_of, start_logs
+from flowforge.wiring.urls import system_url
+from flowforge.wiring.worker import (
+    WorkerProcess,
+    doorbells,
+    limits_of,
+    pace_of,
+    stopped_by_signals,
+    worker_of_this_process,
+)
+from flowforge.worker.supervisor import Supervisor
+
+_LEASE_CONNECTIONS = 2
+_SPARE_CONNECTIONS = 4  # beyond two a job: the log's writer and the job's thread
+
+
+def serve(settings: Settings) -> bool:
+    """Run a worker until a signal ends it; True when every job was handed over."""
+    start_logs("worker", settings)
+    redis_url = settings.redis_url.get_secret_value()
+    if not redis_url:
+        raise Broken(
+            Reason.CONFIGURATION,
+            "no Redis is named, so no doorbell can be heard",
+            next_action="set FLOWFORGE_REDIS_URL, or start everything on this machine: flowforge up",
+        )
+    threads = settings.worker_threads
+    limits = limits_of(settings.lease_seconds)
+    database = Database(
+        system_url(settings),
+        connections=2 * threads + _SPARE_CONNECTIONS,
+        limits=limits,
+        application="flowforge-worker",
+    )
+    registry = registry_of(settings)
+    teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify)
+    with (
+        stopped_by_signals() as stop,
+        Pool(size=threads) as pool,
+        workspaces(settings.folder / "workspaces") as folder,
+    ):
+        artifacts = Artifacts(settings.folder / "artifacts")
+        runner = PipelineRunner(
+            settings=settings,
+            registry=registry,
+            database=database,
+            vault=open_vault(settings, registry),
+            artifacts=artifacts,
+            pool=pool,
+            telemetry=Silent(),
+            ids=make_ids(),
+            workspaces=folder,
+        )
+        bench = Workbench(database=database, artifacts=artifacts, run_pipeline=runner, teller=teller)
+        supervisor = Supervisor(
+            worker=worker_of_this_process(threads),
+            work=bench.run,
+            database=database,
+            leases=Database(
+                system_url(settings),
+                connections=_LEASE_CONNECTIONS,
+                limits=limits,
+                application="flowforge-leases",
+            ),
+            pace=pace_of(settings),
+            teller=teller,
+        )
+        process = WorkerProcess(supervisor=supervisor, broker=doorbells(redis_url, threads))
+        return process.run(stop)
+
+
+@contextmanager
+def workspaces(root: Path) -> Iterator[Path]:
+    """A folder for this process' jobs, removed at its end; those of processes that were killed are removed too.
+
+    Whose folder is still in use is told by a lock on it, which the system drops with its process.
+    """
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in root.iterdir():
+        _remove_unused(left)
+    own = root / f"{os.getpid()}-{os.urandom(4).hex()}"
+    own.mkdir(mode=0o700)
+    handle = os.open(own, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_unused(folder: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
