@@ -165,13 +165,21 @@ def _merged(hunk: Hunk, entry: Entry, known: _Known) -> HunkAnswer | Problem:
 
 
 def _fit_line_ends(text: str, hunk: Hunk) -> str:
-    """The sides' line ends, and a last one where a side has it: JSON text often lacks both."""
+    """The sides' line ends, and a last one as the sides merge it: JSON text often lacks both."""
     sides = [side for side in (hunk.upstream, hunk.commit, hunk.base) if side]
-    if text and not text.endswith("\n") and any(side.endswith(b"\n") for side in sides):
+    if text and not text.endswith("\n") and _ends_with_line_end(hunk):
         text += "\n"
     if sides and all(side.count(b"\r\n") == side.count(b"\n") > 0 for side in sides) and "\r" not in text:
         text = text.replace("\n", "\r\n")
     return text if any(b"\r" in side for side in sides) else text.replace("\r\n", "\n")
+
+
+def _ends_with_line_end(hunk: Hunk) -> bool:
+    """The three-way merge of "has a last line end"; a side without text has no say."""
+    said = [side.endswith(b"\n") for side in (hunk.upstream, hunk.commit) if side]
+    if len(set(said)) == 1:
+        return said[0]
+    return not hunk.base.endswith(b"\n") if said and hunk.base else True
 
 
 def _markers(hunk: int, text: str, known: _Known) -> Problem | None:

@@ -139,6 +139,23 @@ def test_a_last_line_without_an_end_stays_without() -> None:
     assert accept(end, text="a = 2, 3").answers[0].text == b"a = 2, 3"
 
 
+@pytest.mark.parametrize(
+    ("base", "upstream", "commit", "end"),
+    [
+        (b"a = 1", b"a = 2\n", b"a = 1, 3", b"\n"),  # upstream added the line end
+        (b"a = 1\n", b"a = 2", b"a = 1, 3\n", b""),  # upstream took it away
+        (b"a = 1\n", b"a = 2\n", b"a = 1, 3", b""),
+        (b"", b"a = 2", b"3\n", b"\n"),
+        (b"a = 1\n", b"a = 2\n", b"a = 1, 3\n", b"\n"),
+    ],
+)
+def test_a_last_line_end_is_merged_as_the_sides_have_it(
+    base: bytes, upstream: bytes, commit: bytes, end: bytes
+) -> None:
+    hunk = Hunk(index=0, base=base, upstream=upstream, commit=commit)
+    assert accept(hunk, text="a = 2, 3").answers[0].text == b"a = 2, 3" + end
+
+
 def test_a_change_may_be_dropped_when_it_is_named() -> None:
     assert refuse(RETRY, text="retry(5)\n").flaw is Flaw.LOST_CHANGE
     assert refuse(RETRY, text="retry(5)\n", dropped=[lost("upstream", "wait 1")]).flaw is Flaw.LOST_CHANGE
