@@ -15,7 +15,15 @@ _WIDE = frozenset(
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _OUTSIDE = tuple(
     ipaddress.ip_network(block)
-    for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10", "100.64.0.0/10")
+    for block in (
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "fec0::/10",
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+    )
 )
 _PARTS, _BYTE = 4, 0xFF
 

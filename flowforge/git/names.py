@@ -10,7 +10,7 @@ from flowforge.git import process
 from flowforge.git.command import Door, program
 
 MAX_REF, MAX_URL = 200, 2048  # bytes; file systems and hosts refuse longer ones
-_REF_MARKS = frozenset("._/-+#@=,%&")
+_REF_MARKS = frozenset("._/-+#@=,%")
 _TAKEN = frozenset({"HEAD", "@", "FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD"})
 _SHOWN = 80  # characters of a refused name that a message repeats
 _REF_CATEGORIES = frozenset("LMN")  # letters, combining marks, digits of any script
@@ -19,7 +19,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _PATH = re.compile(r"/?[A-Za-z0-9._~/+@%=,:-]+")
 _SCP = re.compile(rf"(?P<user>{_USER.pattern})@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{{0,252}}):(?P<path>[^:]+)")
 _REFUSED = frozenset(" \\\"'`$(){}<>|;&*?#!^")
-_NEXT_REF = "give a branch name of letters, digits and . _ / - + # @ = , % &"
+_NEXT_REF = "give a branch name of letters, digits and . _ / - + # @ = , %"
 _NEXT_URL = "give a url such as https://host/owner/name.git"
 
 

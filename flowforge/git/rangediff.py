@@ -36,6 +36,13 @@ def range_diff(mirror: Mirror, old_base: str, old_head: str, new_base: str, new_
     """Compare the commits of `old_base..old_head` with those of `new_base..new_head`."""
     for oid in (old_base, old_head, new_base, new_head):
         check_id(oid)  # this command knows no --end-of-options
+    if old_base == old_head or new_base == new_head:  # git takes no empty range
+        gone, come = _alone(mirror.git, old_base, old_head), _alone(mirror.git, new_base, new_head)
+        pairs = [Pair(old=oid, new="", status="<", subject=subject) for oid, subject in gone]
+        pairs += [Pair(old="", new=oid, status=">", subject=subject) for oid, subject in come]
+        return RangeDiff(
+            pairs=tuple(pairs), text="".join(f"{p.status} {p.old or p.new} {p.subject}\n" for p in pairs)
+        )
     out = mirror.git.run(
         "range-diff",
         "--no-color",
@@ -51,6 +58,13 @@ def range_diff(mirror: Mirror, old_base: str, old_head: str, new_base: str, new_
     touched = _touched(mirror.git, changed)
     pairs = tuple(_pair(head, body, touched) for head, body in blocks)
     return RangeDiff(pairs=pairs, text=text[:MAX_TEXT])
+
+
+def _alone(git: Git, base: str, head: str) -> list[tuple[str, str]]:
+    """Commits (id, subject) of a range that is compared with nothing, oldest first."""
+    out = git.run("rev-list", "--reverse", "--no-commit-header", "--format=%H %s", f"{base}..{head}")
+    rows = (line.partition(" ") for line in out.decode("utf-8", "replace").splitlines())
+    return [(oid, subject) for oid, _, subject in rows]
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[tuple[re.Match[str], list[str]]]:
