@@ -11,7 +11,7 @@ def told(more: str) -> list[str]:
 
 
 def test_a_key_is_answered_where_it_stands() -> None:
-    assert told("  - {uses: test, run: x, image: y}\n") == ["6:28 FF030"]
+    assert told("  - {uses: test, run: x, image: y}\n") == ["6:26 FF030"]
 
 
 def test_a_key_of_finally_is_answered_too() -> None:
@@ -19,9 +19,9 @@ def test_a_key_of_finally_is_answered_too() -> None:
 
 
 def test_only_the_values_of_a_row_are_answered() -> None:
-    assert told("  - {uses: test, run: x, network: registry}\n") == ["6:28 FF030"]
+    assert told("  - {uses: test, run: x, network: registry}\n") == ["6:26 FF030"]
     assert told("  - {uses: test, run: x, network: full}\n") == []
-    assert told("  - {uses: resolve, with: {model: {candidates: 2}}}\n") == ["6:38 FF030"]
+    assert told("  - {uses: resolve, with: {model: {candidates: 2}}}\n") == ["6:36 FF030"]
     assert told("  - {uses: resolve, with: {model: {candidates: 1}}}\n") == []
 
 

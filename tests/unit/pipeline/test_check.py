@@ -1,0 +1,92 @@
+"""What the shape cannot say: order, what fits which stage, what a push needs."""
+
+import pytest
+
+from flowforge.hooks.contracts import Stage
+from flowforge.pipeline.check import Catalog, check_meaning
+from flowforge.pipeline.document import read_document
+
+PLUGIN = Catalog(stages={"notify": Stage(name="notify", load="x:y")})
+
+
+def found(stages: str, last: str = "", catalog: Catalog = PLUGIN) -> list[str]:
+    text = f"stages: [{stages}]\nfinally: [{last}]\n"
+    return [problem.code for problem in check_meaning(read_document(text.encode(), "x"), catalog)]
+
+
+BEGIN = "{uses: clone}, {uses: rebase}, "
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        "{uses: clone}",
+        "{uses: run, run: x}",
+        "{uses: notify}",
+        "{uses: notify, run: x, matrix: {a: ['1']}, env: {A: b}}",
+        BEGIN + "{uses: resolve}, {uses: validate}, {uses: test, run: x}, {uses: push}",
+        BEGIN + "{uses: test, run: x}, {uses: push}",
+        BEGIN + "{uses: test, run: x}, {uses: push, with: {to: target}}",
+        BEGIN + "{uses: test, run: x}, {uses: push, with: {require: tested}}",
+        BEGIN + "{uses: validate}, {uses: push, with: {to: target, require: validated}}",
+        BEGIN + "{uses: validate}, {id: second, uses: validate}",
+    ],
+)
+def test_these_stages_may_stand_so(stages: str) -> None:
+    assert found(stages) == []
+
+
+@pytest.mark.parametrize(
+    ("stages", "codes"),
+    [
+        ("{uses: rebase}", ["FF033"]),
+        ("{uses: clone}, {uses: resolve}", ["FF033"]),
+        ("{uses: clone}, {uses: validate}", ["FF033"]),
+        ("{uses: clone}, {uses: push}", ["FF033"]),
+        ("{uses: clone}, {id: again, uses: clone}", ["FF033"]),
+        (BEGIN + "{uses: push}, {uses: validate}", ["FF033"]),
+        (BEGIN + "{uses: validate}, {uses: push, with: {require: tested}}", ["FF033"]),
+        (BEGIN + "{uses: validate}, {uses: push, with: {to: target}}", ["FF033"]),
+        (BEGIN + "{uses: run}", ["FF013"]),
+        (BEGIN + "{uses: resolve, cpu: 1, memory: 1Gi}", ["FF028", "FF028"]),
+        (BEGIN + "{uses: report, network: full}", ["FF028"]),
+        ("{uses: nothing}", ["FF020"]),
+    ],
+)
+def test_these_may_not(stages: str, codes: list[str]) -> None:
+    assert found(stages) == codes
+
+
+@pytest.mark.parametrize(
+    ("last", "codes"),
+    [
+        ("{uses: report}", []),
+        ("{uses: run, run: x}", []),
+        ("{uses: notify}", []),
+        ("{uses: push}", ["FF033"]),
+        ("{uses: test, run: x}", ["FF033"]),
+        ("{uses: resolve}", ["FF033"]),
+        ("{uses: clone}", ["FF021", "FF033"]),
+    ],
+)
+def test_only_what_may_follow_a_failure_stands_in_finally(last: str, codes: list[str]) -> None:
+    assert found("{uses: clone}", last) == codes
+
+
+def test_a_condition_of_a_stage_may_ask_about_the_stages_before_it_only() -> None:
+    assert found("{uses: clone}, {uses: rebase, when: results.clone.ok}") == []
+    assert found("{uses: clone, when: results.rebase.ok}, {uses: rebase}") == ["FF027"]
+    assert found("{uses: clone, when: results.clone.ok}") == ["FF027"]
+
+
+def test_a_condition_of_finally_may_ask_about_every_stage() -> None:
+    last = "{uses: run, run: x, when: results.clone.result != 'success'}"
+    assert found("{uses: clone}", last) == []
+
+
+def test_misshapen_places_are_left_to_the_shape() -> None:
+    for text in (
+        "stages: 3", "stages: {a: b}", "stages: [3, [x]]", "finally: x", "env: [a]", "stages: [{uses: [a]}]",
+        "stages: [{uses: run, run: 3, matrix: 4, env: 5, when: 6, with: 7}]", "stages: [{uses: run, run: x, matrix: {a: b}}]",
+    ):  # fmt: skip
+        assert list(check_meaning(read_document(text.encode(), "x"), PLUGIN)) == []
