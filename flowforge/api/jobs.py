@@ -21,7 +21,7 @@ from flowforge.api.models import (
     RetryIn,
 )
 from flowforge.api.operation import Contract, operation
-from flowforge.api.pages import link_next
+from flowforge.api.pages import LINK, link_next
 from flowforge.api.requests import idempotency_key
 from flowforge.api.shapes import conflict_out, event_out, job_detail, job_out, log_out
 from flowforge.core.access import Operation
@@ -37,6 +37,7 @@ from flowforge.store.transaction import Transaction
 EVENTS_AT_ONCE = 200
 MOST_CONFLICTS = 1000
 _KEY = {"Idempotency-Key": "the same key and request give the same job again"}
+_LOCATION = {"Location": "address of the job"}
 _RESUME = {"Last-Event-ID": "seq of the last event that was seen; the stream goes on strictly behind it"}
 
 
@@ -54,6 +55,7 @@ class Jobs:
             answers={202: JobOut},
             refuses=(404, 409),
             headers=_KEY,
+            sends=_LOCATION,
         )
     )
     async def on_post(self, req: Request, resp: Response, json: JobIn) -> None:
@@ -66,7 +68,9 @@ class Jobs:
         job = await self._desk.write(req, lambda tx: submit(tx, principal, request, self._door))
         _accepted(resp, job)
 
-    @operation(Contract(name="list_jobs", tag="jobs", needs=Operation.READ, answers={200: JobPage}))
+    @operation(
+        Contract(name="list_jobs", tag="jobs", needs=Operation.READ, answers={200: JobPage}, sends=LINK)
+    )
     async def on_get(self, req: Request, resp: Response, query: JobListQuery) -> None:
         """List your organization's jobs, newest first."""
         page = await self._desk.read(
@@ -131,6 +135,7 @@ class Jobs:
             answers={202: JobOut},
             refuses=(404, 409),
             headers=_KEY,
+            sends=_LOCATION,
         )
     )
     async def on_post_retry(self, req: Request, resp: Response, json: RetryIn, job: UUID) -> None:
@@ -181,7 +186,7 @@ class Jobs:
     async def on_get_events(self, req: Request, resp: Response, job: UUID) -> None:
         """Follow a job's events as server-sent events until it is final.
 
-        Every event's id is its `seq`, its data an Event as JSON. 204 means that the job is final and nothing
+        Every event's id is its `seq`, its data an EventOut as JSON. 204 means that the job is final and nothing
         follows what was seen.
         """
 

@@ -5,8 +5,8 @@ it finds is answered as a problem without the input. What it cannot say (problem
 is added to its document here.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
 from types import MethodType
 from typing import Any
 
@@ -16,7 +16,7 @@ from spectree import Response, SpecTree
 from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
 
 from flowforge.api.errors import MEDIA_PROBLEM, unreadable
-from flowforge.api.models import Incoming, NoQuery, Problem
+from flowforge.api.models import Asked, EventOut, Incoming, NoQuery, Problem
 from flowforge.api.operation import Contract, contract_of
 
 Document = dict[str, Any]
@@ -114,51 +114,73 @@ def document(spec: SpecTree, app: "falcon.asgi.App[Any, Any]", contracts: Mappin
     """The whole document, once every route is added. `contracts` by operationId."""
     spec.app = app
     made: Document = spec.spec
-    made["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
-    made["paths"] = {path: made["paths"][path] for path in sorted(made["paths"])}
+    made["components"]["schemas"] = _schemas(made["components"]["schemas"])
+    # spectree escapes a dot in an address as if it were a pattern
+    made["paths"] = {path.replace("\\", ""): made["paths"][path] for path in sorted(made["paths"])}
     for path in made["paths"].values():
         for operation in path.values():
             _complete(operation, contracts[operation["operationId"]])
     return made
 
 
+def _schemas(found: Document) -> Document:
+    """Shapes of bodies and answers; query parameters stand with their operations already."""
+    asked = {model.__name__ for model in Asked.__subclasses__()}
+    ours = {model.__name__: model.model_json_schema(mode="serialization") for model in (Problem, EventOut)}
+    nested = ours["Problem"].pop("$defs", {})
+    text = json.dumps({**nested, **ours}).replace('"#/$defs/', '"#/components/schemas/')
+    shown = {**json.loads(text), **{name: shape for name, shape in found.items() if name not in asked}}
+    return {name: shown[name] for name in sorted(shown)}
+
+
 def _complete(operation: Document, contract: Contract) -> None:
-    """Say what spectree does not: problems, other media types, request headers."""
+    """Say what spectree does not: problems, other media types, headers of both directions."""
     responses = operation["responses"]
-    body, parameters = "requestBody" in operation, bool(operation["parameters"])
-    responses.pop("422", None)
-    for status in refusals(contract, body=body, parameters=parameters):
+    for status in refusals(contract, body="requestBody" in operation):
         responses[str(status)] = _problem(status)
     for status, media in contract.media.items():
         content = responses[str(status)].setdefault("content", {})
         content[media] = {"schema": {"type": "string"}}
-    for name, meaning in contract.headers.items():
-        operation["parameters"].append(
-            {
-                "name": name,
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": meaning,
-            }
-        )
+    for status in contract.answers:
+        if contract.sends:
+            responses[str(status)]["headers"] = {name: _header(m) for name, m in contract.sends.items()}
+    operation["parameters"] += [
+        {"name": name, "in": "header", "required": False, **_header(meaning)}
+        for name, meaning in contract.headers.items()
+    ]
     operation["responses"] = {code: responses[code] for code in sorted(responses)}
 
 
-def refusals(contract: Contract, *, body: bool, parameters: bool) -> list[int]:
-    """Every status with which this operation may refuse."""
-    statuses = set(contract.refuses) | {500}
+def refusals(contract: Contract, *, body: bool) -> list[int]:
+    """Every status with which this operation may refuse; 422 for one: no operation takes unknown parameters."""
+    statuses = {*contract.refuses, 422, 500}
     if contract.needs is not None:
         statuses |= {401, 403, 503}
     if body:
-        statuses |= {400, 413, 415, 422}
-    if parameters:
-        statuses |= {422}
+        statuses |= {400, 413, 415}
     return sorted(statuses)
+
+
+_PHRASES = {  # RFC 9110's; Python's own changed between its versions
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+def _header(meaning: str) -> Document:
+    return {"description": meaning, "schema": {"type": "string"}}
 
 
 def _problem(status: int) -> Document:
     return {
-        "description": HTTPStatus(status).phrase,
+        "description": _PHRASES[status],
         "content": {MEDIA_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }

@@ -28,6 +28,7 @@ class Contract:
     media: Mapping[int, str] = field(default_factory=dict)  # status -> media type, where it is not JSON
     refuses: tuple[int, ...] = ()  # problem statuses beyond those that every route of its kind has
     headers: Mapping[str, str] = field(default_factory=dict)  # request header -> what it is for
+    sends: Mapping[str, str] = field(default_factory=dict)  # header of a good answer -> what it says
 
 
 def operation(contract: Contract) -> Callable[[Handler], Handler]:

@@ -8,6 +8,8 @@ import falcon.uri
 
 from flowforge.api.errors import Fault, Unreadable
 
+LINK = {"Link": 'the next page, rel="next"; missing on the last'}
+
 
 def write_cursor(name: str) -> str:
     """A mark of the row that has this name, for lists in the order of names."""

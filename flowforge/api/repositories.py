@@ -26,7 +26,7 @@ from flowforge.api.models import (
     RepositoryPatch,
 )
 from flowforge.api.operation import Contract, operation
-from flowforge.api.pages import link_next, read_cursor, write_cursor
+from flowforge.api.pages import LINK, link_next, read_cursor, write_cursor
 from flowforge.api.shapes import repository_out
 from flowforge.core.access import Operation
 from flowforge.store.accounts import Repository, find_repository
@@ -56,6 +56,7 @@ class Repositories:
             needs=Operation.CONFIGURE,
             answers={201: RepositoryOut},
             refuses=(409,),
+            sends={"Location": "address of the repository"},
         )
     )
     async def on_post(self, req: Request, resp: Response, json: RepositoryIn) -> None:
@@ -85,6 +86,7 @@ class Repositories:
             tag="repositories",
             needs=Operation.READ,
             answers={200: RepositoryList},
+            sends=LINK,
         )
     )
     async def on_get(self, req: Request, resp: Response, query: RepositoryListQuery) -> None:
