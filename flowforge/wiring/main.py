@@ -5,6 +5,7 @@ To add a verb, add one line to `VERBS`: its name, ``"module:attribute"`` of a ty
 names a second ``"module:attribute"`` in `parts`; the command reads that object as `ctx.obj`.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 from flowforge import __version__
 
 COMPLETE = "_FLOWFORGE_COMPLETE"
-_USAGE = 2
+_USAGE, _BROKEN, _INTERRUPTED = 2, 3, 130
 _COMPLETION = ("--install-completion", "--show-completion")
 
 
@@ -119,17 +120,37 @@ def _unknown(word: str) -> int:
 
 
 def _run(verb: Verb, name: str, arguments: Sequence[str]) -> int:
-    from flowforge.cli.app import run_verb
+    try:
+        from flowforge.cli.app import run_verb
 
-    parts = resolve(verb.parts) if verb.parts else None
-    return run_verb(resolve(verb.app), name, arguments, parts)
+        app = resolve(verb.app)
+        parts = resolve(verb.parts) if verb.parts and "--help" not in arguments else None
+    except ImportError as error:
+        return _not_installed(name, error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return run_verb(app, name, arguments, parts)
+
+
+def _not_installed(name: str, error: ImportError) -> int:
+    """A verb may need an extra that is not there; only developers want to see from where."""
+    if os.environ.get("FLOWFORGE_DEBUG"):
+        raise error
+    print(f"error: `flowforge {name}` cannot start here: {error}", file=sys.stderr)
+    print("reason: configuration", file=sys.stderr)
+    print("next: install FlowForge with its extras: pip install 'flowforge[embedded]'", file=sys.stderr)
+    return _BROKEN
 
 
 def _complete(arguments: Sequence[str]) -> int:
-    """Shell completion needs the whole tree, so every verb is imported."""
+    """Shell completion needs the whole tree, so every verb that can be imported is."""
     from flowforge.cli.completion import complete
 
-    return complete({name: (resolve(verb.app), verb.summary) for name, verb in VERBS.items()}, arguments)
+    apps = {}
+    for name, verb in VERBS.items():
+        with contextlib.suppress(ImportError):
+            apps[name] = (resolve(verb.app), verb.summary)
+    return complete(apps, arguments)
 
 
 def resolve(load: str) -> Any:

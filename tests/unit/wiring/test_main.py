@@ -107,6 +107,26 @@ def show_parts(ctx: typer.Context) -> None:
     print(ctx.obj)
 
 
+def test_a_verb_whose_parts_are_not_installed_is_refused_in_three_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb = entry.Verb(app="flowforge_absent.verb:app", summary="Try.")
+    monkeypatch.setattr(entry, "VERBS", {"try": verb, "explain": VERBS["explain"]})
+    assert main(["try"]) == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["error", "reason", "next"]
+
+
+def test_parts_are_not_built_for_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb = entry.Verb(app=VERBS["explain"].app, summary="Try.", parts="flowforge_absent.parts:PARTS")
+    monkeypatch.setattr(entry, "VERBS", {"try": verb})
+    assert main(["try", "--help"]) == 0
+    assert "Usage: flowforge try" in capsys.readouterr().out
+
+
 def test_the_module_runs_as_a_command() -> None:
     done = run("explain", "FF012")
     assert (done.returncode, done.stderr) == (0, "")
