@@ -109,6 +109,12 @@ finally:
   - {{uses: report}}
 """
 
+# The same with a model that answers badly, as a request may bring it along; `bad:dangerous` is a script.
+DANGEROUS = _PIPELINE.replace(
+    "[mechanical, document, structural, model]}",
+    '[mechanical, structural, model], model: {provider: scripted, name: "bad:dangerous"}}',
+)
+
 
 def shop() -> tuple[PlannedCommit, ...]:
     """The commits: main moves on while `discounts` and `rounding` are worked on."""

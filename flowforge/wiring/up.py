@@ -12,17 +12,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowforge.accounts.bootstrap import bootstrap
 from flowforge.core.errors import Broken, Reason
-from flowforge.settings import Settings
+from flowforge.settings import Settings, read_settings
 from flowforge.store.admin import role_urls, upgrade
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.wiring.embedded import start_services
+from flowforge.wiring.worker import stopped_by_signals
 
 READY = 30.0  # seconds until all processes must answer
 STOP = 20.0  # seconds they get to hand over
@@ -39,6 +40,15 @@ class Service:
     logs: Path
     processes: Mapping[str, "subprocess.Popen[bytes]"]
     database_url: str = field(repr=False)
+
+    def wait(self) -> str:
+        """Block until SIGINT or SIGTERM ("" is returned), or until a process ends by itself (its name)."""
+        with stopped_by_signals() as stop:
+            while not stop.wait(1.0):
+                fallen = self.fallen()
+                if fallen:
+                    return fallen
+        return ""
 
     def fallen(self) -> str:
         """The name of a process that has ended by itself; "" while all run."""
@@ -89,6 +99,11 @@ def service(
         )
         _await(running)
         yield running
+
+
+def start() -> AbstractContextManager[Service]:
+    """What `flowforge up` is handed: the service with the settings of the environment."""
+    return service(read_settings())
 
 
 def _first_token(database_url: str, folder: Path) -> Path:
