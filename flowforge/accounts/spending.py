@@ -79,6 +79,15 @@ class StoredRecord:
             )
 
 
+def hold_installation_to(database: Database, monthly_usd: Decimal, ids: Ids) -> None:
+    """Make the setting `model_monthly_usd` the installation's own cap, or remove that cap (0). At every start."""
+    with database.transaction(Scope.system()) as tx:
+        if monthly_usd > 0:
+            ledger.set_budget(tx, id_=ids(), period="monthly", amount=monthly_usd)
+        else:
+            ledger.remove_budget(tx, period="monthly")
+
+
 def spender_of(asker: Asker) -> ledger.Spender:
     return ledger.Spender(organization=asker.organization, user=asker.user, job=asker.job)
 

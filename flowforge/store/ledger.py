@@ -191,6 +191,17 @@ def set_budget(
     )
 
 
+def remove_budget(
+    tx: Transaction, *, period: str, organization: UUID | None = None, user: UUID | None = None
+) -> bool:
+    """Lift a cap; what was spent under it stays known. False when there was none."""
+    sql = (
+        "DELETE FROM budgets WHERE period = %(period)s AND organization IS NOT DISTINCT FROM %(organization)s "
+        "AND user_id IS NOT DISTINCT FROM %(user)s"
+    )
+    return tx.run(sql, period=period, organization=organization, user=user) == 1
+
+
 def release(tx: Transaction, id_: UUID) -> bool:
     """Give a reservation back whose call was certainly not billed; False when it had ended already."""
     return _end(tx, id_, "released", Decimal(0))

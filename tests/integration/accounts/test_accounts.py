@@ -18,7 +18,7 @@ from flowforge.accounts.repositories import (
     read_login,
     update_repository,
 )
-from flowforge.accounts.spending import StoredLedger, StoredRecord
+from flowforge.accounts.spending import StoredLedger, StoredRecord, hold_installation_to
 from flowforge.accounts.tokens import believe, create_token, hash_of, revoke_token
 from flowforge.core.access import Operation, Role
 from flowforge.core.errors import Broken, Reason, Refused
@@ -232,3 +232,15 @@ def test_the_ledger_of_the_model_service(database: TestDatabase, first: First) -
     with database.app.transaction(Scope.organization(first.organization)) as tx:
         assert tx.value("SELECT sum(cost_usd) FROM model_usage") == Decimal("0.5")
         assert list_audit(tx, action="model.call")[0].details["prompt_hash"] == "h"
+
+
+def test_the_installation_s_own_cap_follows_the_setting(database: TestDatabase, first: First) -> None:
+    asker = Asker(organization=first.organization)
+    stored = StoredLedger(database.system, IDS)
+    for setting, allowed in ((Decimal(0), True), (Decimal(1), False), (Decimal(5), True), (Decimal(0), True)):
+        hold_installation_to(database.system, setting, IDS)
+        if allowed:
+            stored.release(stored.reserve(asker, Decimal(2)))
+            continue
+        with pytest.raises(Refused, match="installation, monthly"):
+            stored.reserve(asker, Decimal(2))

@@ -10,7 +10,7 @@ import pytest
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.store.admin import connected, role_urls, upgrade
 from flowforge.store.database import Database, Limits
-from flowforge.store.errors import Duplicate, MissingReference
+from flowforge.store.errors import Duplicate, MissingReference, UnknownOutcome
 from flowforge.store.scope import Actor, Scope
 from flowforge.store.tables import ORGANIZATIONS
 from flowforge.store.transaction import Transaction
@@ -253,6 +253,18 @@ def test_a_connection_that_dies_in_use_fails_only_its_own_transaction(database: 
         die(tx)
     door.ping()
     assert door.in_use == 0
+    door.close()
+
+
+def test_a_lost_answer_to_commit_is_an_unknown_outcome(database: TestDatabase) -> None:
+    def break_off(tx: Transaction) -> None:
+        with connected(database.admin_url) as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (tx.value("SELECT pg_backend_pid()"),))
+
+    door = Database(database.urls.app)
+    with pytest.raises(UnknownOutcome, match="not known"), door.transaction(NOBODY) as tx:
+        break_off(tx)
+    door.ping()
     door.close()
 
 
