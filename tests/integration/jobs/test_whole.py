@@ -1,0 +1,188 @@
+"""Whole jobs: the real pipeline with real git, claimed by one worker after another under a fence.
+
+Each worker has a data folder, so a mirror, of its own; only artifacts, Postgres and the remote are shared.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flowforge.artifacts.store import Artifacts
+from flowforge.core.errors import Broken, Reason
+from flowforge.core.job import Job, State
+from flowforge.core.pipeline import StageSpec
+from flowforge.core.telemetry import Silent
+from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.jobs.recorder import FencedRecorder
+from flowforge.jobs.run import Outcome, Workbench
+from flowforge.jobs.session import JobSession, Stop
+from flowforge.jobs.sweep import sweep
+from flowforge.sandbox.pool import Pool
+from flowforge.settings import Settings
+from flowforge.store.ids import make_ids
+from flowforge.wiring.keys import open_vault
+from flowforge.wiring.runner import PipelineRunner
+from tests.conftest import TestDatabase
+from tests.gitrepo import Repository
+from tests.integration.jobs.world import World, make_world, session_of
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_plugins(discover())
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool() as made:
+        yield made
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Repository:
+    """A branch of two commits, and a target that has gone on elsewhere."""
+    made = Repository(tmp_path / "remote.git")
+    base = made.commit({"a.py": "a = 1\n", "b.py": "b = 1\n"}, branch="main")
+    first = made.commit({"a.py": "a = 2\n", "b.py": "b = 1\n"}, base, message="first")
+    made.commit({"a.py": "a = 3\n", "b.py": "b = 1\n"}, first, branch="feature", message="second")
+    made.commit({"a.py": "a = 1\n", "b.py": "b = 2\n"}, base, branch="main", message="elsewhere")
+    return made
+
+
+@pytest.fixture
+def world(database: TestDatabase, remote: Repository) -> World:
+    made = make_world(database)
+    made.run("UPDATE repositories SET url = %(url)s", url=remote.url)
+    return made
+
+
+Make = Callable[[str], PipelineRunner]
+
+
+@pytest.fixture
+def runner(world: World, registry: Registry, pool: Pool, tmp_path: Path) -> Make:
+    def made(worker: str) -> PipelineRunner:
+        settings = Settings(
+            data_dir=tmp_path / worker, git_protocols=("file",), sandbox="none", key_file=tmp_path / "key"
+        )
+        workspaces = tmp_path / worker / "workspaces"
+        workspaces.mkdir(parents=True)
+        return PipelineRunner(
+            settings=settings,
+            registry=registry,
+            database=world.database.system,
+            vault=open_vault(settings, registry),
+            artifacts=Artifacts(tmp_path / "artifacts"),
+            pool=pool,
+            telemetry=Silent(),
+            ids=make_ids(),
+            workspaces=workspaces,
+        )
+
+    return made
+
+
+def run(world: World, job: Job, pipeline: object) -> Job:
+    artifacts: Artifacts = pipeline.artifacts  # type: ignore[attr-defined]  # a runner, or one that stops it
+    bench = Workbench(database=world.database.system, artifacts=artifacts, run_pipeline=pipeline)  # type: ignore[arg-type]
+    bench.run(job, session_of(job))
+    return world.job(job)
+
+
+class Dies:
+    """Stops, as a killed worker would, before a stage begins."""
+
+    def __init__(self, runner: PipelineRunner, before: str) -> None:
+        self.runner, self.before, self.artifacts = runner, before, runner.artifacts
+
+    def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
+        started = recorder.stage_started
+
+        def stage_started(spec: StageSpec) -> None:
+            if spec.id == self.before:
+                session.stop(Stop.LOST)
+                raise Broken(Reason.LEASE_LOST, "killed")
+            started(spec)
+
+        recorder.stage_started = stage_started  # type: ignore[method-assign]
+        return self.runner(job, recorder, session)
+
+
+def claimed(world: World, job: Job, owner: str) -> Job:
+    mine = world.claim(job, owner)
+    assert mine is not None
+    return mine
+
+
+def test_a_job_brings_its_branch_up_to_date(world: World, remote: Repository, runner: Make) -> None:
+    job = world.submit()
+    ended = run(world, claimed(world, job, "w1"), runner("w1"))
+    assert ended.ending is not None
+    assert (ended.state, ended.ending.reason) == (State.SUCCESS, Reason.PUSHED), ended.ending.sentence
+    assert len(remote.updates("feature")) == 2
+    new = remote.tip("feature")
+    assert remote.tip("feature~2") == remote.tip("main")
+    assert world.column("SELECT outcome || ' ' || new_sha FROM push_intents") == [f"pushed {new}"]
+    kinds = world.column("SELECT type FROM git_operations ORDER BY id")
+    assert "fetch" in kinds
+    assert "push" in kinds
+
+
+@pytest.mark.parametrize("stage", ["rebase", "validate", "push"])
+def test_another_worker_goes_on_from_the_checkpoint_and_pushes_the_same_commit(
+    world: World, remote: Repository, runner: Make, stage: str
+) -> None:
+    job = world.submit()
+    run(world, claimed(world, job, "w1"), Dies(runner("w1"), stage))
+    assert len(remote.updates("feature")) == 1
+    world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    sweep(world.database.system)
+    ended = run(world, claimed(world, job, "w2"), runner("w2"))
+    assert ended.ending is not None
+    assert (ended.state, ended.attempts) == (State.SUCCESS, 2), ended.ending.sentence
+    assert len(remote.updates("feature")) == 2
+    ran = world.column("SELECT stage || attempt FROM stage_runs ORDER BY ordinal, attempt")
+    assert "clone2" not in ran
+    assert ("rebase2" in ran) is (stage == "rebase")
+
+
+def test_an_attempt_from_scratch_makes_the_same_commits(
+    world: World, remote: Repository, runner: Make
+) -> None:
+    job = world.submit()
+    run(world, claimed(world, job, "w1"), Dies(runner("w1"), "push"))
+    planned = world.value("SELECT work ->> 'head' FROM stage_runs WHERE stage = 'rebase'")
+    world.run("UPDATE stage_runs SET checkpoint = ''")
+    world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    sweep(world.database.system)
+    run(world, claimed(world, job, "w2"), runner("w2"))
+    assert "clone2" in world.column("SELECT stage || attempt FROM stage_runs")
+    assert remote.tip("feature") == planned
+
+
+def test_a_job_cancelled_before_its_push_leaves_the_remote_alone(
+    world: World, remote: Repository, runner: Make
+) -> None:
+    job = world.submit()
+    mine = claimed(world, job, "w1")
+    before = remote.tip("feature")
+    world.cancel(job)
+    ended = run(world, mine, runner("w1"))
+    assert ended.state is State.CANCELLED
+    assert remote.tip("feature") == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [({"branch": "absent"}, Reason.BRANCH_MISSING), ({"target": "absent"}, Reason.TARGET_MISSING)],
+)
+def test_what_is_not_there_ends_the_job_with_its_reason(
+    world: World, runner: Make, wanted: dict[str, str], reason: Reason
+) -> None:
+    ended = run(world, claimed(world, world.submit(**wanted), "w1"), runner("w1"))
+    assert ended.ending is not None
+    assert (ended.state, ended.ending.reason) == (State.FAILED, reason)
+    assert ended.ending.next_action

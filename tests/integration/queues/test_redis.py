@@ -1,0 +1,230 @@
+"""Rings, signals and limits on a real Redis."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+import dramatiq
+import pytest
+
+from flowforge.core.errors import Temporary
+from flowforge.core.job import PriorityClass
+from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, pause
+from flowforge.queues.connection import connect
+from flowforge.queues.doorbell import ACTOR, Doorbell
+from flowforge.queues.limits import make_limiter
+from flowforge.queues.notify import Signals, hear
+from flowforge.worker.actors import declare
+from tests.conftest import flush
+from tests.integration.jobs.world import until
+
+pytestmark = pytest.mark.services
+
+NOWHERE = "redis://127.0.0.1:1/0"
+NORMAL = PriorityClass.NORMAL
+
+
+class Thread:
+    """What answers rings: counts them, and holds each until `go`."""
+
+    def __init__(self) -> None:
+        self.heard: list[UUID] = []
+        self.go = threading.Event()
+
+    def __call__(self, job: UUID) -> None:
+        self.heard.append(job)
+        self.go.wait(20)
+
+
+@pytest.fixture
+def worker(redis_url: str) -> Iterator[tuple[Thread, DoorbellBroker, dramatiq.Worker]]:
+    """A worker with two threads."""
+    broker, thread = make_broker(redis_url, threads=2), Thread()
+    declare(broker, thread)
+    rings = make_worker(broker)
+    rings.start()
+    yield thread, broker, rings
+    thread.go.set()
+    rings.stop()
+
+
+async def comes(true: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+
+
+def bell(url: str) -> Doorbell:
+    return Doorbell(broker=make_broker(url))
+
+
+def test_a_ring_is_heard_from_each_queue(
+    worker: tuple[Thread, DoorbellBroker, dramatiq.Worker], redis_url: str
+) -> None:
+    thread, _, _ = worker
+    thread.go.set()
+    rung = {uuid4(): priority for priority in PriorityClass}
+    assert bell(redis_url).ring_all(list(rung.items())) == ()
+    until(lambda: set(thread.heard) == set(rung))
+    until(lambda: connect(redis_url).hlen("dramatiq:normal.msgs") == 0)
+
+
+def test_a_worker_fetches_for_its_free_threads_only(
+    worker: tuple[Thread, DoorbellBroker, dramatiq.Worker], redis_url: str
+) -> None:
+    thread, _, _ = worker
+    ringer = bell(redis_url)
+    ringer.ring_all([(uuid4(), NORMAL) for _ in range(10)])
+    until(lambda: len(thread.heard) == 2)
+    time.sleep(0.3)
+    assert ringer.waiting() == 8
+    assert len(thread.heard) == 2
+    thread.go.set()
+    until(lambda: ringer.waiting() == 0 and len(thread.heard) == 10)
+
+
+def test_a_paused_worker_ends_what_it_has_and_fetches_no_more(
+    worker: tuple[Thread, DoorbellBroker, dramatiq.Worker], redis_url: str
+) -> None:
+    thread, _, rings = worker
+    ringer = bell(redis_url)
+    pause(rings)
+    time.sleep(0.2)
+    ringer.ring(uuid4(), NORMAL)
+    time.sleep(0.3)
+    assert thread.heard == []
+    assert ringer.waiting() == 1
+
+
+def test_an_answer_that_raises_rings_no_second_time(redis_url: str) -> None:
+    heard: list[UUID] = []
+
+    def answer(job: UUID) -> None:
+        heard.append(job)
+        raise ZeroDivisionError
+
+    broker = make_broker(redis_url)
+    declare(broker, answer)
+    rings = make_worker(broker)
+    rings.start()
+    ringer = bell(redis_url)
+    ringer.ring(uuid4(), NORMAL)
+    until(lambda: len(heard) == 1)
+    until(lambda: connect(redis_url).hlen("dramatiq:normal.msgs") == 0)
+    time.sleep(0.3)
+    rings.stop()
+    assert len(heard) == 1
+    assert connect(redis_url).zcard("dramatiq:normal.XQ") == 0
+
+
+def test_a_ring_for_nonsense_is_dropped(
+    worker: tuple[Thread, DoorbellBroker, dramatiq.Worker], redis_url: str
+) -> None:
+    thread, broker, _ = worker
+    for given in ("nonsense", "", "x" * 5000):
+        broker.enqueue(
+            dramatiq.Message(
+                queue_name="low", actor_name=ACTOR, args=(), kwargs={"job_id": given}, options={}
+            )
+        )
+    until(lambda: connect(redis_url).hlen("dramatiq:low.msgs") == 0)
+    assert thread.heard == []
+
+
+def test_flushing_redis_under_a_worker_does_not_deafen_it(
+    worker: tuple[Thread, DoorbellBroker, dramatiq.Worker], redis_url: str
+) -> None:
+    thread, _, _ = worker
+    ringer = bell(redis_url)
+    ringer.ring(uuid4(), NORMAL)
+    until(lambda: len(thread.heard) == 1)
+    flush(redis_url)
+    thread.go.set()
+    ringer.ring(uuid4(), NORMAL)
+    until(lambda: len(thread.heard) == 2)
+
+
+def test_ringing_without_redis_names_who_was_not_rung() -> None:
+    jobs = [(uuid4(), NORMAL), (uuid4(), NORMAL)]
+    assert bell(NOWHERE).ring_all(jobs) == tuple(job for job, _ in jobs)
+    with pytest.raises(Temporary, match="Redis did not answer while counting rings"):
+        bell(NOWHERE).waiting()
+
+
+def test_a_signal_given_before_the_reader_came_is_not_missed(redis_url: str) -> None:
+    signals, job = Signals(url=redis_url), uuid4()
+    assert signals.publish(job, 3)
+    assert signals.wait(job, 2, 5.0)
+    assert not signals.wait(job, 3, 0.1)
+
+
+def test_a_waiting_reader_is_woken_by_a_signal(redis_url: str) -> None:
+    signals, job = Signals(url=redis_url), uuid4()
+    timer = threading.Timer(0.3, signals.publish, (job, 1))
+    timer.start()
+    begun = time.monotonic()
+    assert signals.wait(job, 0, 20.0)
+    assert time.monotonic() - begun < 10
+    timer.join()
+
+
+def test_the_last_signal_does_not_stay_for_ever(redis_url: str) -> None:
+    job = uuid4()
+    Signals(url=redis_url).publish(job, 1)
+    assert 0 < int(connect(redis_url).ttl(f"ff:new:{job}")) <= 3600
+
+
+def test_one_ear_hears_the_signals_of_all_jobs(redis_url: str) -> None:
+    jobs = [uuid4(), uuid4()]
+    heard: list[UUID] = []
+    stands: list[bool] = []
+
+    async def listen() -> None:
+        ear = asyncio.create_task(hear(redis_url, heard.append, stands.append))
+        await comes(lambda: stands)
+        for job in jobs:
+            await asyncio.to_thread(Signals(url=redis_url).publish, job, 1)
+        await comes(lambda: len(heard) == 2)
+        ear.cancel()
+        with suppress(asyncio.CancelledError):
+            await ear
+
+    asyncio.run(asyncio.wait_for(listen(), 20))
+    assert (heard, stands) == (jobs, [True])
+
+
+def test_an_ear_without_redis_says_that_it_is_deaf_and_tries_on() -> None:
+    stands: list[bool] = []
+
+    async def listen() -> None:
+        ear = asyncio.create_task(hear(NOWHERE, lambda _job: None, stands.append))
+        await comes(lambda: stands)
+        assert not ear.done()
+        ear.cancel()
+        with suppress(asyncio.CancelledError):
+            await ear
+
+    asyncio.run(asyncio.wait_for(listen(), 20))
+    assert stands == [False]
+
+
+def test_limits_are_shared_by_processes_and_expire(redis_url: str) -> None:
+    first, second = make_limiter(redis_url), make_limiter(redis_url)
+    assert first.hit(["2/minute"], "user", "a").remaining == 1
+    assert second.hit(["2/minute"], "user", "a").allowed
+    assert not first.hit(["2/minute"], "user", "a").allowed
+    assert not first.degraded
+    keys = connect(redis_url).keys("ff:limit:*")
+    assert len(keys) == 1
+    assert 0 < int(connect(redis_url).ttl(keys[0])) <= 60
+
+
+def test_limits_hold_in_each_process_while_redis_is_away() -> None:
+    alone = make_limiter(NOWHERE)
+    assert alone.hit(["1/minute"], "a").allowed
+    assert not alone.hit(["1/minute"], "a").allowed
+    assert alone.degraded
