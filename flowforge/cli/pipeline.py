@@ -82,7 +82,8 @@ def _tell(loaded: dict[str, Loaded], problems: list[Problem]) -> None:
     for name in good:
         say(f"{name}: valid")
     if problems:
-        say(f"{len(problems)} problems; flowforge explain {problems[0].code} tells more")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        say(f"{count}; flowforge explain {problems[0].code} tells more")
 
 
 def _load(name: str, catalog: Catalog) -> Loaded:
