@@ -1,0 +1,167 @@
+"""The mechanical rules: plugins, but the ladder's first answers, so they are tested beside the engine."""
+
+import pytest
+
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Kind, Version
+from flowforge.hooks.contracts import Language, ResolveContext
+from flowforge_plugins.resolvers import changelog, mechanical, versions
+
+GO = ResolveContext(language=Language(id="go", globs=("*.go",)))
+PYTHON = ResolveContext(language=Language(id="python", globs=("*.py",), indentation=True))
+UNKNOWN = ResolveContext()
+
+
+def conflict(base: bytes, upstream: bytes, commit: bytes, path: str = "a.go") -> Conflict:
+    side = Version(path=path, mode="100644", oid="0" * 40, content=b"")
+    hunk = Hunk(index=0, base=base, upstream=upstream, commit=commit)
+    return Conflict(
+        path=path, kind=Kind.CONTENT, base=side, upstream=side, commit=side, segments=(b"", hunk, b"")
+    )
+
+
+def only(said: Candidate | Abstain) -> HunkAnswer | None:
+    return said.answers[0] if isinstance(said, Candidate) else None
+
+
+def mechanically(
+    base: bytes, upstream: bytes, commit: bytes, context: ResolveContext = GO
+) -> HunkAnswer | None:
+    return only(mechanical.resolve(conflict(base, upstream, commit), context))
+
+
+def test_identical_edits_are_taken_once() -> None:
+    found = mechanically(b"a\n", b"b\n", b"b\n")
+    assert found is not None
+    assert (found.text, found.rule) == (b"b\n", "identical edits")
+
+
+def test_the_same_edit_up_to_line_ends_takes_upstreams() -> None:
+    found = mechanically(b"a\n", b"b\n", b"b  \n\n")
+    assert found is not None
+    assert (found.text, found.rule) == (b"b\n", "same edit, trailing whitespace")
+
+
+def test_a_side_that_changed_whitespace_only_gives_way() -> None:
+    upstream_only = mechanically(b"f(a,b)\n", b"f(a, b)\n", b"f(a,c)\n")
+    commit_only = mechanically(b"f(a,b)\n", b"f(a,c)\n", b"f(a,  b)\n")
+    assert upstream_only is not None
+    assert commit_only is not None
+    assert upstream_only.text == commit_only.text == b"f(a,c)\n"
+
+
+INDENTED = (b"if a:\n    b()\n", b"if a:\n        b()\n", b"if a:\n    c()\n")
+
+
+def test_indentation_is_a_change_where_it_has_a_meaning() -> None:
+    assert mechanically(*INDENTED, context=PYTHON) is None
+    assert mechanically(*INDENTED, context=UNKNOWN) is None
+    assert mechanically(*INDENTED, context=GO) is not None
+
+
+@pytest.mark.parametrize("path", ["Makefile", "sub/GNUmakefile", "rules.mk"])
+def test_indentation_is_a_change_in_a_makefile_whatever_its_language(path: str) -> None:
+    assert mechanical.indentation_counts(path, GO)
+
+
+def test_whitespace_inside_a_string_is_no_whitespace() -> None:
+    assert mechanically(b'f("a b")\n', b'f("a  b")\n', b'g("a b")\n') is None
+
+
+def test_whitespace_that_parts_words_is_not_thrown_away() -> None:
+    assert mechanically(b"return x\n", b"returnx\n", b"return y\n") is None
+
+
+def test_blank_lines_added_on_one_side_give_way() -> None:
+    found = mechanically(b"a\n", b"a\n\n", b"b\n", context=PYTHON)
+    assert found is not None
+    assert found.text == b"b\n"
+
+
+def test_blank_lines_alone_are_no_side() -> None:
+    assert mechanically(b"\n", b"\n\n", b"a\n") is None
+
+
+def test_an_edit_on_both_sides_is_not_mechanical() -> None:
+    said = mechanical.resolve(conflict(b"a\n", b"b\n", b"c\n"), GO)
+    assert isinstance(said, Abstain)
+    assert said.why == "both_changed"
+
+
+def larger(base: str, upstream: str, commit: str, path: str) -> str | None:
+    said = versions.resolve(conflict(base.encode(), upstream.encode(), commit.encode(), path), UNKNOWN)
+    found = only(said)
+    return found.text.decode() if found else None
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "one", "two", "wins"),
+    [
+        ("package.json", "1.2.3", "1.3.0", "1.2.10", "1.3.0"),
+        ("package.json", "1.2.3", "1.2.9", "1.2.10", "1.2.10"),
+        ("package.json", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0", "1.0.0"),
+        ("Cargo.toml", "0.9.0", "0.10.0", "0.9.1", "0.10.0"),
+        ("sub/go.mod", "v1.2.0", "v1.4.0", "v1.3.9", "v1.4.0"),
+        ("pom.xml", "5.1.0", "5.2.0", "5.1.1", "5.2.0"),
+        ("build.gradle", "1.8.0", "1.8.1", "1.9.0", "1.9.0"),
+        ("pyproject.toml", "2.0", "2.0.1", "2.1rc1", "2.1rc1"),
+        ("requirements-dev.txt", "8.0.1", "8.2.0", "8.1.2", "8.2.0"),
+        ("setup.cfg", "1.0.dev1", "1.0", "1.0rc1", "1.0"),
+    ],
+)
+def test_the_larger_version_wins(path: str, old: str, one: str, two: str, wins: str) -> None:
+    line = 'lib = "{}"\n'
+    assert larger(line.format(old), line.format(one), line.format(two), path) == line.format(wins)
+
+
+def test_each_version_of_a_hunk_is_chosen_by_itself() -> None:
+    found = larger(
+        '"a": "1.0.0",\n"b": "2.0.0"\n',
+        '"a": "1.1.0",\n"b": "2.0.0"\n',
+        '"a": "1.0.1",\n"b": "2.1.0"\n',
+        "package.json",
+    )
+    assert found == '"a": "1.1.0",\n"b": "2.1.0"\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "upstream", "commit"),
+    [
+        ("package.json", '"a": "1.0.0"', '"b": "1.1.0"', '"a": "1.0.1"'),  # more than versions
+        ("package.json", '"a": "1.0.0"', '"a": "^1.1.0"', '"a": "1.0.1"'),  # a range on one side
+        ("requirements.txt", "a>=1.0,<2.0", "a>=1.1,<2.0", "a>=1.2,<2.0"),  # ranges
+        ("package.json", '"a": "1.5.0"', '"a": "1.4.0"', '"a": "1.6.0"'),  # one side went back
+        ("pom.xml", "<v>5.1.0.Final</v>", "<v>5.2.0.Final</v>", "<v>5.1.1.Final</v>"),  # not semantic
+        ("setup.cfg", "version = 1.0+local", "version = 1.1+local", "version = 1.2+local"),  # local versions
+        ("go.mod", "go 2", "go 3", "go 4"),  # a bare number is no version
+        ("package.json", '"a": "1.0"', '"a": "1.1"', '"a": "1.1.0"'),  # equal, spelt differently
+    ],
+)
+def test_what_cannot_be_ordered_is_left_to_a_person(path: str, base: str, upstream: str, commit: str) -> None:
+    assert larger(base + "\n", upstream + "\n", commit + "\n", path) is None
+
+
+def kept(base: bytes, upstream: bytes, commit: bytes) -> HunkAnswer | None:
+    return only(changelog.resolve(conflict(base, upstream, commit, "CHANGELOG.md"), UNKNOWN))
+
+
+def test_entries_of_both_sides_are_kept_upstreams_first_as_a_proposal() -> None:
+    found = kept(b"- old\n", b"- upstream\n- old\n", b"- commit\n- old\n")
+    assert found is not None
+    assert found.text == b"- upstream\n- commit\n- old\n"
+    assert not found.confirmed
+
+
+@pytest.mark.parametrize(
+    ("base", "upstream", "commit"),
+    [
+        (b"- old\n", b"- new\n", b"- commit\n- old\n"),  # upstream rewrote an entry
+        (b"", b"## 2.0\n- a\n", b"## 2.0\n- b\n"),  # the heading would stand twice
+        (b"- old\n", b"- up\n- old\n", b"- old\n- commit\n"),  # at different places
+        (b"", b"- a", b"- b\n"),  # a line without an end
+        (b"", b"", b"- b\n"),  # only one side added
+    ],
+)
+def test_other_changes_of_a_changelog_are_left_to_a_person(
+    base: bytes, upstream: bytes, commit: bytes
+) -> None:
+    assert kept(base, upstream, commit) is None
