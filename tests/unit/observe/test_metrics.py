@@ -78,3 +78,11 @@ def test_the_rooms_measure_what_the_table_knows_with_its_labels() -> None:
             labels = {word.arg for word in node.keywords if word.arg} - {"repository"}
             assert labels == set(TABLE[name].labels), f"{path.name}:{node.lineno}: {name} with {labels}"
     assert met
+
+
+def test_the_help_page_names_every_metric_with_its_labels() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\w+) \| (.+?) \|", (PACKAGE / "docs" / "metrics.md").read_text(), re.MULTILINE
+    )
+    told = {name: (kind, set(re.findall(r"`(\w+)`", labels)) - {"repository"}) for name, kind, labels in rows}
+    assert told == {name: (metric.kind, set(metric.labels)) for name, metric in TABLE.items()}

@@ -122,3 +122,10 @@ def test_settings_need_no_database_driver() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_help_page_names_every_setting_with_its_default() -> None:
+    page = (DOCUMENT.parents[1] / "flowforge" / "docs" / "settings.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", page, flags=re.MULTILINE))
+    told = {name: "not set" if value == '""' else f"`{value}`" for name, value in documented().items()}
+    assert rows == told
