@@ -4,6 +4,7 @@ Names are gunicorn's own (see `gunicorn --help`).
 """
 
 worker_class = "flowforge.wiring.api.Worker"  # gunicorn's asgi worker, ending live streams at SIGTERM
+logger_class = "flowforge.wiring.api.HouseLog"
 control_socket_disable = True  # nothing of ours uses it, and it is one more door
 
 # Limits before anything is held in memory; bodies are bounded by the application (1 MiB).
@@ -20,5 +21,4 @@ asgi_lifespan = "on"  # an application that cannot start stops the server and sa
 
 accesslog = None  # requests are counted in the metrics; a proxy in front writes access logs
 errorlog = "-"
-loglevel = "info"
 forwarded_allow_ips = ""  # whom to believe is the application's decision (trusted hops)

@@ -7,12 +7,14 @@ stream at once.
 
 import functools
 import importlib
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
 import flowforge
@@ -22,19 +24,23 @@ from flowforge.api.app import App, Parts, create_app
 from flowforge.api.lifespan import STOP
 from flowforge.api.repositories import Shelf
 from flowforge.core.errors import Broken, Reason
-from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.git.names import check_ref, check_url
-from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.hooks.manager import Registry
 from flowforge.jobs.submit import Door
 from flowforge.jobs.tell import Teller
+from flowforge.observe.metrics import Metrics
 from flowforge.queues import notify
 from flowforge.settings import Settings
 from flowforge.store.admin import role_urls
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.wiring.keys import open_vault
+from flowforge.wiring.starting import registry_of
 
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 SPARE_CONNECTIONS = 4  # beyond the threads: for the health check and a transaction that is being given back
+
+_log = logging.getLogger("flowforge.api")
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -56,6 +62,16 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
             stop()
 
 
+class HouseLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log lines among all others of the process, in their form and with secrets masked."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            log.handlers.clear()
+            log.propagate = True
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with `config/gunicorn.py`, and what the settings decide on top of it."""
 
@@ -75,14 +91,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return self._load()
 
 
-def serve(settings: Settings, telemetry: Telemetry | None = None) -> None:
+def serve(settings: Settings) -> None:
     """Run the API until a signal ends it; never returns normally (gunicorn exits the process).
 
     Raises:
         Broken: the settings name no database.
     """
     app_url(settings)
-    Server(functools.partial(build, settings, telemetry), options(settings)).run()
+    if settings.api_processes > 1 and SHARED_METRICS not in os.environ:
+        _log.warning("each process shows its own metrics: set %s to an empty folder", SHARED_METRICS)
+    Server(functools.partial(build, settings), options(settings)).run()
 
 
 def options(settings: Settings) -> dict[str, object]:
@@ -92,16 +110,15 @@ def options(settings: Settings) -> dict[str, object]:
         "workers": settings.api_processes,
         "loglevel": settings.log_level,
         "proc_name": "flowforge-api",
-        "chdir": os.getcwd(),  # noqa: PTH109 (gunicorn wants text, and stays where it was started)
     }
 
 
-def build(settings: Settings, telemetry: Telemetry | None = None) -> App:
+def build(settings: Settings) -> App:
     """The application of one process, around a pool of its own."""
-    return create_app(parts(settings, telemetry))
+    return create_app(parts(settings))
 
 
-def parts(settings: Settings, telemetry: Telemetry | None = None) -> Parts:
+def parts(settings: Settings) -> Parts:
     """Everything the application is handed; no server is asked before the first request.
 
     Raises:
@@ -112,8 +129,8 @@ def parts(settings: Settings, telemetry: Telemetry | None = None) -> Parts:
         app_url(settings), connections=threads + SPARE_CONNECTIONS, application="flowforge-api"
     )
     executor = ThreadPoolExecutor(threads, thread_name_prefix="api")
-    registry = load_plugins(discover(frozenset(settings.plugins) or None))
-    ids = make_ids()
+    registry, ids = registry_of(settings), make_ids()
+    metrics = Metrics(version=flowforge.__version__, repository_label=settings.metrics_repository)
     return Parts(
         database=database,
         executor=executor,
@@ -121,7 +138,8 @@ def parts(settings: Settings, telemetry: Telemetry | None = None) -> Parts:
         door=Door(new_id=ids, check_ref=check_ref, teller=teller(redis_url, registry)),
         shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=url_check(settings)),
         version=flowforge.__version__,
-        telemetry=telemetry or Silent(),
+        telemetry=metrics,
+        metrics=metrics.expose,
         hear=hearing(redis_url),
         on_close=(functools.partial(executor.shutdown, wait=False), database.close),
         trusted_hops=settings.trusted_hops,

@@ -97,6 +97,28 @@ def test_a_long_poll_is_answered_when_the_server_stops(running: Running) -> None
     assert states == ["queued"]
 
 
+def test_news_over_redis_wake_a_stream_long_before_it_would_look(
+    database: TestDatabase, tmp_path: Path, redis_url: str
+) -> None:
+    with serving(database, tmp_path, FLOWFORGE_REDIS_URL=redis_url) as running, running.client() as client:
+        job = submit(client)
+        events = client.events(job)
+        assert next(events).kind == "job.submit"
+        time.sleep(1)  # the subscription stands by now; from here on a stream looks every ten seconds
+        client.cancel(job)
+        cancelled = time.monotonic()
+        assert [event.kind for event in events][-1] == "job.cancel"
+        assert time.monotonic() - cancelled < 6, "no ring was heard"
+
+
+def test_every_answer_is_counted(running: Running) -> None:
+    with running.client() as client:
+        client.jobs({})
+    text = httpx2.get(f"{running.url}/metrics").text
+    assert 'flowforge_http_requests_total{method="GET",route="/api/v1/jobs",status="200"} 1.0' in text
+    assert 'flowforge_build_info{version="0.1.0"} 1.0' in text
+
+
 def raw(running: Running, request: bytes, rest: bytes = b"") -> bytes:
     """Send bytes as they are and read what comes until the server closes."""
     host, port = running.url.removeprefix("http://").split(":")

@@ -1,0 +1,93 @@
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowforge.api.lifespan import STOP
+from flowforge.core.errors import Broken, Reason
+from flowforge.settings import Settings
+from flowforge.wiring import api
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(**given)
+
+
+def test_an_address_and_the_processes_come_from_the_settings() -> None:
+    chosen = api.options(settings(host="::1", port=8123, api_processes=3))
+    assert chosen["bind"] == ["[::1]:8123"]
+    assert chosen["workers"] == 3
+
+
+def test_every_name_in_our_file_is_one_that_gunicorn_knows() -> None:
+    ours = {
+        n: v for n, v in vars(importlib.import_module("flowforge_config.gunicorn")).items() if n[0] != "_"
+    }
+    server = api.Server(lambda: pytest.fail("nothing is loaded"), {"bind": ["127.0.0.1:0"]})
+    assert set(ours) <= set(server.cfg.settings)
+    assert server.cfg.worker_class is api.Worker
+    assert server.cfg.logger_class is api.HouseLog
+    assert server.cfg.control_socket_disable is True
+    assert server.cfg.address == [("127.0.0.1", 0)]
+
+
+def test_without_a_database_nothing_starts() -> None:
+    with pytest.raises(Broken) as caught:
+        api.app_url(settings())
+    assert caught.value.reason is Reason.CONFIGURATION
+    assert "FLOWFORGE_DATABASE_APP_URL" in caught.value.next_action
+
+
+def test_the_apis_own_role_is_used_and_derived_where_only_the_owner_is_known() -> None:
+    given = settings(database_app_url="postgresql://ff_app@h/d", database_url="postgresql://root:p@h/d")
+    assert api.app_url(given) == "postgresql://ff_app@h/d"
+    derived = api.app_url(settings(database_url="postgresql://root:p@h/d"))
+    assert "ff_app" in derived
+    assert "root" not in derived
+
+
+def test_urls_are_checked_with_the_protocols_of_the_settings() -> None:
+    strict, loose = api.url_check(settings()), api.url_check(settings(git_protocols=("file",)))
+    assert strict("https://git.example.org/a.git") == "https://git.example.org/a.git"
+    assert loose("file:///srv/a.git") == "file:///srv/a.git"
+    with pytest.raises(Exception, match="not accepted"):
+        strict("file:///srv/a.git")
+
+
+def test_without_redis_nobody_listens() -> None:
+    assert api.hearing("") is None
+    assert api.hearing("redis://h") is not None
+
+
+class Bare(api.Worker):
+    """The worker without its process: only what our methods touch."""
+
+    def __init__(self, state: dict[str, Callable[[], None]]) -> None:
+        self.state = state
+        self.alive = True
+
+
+def test_sigterm_ends_the_streams_before_the_server_waits() -> None:
+    said: list[str] = []
+    worker = Bare({STOP: lambda: said.append("stop")})
+    worker.handle_exit_signal()
+    assert said == ["stop"]
+    assert worker.alive is False
+
+
+def test_a_worker_whose_application_has_not_started_still_stops() -> None:
+    worker = Bare({})
+    worker.handle_exit_signal()
+    assert worker.alive is False
+
+
+def test_parts_connect_to_nothing(tmp_path: Path) -> None:
+    made = api.parts(
+        settings(database_app_url="postgresql://ff_app@127.0.0.1:1/none", data_dir=tmp_path, api_threads=2)
+    )
+    assert made.database.in_use == 0
+    assert made.hear is None
+    for close in made.on_close:
+        close()
