@@ -98,7 +98,7 @@ REMOTE = (
         "check that the repository's credential is still valid and may read it (and write it, for a push)",
     ),
     _row(
-        r"repository .* (not found|does not exist)|does not appear to be a git repository|"
+        r"repository .*(not found|does not exist)|does not appear to be a git repository|"
         r"returned error: (404|410)|no such repository|not found: did you run git update-server-info",
         Refused,
         Reason.REPOSITORY_MISSING,

@@ -38,10 +38,10 @@ def range_diff(mirror: Mirror, old_base: str, old_head: str, new_base: str, new_
         check_id(oid)  # this command knows no --end-of-options
     if old_base == old_head or new_base == new_head:  # git takes no empty range
         gone, come = _alone(mirror.git, old_base, old_head), _alone(mirror.git, new_base, new_head)
-        pairs = [Pair(old=oid, new="", status="<", subject=subject) for oid, subject in gone]
-        pairs += [Pair(old="", new=oid, status=">", subject=subject) for oid, subject in come]
+        alone = [Pair(old=oid, new="", status="<", subject=subject) for oid, subject in gone]
+        alone += [Pair(old="", new=oid, status=">", subject=subject) for oid, subject in come]
         return RangeDiff(
-            pairs=tuple(pairs), text="".join(f"{p.status} {p.old or p.new} {p.subject}\n" for p in pairs)
+            pairs=tuple(alone), text="".join(f"{p.status} {p.old or p.new} {p.subject}\n" for p in alone)
         )
     out = mirror.git.run(
         "range-diff",

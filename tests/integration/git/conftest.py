@@ -8,6 +8,7 @@ import pytest
 
 from flowforge.git.command import Credential, Door, RemoteOperation
 from flowforge.git.mirror import Mirror, open_mirror
+from flowforge.git.replay import Committer
 from tests.githttp import GitServer
 
 
@@ -25,6 +26,11 @@ def recorded() -> list[RemoteOperation]:
 @pytest.fixture
 def door(recorded: list[RemoteOperation]) -> Door:
     return Door(protocols=frozenset({"file", "http"}), record=recorded.append, remote_deadline=30.0)
+
+
+@pytest.fixture
+def committer() -> Committer:
+    return Committer(name="FlowForge", email="flowforge@example.org", date=1_760_000_000)
 
 
 @pytest.fixture
