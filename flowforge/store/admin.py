@@ -6,7 +6,7 @@ the server itself; an installation that has its own roles gives their urls inste
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +93,11 @@ def drop_database(url: str, name: str) -> None:
         cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def upgrade(admin_url: str) -> tuple[str, ...]:
+def upgrade(admin_url: str, urls: Urls | None = None) -> tuple[str, ...]:
     """Bring the database up to this version: roles, migrations, functions, policies; returns what was applied.
 
-    Safe to call at any time and from many processes at once: one works, the others wait and find it done.
+    The roles get the passwords of `urls` (by default those derived from the administrator's). A login that may
+    not make roles, such as ff_owner itself, finds them made by the database's administrator. Safe to call at any time and from many processes at once: one works, the others wait and find it done.
 
     Raises:
         Broken: the server is too old, or this login may not do what is needed.
@@ -105,7 +106,9 @@ def upgrade(admin_url: str) -> tuple[str, ...]:
     with connected(admin_url) as cursor:
         _check_version(cursor)
         cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        make_roles(cursor, {role: _as_role(admin_url, role) for role in ROLES})
+        if _may_make_roles(cursor):
+            make_roles(cursor, urls or role_urls(admin_url))
+        _check_roles(cursor)
         return _migrate(admin_url)
 
 
@@ -115,29 +118,52 @@ def pending(admin_url: str) -> tuple[str, ...]:
         return tuple(m.name for m in Runner(database, str(MIGRATIONS)).status() if not m.applied)
 
 
-def make_roles(cursor: Any, urls: Mapping[str, str]) -> None:
+def make_roles(cursor: Any, urls: Urls) -> None:
     """Make the three roles, or set their attributes and passwords right, and let the owner own the schema."""
-    for role, url in urls.items():
-        password = unquote(urlsplit(url).password or "")
-        create = sql.SQL("CREATE ROLE {}").format(sql.Identifier(role))
-        with suppress(
-            pg.DuplicateObject, pg.UniqueViolation
-        ):  # the latter when two databases upgrade at once
-            cursor.execute(create)
-        attributes = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD {}"
-        _retry_busy(
-            cursor,
-            sql.SQL("ALTER ROLE {} " + attributes).format(sql.Identifier(role), sql.Literal(password)),
-        )
+    for role, url in zip(ROLES, (urls.owner, urls.app, urls.system), strict=True):
+        _make_role(cursor, role, unquote(urlsplit(url).password or ""))
     owner = sql.Identifier(guards.OWNER)
-    cursor.execute("SELECT current_database(), current_user")
-    database, me = cursor.fetchone()
-    if me != guards.OWNER:
-        _retry_busy(cursor, sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
+    cursor.execute("SELECT current_database()")
+    (database,) = cursor.fetchone()
+    _retry_busy(cursor, sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
     cursor.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(owner))
     cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
     everyone = sql.SQL(", ").join(map(sql.Identifier, ROLES))
     cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), everyone))
+
+
+def _make_role(cursor: Any, role: str, password: str) -> None:
+    """Without a password the role's own way of signing in (a certificate, peer) is left as it is."""
+    # A second upgrade of another database of this server may make it at the same moment.
+    with suppress(pg.DuplicateObject, pg.UniqueViolation):
+        cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+    # Only a superuser may name the attributes that only a superuser may give; they are checked afterwards.
+    every = " LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
+    cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    attributes = sql.SQL(every if cursor.fetchone() == (True,) else " LOGIN")
+    secret = sql.SQL(" PASSWORD {}").format(sql.Literal(password)) if password else sql.SQL("")
+    _retry_busy(cursor, sql.SQL("ALTER ROLE {}").format(sql.Identifier(role)) + attributes + secret)
+
+
+def _may_make_roles(cursor: Any) -> bool:
+    cursor.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+    (may,) = cursor.fetchone()
+    return bool(may)
+
+
+def _check_roles(cursor: Any) -> None:
+    cursor.execute(
+        "SELECT count(*) FROM pg_roles WHERE rolname = ANY (%s) AND rolcanlogin AND NOT rolsuper "
+        "AND NOT rolbypassrls",
+        (list(ROLES),),
+    )
+    if cursor.fetchone() != (len(ROLES),):
+        raise Broken(
+            Reason.CONFIGURATION,
+            f"the database roles {', '.join(ROLES)} are not all there as they must be, and this login cannot make them",
+            next_action="let the database's administrator create them: "
+            + " ".join(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS;" for role in ROLES),
+        )
 
 
 def _retry_busy(cursor: Any, statement: Any, tries: int = 20) -> None:

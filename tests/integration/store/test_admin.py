@@ -2,11 +2,14 @@
 
 import threading
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg2
 import pytest
 
+from flowforge.core.errors import Broken
 from flowforge.store.admin import (
     connected,
     create_database,
@@ -19,6 +22,7 @@ from flowforge.store.admin import (
 from flowforge.store.database import Database
 from flowforge.store.scope import Scope
 from flowforge.store.tables import ALL
+from flowforge.wiring.embedded import start_postgres
 from tests.conftest import TestDatabase
 
 
@@ -47,6 +51,37 @@ def test_upgrades_at_the_same_time_wait_for_one_another(empty: str) -> None:
         thread.join()
     assert sorted(map(len, applied))[:3] == [0, 0, 0]
     assert max(map(len, applied)) >= 5
+
+
+def test_the_owner_upgrades_where_an_administrator_made_the_roles(empty: str) -> None:
+    upgrade(empty)
+    assert upgrade(role_urls(empty).owner) == ()
+
+
+def test_an_administrator_who_is_no_superuser_is_enough(tmp_path: Path) -> None:
+    with start_postgres(tmp_path / "pg", durable=False) as url:
+        with connected(url) as cursor:
+            cursor.execute(
+                "CREATE ROLE plain LOGIN PASSWORD 'p'; CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'p'"
+            )
+            cursor.execute("ALTER DATABASE flowforge OWNER TO dba")
+        where = url.partition("@")[2]
+        with pytest.raises(Broken, match="not all there") as caught:
+            upgrade(f"postgresql://plain:p@{where}")
+        assert "CREATE ROLE ff_app" in caught.value.next_action
+        dba = f"postgresql://dba:p@{where}"
+        assert upgrade(dba)
+        Database(role_urls(dba).app).ping()
+
+
+def test_given_urls_set_the_roles_passwords(empty: str) -> None:
+    derived = role_urls(empty)
+    try:
+        upgrade(empty, replace(derived, app=derived.app.replace("ff_app:", "ff_app:other")))
+        Database(derived.app.replace("ff_app:", "ff_app:other")).ping()
+    finally:
+        upgrade(empty)
+    Database(derived.app).ping()
 
 
 def test_the_tables_in_the_code_are_the_tables_in_the_database(database: TestDatabase) -> None:
