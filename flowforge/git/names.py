@@ -1,4 +1,7 @@
-"""What may be called a branch or a url here. Stricter than git, because these names travel far."""
+"""What may be called a branch or a url here. Stricter than git, because these names travel far.
+
+The API asks these questions too, so nothing here brings in what runs remote commands.
+"""
 
 import re
 import unicodedata
@@ -7,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from flowforge.core.errors import Reason, Refused
 from flowforge.git import process
-from flowforge.git.command import Door, program
 
 MAX_REF, MAX_URL = 200, 2048  # bytes; file systems and hosts refuse longer ones
 _REF_MARKS = frozenset("._/-+#@=,%")
@@ -19,6 +21,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _PATH = re.compile(r"/?[A-Za-z0-9._~/+@%=,:-]+")
 _SCP = re.compile(rf"(?P<user>{_USER.pattern})@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{{0,252}}):(?P<path>[^:]+)")
 _REFUSED = frozenset(" \\\"'`$(){}<>|;&*?#!^")
+_BOUNDS = process.Bounds(deadline=10.0, max_output=1 << 16, cancelled=lambda: False)
 _NEXT_REF = "give a branch name of letters, digits and . _ / - + # @ = , %"
 _NEXT_URL = "give a url such as https://host/owner/name.git"
 
@@ -35,9 +38,8 @@ def check_ref(name: str) -> str:
         raise Refused(
             Reason.INVALID_REF, f"{_shown(name)} is no branch name: {problem}", next_action=_NEXT_REF
         )
-    bounds = Door().bounds()
-    argv = (program(), "check-ref-format", f"refs/heads/{short}")
-    if process.run(argv, {"LC_ALL": "C"}, b"", bounds, "git check-ref-format").code != 0:
+    argv = (process.program(), "check-ref-format", f"refs/heads/{short}")
+    if process.run(argv, {"LC_ALL": "C"}, b"", _BOUNDS, "git check-ref-format").code != 0:
         raise Refused(Reason.INVALID_REF, f"git refuses {_shown(name)} as a name", next_action=_NEXT_REF)
     return short
 

@@ -24,7 +24,7 @@ from flowforge.api.app import App, Parts, create_app
 from flowforge.api.lifespan import STOP
 from flowforge.api.repositories import Shelf
 from flowforge.core.errors import Broken, Reason
-from flowforge.git.names import check_ref, check_url
+from flowforge.git.names import check_url, plain_ref
 from flowforge.hooks.manager import Registry
 from flowforge.jobs.submit import Door
 from flowforge.jobs.tell import Teller
@@ -135,7 +135,7 @@ def parts(settings: Settings) -> Parts:
         database=database,
         executor=executor,
         believe=lambda token, address: believe(database, token, address=address),
-        door=Door(new_id=ids, check_ref=check_ref, teller=teller(redis_url, registry)),
+        door=Door(new_id=ids, check_ref=plain_ref, teller=teller(redis_url, registry)),
         shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=url_check(settings)),
         version=flowforge.__version__,
         telemetry=metrics,

@@ -12,7 +12,7 @@ from flowforge.api.live import Pace
 from flowforge.api.repositories import Shelf
 from flowforge.core.access import Principal, Role
 from flowforge.core.errors import Reason, Refused
-from flowforge.git.names import check_ref, check_url
+from flowforge.git.names import check_url, plain_ref
 from flowforge.jobs.submit import Door
 from flowforge.store.ids import make_ids
 from flowforge.vault.envelope import Vault
@@ -106,7 +106,7 @@ def make_parts(database: TestDatabase) -> Iterator[Callable[..., Parts]]:
                 "database": database.app,
                 "executor": executor,
                 "believe": Tokens().believe,
-                "door": Door(new_id=make_ids(), check_ref=check_ref),
+                "door": Door(new_id=make_ids(), check_ref=plain_ref),
                 "shelf": Shelf(ids=make_ids(), vault=Vault(PlainKeys()), check_url=checked),
                 "version": "0.1.0",
                 "pace": Pace(deaf=0.02),
