@@ -19,6 +19,7 @@ from flowforge.git.mirror import Mirror, Tips
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.options import ModelOptions
+from flowforge.report.facts import ModelCost
 from flowforge.resolve.memory import Memory
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
@@ -140,6 +141,10 @@ class Models(Protocol):
         ...
 
     def rung(self, options: ModelOptions) -> ModelRung: ...
+
+    def cost(self) -> ModelCost | None:
+        """What the job's calls came to so far; None where none was made."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

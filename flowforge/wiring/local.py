@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
@@ -35,7 +36,7 @@ from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
-from flowforge.wiring.models import job_models
+from flowforge.wiring.models import Services
 from flowforge.wiring.sandbox import sandbox_for
 
 HERE = UUID(int=0)  # the organization of a run without a service
@@ -118,11 +119,14 @@ def run_here(
         open_mirror(root / "mirrors", url, door) as mirror,
         Pool() as pool,
         tempfile.TemporaryDirectory(prefix="flowforge-run-") as workspace,
+        ExitStack() as undo,
     ):
         target = check_ref(asked.onto) if asked.onto else mirror.default_branch()
         branch = check_ref(asked.branch or checked_out(asked.repository))
         found = _definition(asked, mirror, branch, target, registry)
         pipeline = found.pipeline if asked.push else without_push(found.pipeline)
+        services = Services(registry, settings, _ports())
+        models = undo.enter_context(services.job(Asker(organization=HERE), pipeline.limits, _word))
         tools = Tools(
             mirror=mirror,
             sandbox=sandbox_for(
@@ -137,7 +141,7 @@ def run_here(
             workspace=Path(workspace),
             policy=Policy(),
             memory=Remembered(),
-            models=job_models(registry, settings, _ports(), Asker(organization=HERE), pipeline.limits, _word),
+            models=models,
             cancelled=cancelled,
             fetched=found.fetched,
         )

@@ -1,34 +1,90 @@
 """The model rung as settings and a pipeline want it: provider, prices, prompts, budget, all found by name."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache
 from importlib.resources import files
+from uuid import UUID
 
 from flowforge.core.errors import Broken, Reason
 from flowforge.core.pipeline import Limits
 from flowforge.git.secrets import find_secret
 from flowforge.hooks.contracts import Model, ModelProvider
 from flowforge.hooks.manager import Registry, resolve_load
-from flowforge.llm.ports import Asker
+from flowforge.llm.ports import Asker, Call, Record
 from flowforge.llm.prices import Prices, read_prices
 from flowforge.llm.rung import ModelRung
 from flowforge.llm.service import ModelService, Ports
 from flowforge.pipeline.document import read_document
 from flowforge.pipeline.options import ModelOptions
+from flowforge.report.facts import ModelCost
 from flowforge.resolve.templates import FILES, Templates, read_templates
 from flowforge.settings import Settings
 
 
+class Services:
+    """The model services of a process, one a provider, so that an SDK is imported and connected once."""
+
+    def __init__(self, registry: Registry, settings: Settings, ports: Ports) -> None:
+        self.registry, self.settings = registry, settings
+        self._told = _Told(ports.usage)
+        self._ports = replace(ports, usage=self._told)
+        self._made: dict[str, ModelService] = {}
+        self._lock = threading.Lock()
+
+    def of(self, model: Model) -> ModelService:
+        with self._lock:
+            if model.id not in self._made:
+                self._made[model.id] = ModelService(
+                    model, lambda: connect(model, self.settings), shipped_prices(), self._ports
+                )
+            return self._made[model.id]
+
+    @contextmanager
+    def job(self, asker: Asker, limits: Limits, draw: Callable[[], str]) -> Iterator["JobModels | None"]:
+        """The models of one job under its pipeline's caps; None where the settings name no provider."""
+        if not self.settings.model_provider:
+            yield None
+            return
+        chosen = find_model(self.registry, self.settings.model_provider)
+        capped = replace(asker, job_usd=limits.model_usd, job_calls=limits.model_calls)
+        with self._told.listening(asker.job) as calls:
+            yield JobModels(services=self, asker=capped, draw=draw, chosen=chosen, calls=calls)
+
+
+class _Told:
+    """Passes every call on to the usage record, and notes it for the job that is listening."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._listening: dict[UUID | None, list[Call]] = {}
+
+    def __call__(self, call: Call, /) -> None:
+        self._record(call)
+        if call.asker.job in self._listening:
+            self._listening[call.asker.job].append(call)
+
+    @contextmanager
+    def listening(self, job: UUID | None) -> Iterator[list[Call]]:
+        calls = self._listening[job] = []
+        try:
+            yield calls
+        finally:
+            del self._listening[job]
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobModels:
-    """Makes the rung for one job: `Tools.models`. Services are kept by provider, so that an SDK loads once."""
+    """Makes the rung for one job: `Tools.models`."""
 
-    registry: Registry
-    settings: Settings
-    ports: Ports
+    services: Services
     asker: Asker
     draw: Callable[[], str]  # a random word, 32 hex digits
     chosen: Model
+    calls: list[Call]
 
     @property
     def provider(self) -> str:
@@ -36,12 +92,12 @@ class JobModels:
 
     def rung(self, options: ModelOptions) -> ModelRung:
         """A rung for the conflicts of one commit; a pipeline may ask for another provider or model."""
-        model = find_model(self.registry, options.provider or self.chosen.id)
-        name = options.name or self.settings.model_name or model.default_model
+        settings = self.services.settings
+        model = find_model(self.services.registry, options.provider or self.chosen.id)
         return ModelRung(
-            service=ModelService(model, lambda: connect(model, self.settings), shipped_prices(), self.ports),
+            service=self.services.of(model),
             templates=shipped_templates(),
-            model=name,
+            model=options.name or settings.model_name or model.default_model,
             asker=self.asker,
             secrets=secret_kinds,
             draw=self.draw,
@@ -49,26 +105,19 @@ class JobModels:
             repairs=options.attempts - 1,
         )
 
-
-def job_models(
-    registry: Registry,
-    settings: Settings,
-    ports: Ports,
-    asker: Asker,
-    limits: Limits,
-    draw: Callable[[], str],
-) -> JobModels | None:
-    """The models of one job under its pipeline's caps; None where the settings name no provider."""
-    if not settings.model_provider:
-        return None
-    return JobModels(
-        registry=registry,
-        settings=settings,
-        ports=ports,
-        asker=replace(asker, job_usd=limits.model_usd, job_calls=limits.model_calls),
-        draw=draw,
-        chosen=find_model(registry, settings.model_provider),
-    )
+    def cost(self) -> ModelCost | None:
+        """What the job's calls came to; None where none was made."""
+        if not self.calls:
+            return None
+        providers = sorted({call.provider for call in self.calls})
+        return ModelCost(
+            provider=", ".join(providers),
+            model=", ".join(sorted({call.model for call in self.calls})),
+            calls=len(self.calls),
+            cached=sum(call.cache_hit for call in self.calls),
+            usd=sum((call.cost for call in self.calls), Decimal(0)),
+            scripted=all(self.services.registry.models[provider].scripted for provider in providers),
+        )
 
 
 def find_model(registry: Registry, provider: str) -> Model:
@@ -97,11 +146,13 @@ def connect(model: Model, settings: Settings) -> ModelProvider:
     return provider
 
 
+@cache
 def shipped_templates() -> Templates:
     folder = files("flowforge_config") / "prompts"
     return read_templates({name: (folder / name).read_text() for name in FILES})
 
 
+@cache
 def shipped_prices() -> Prices:
     text = (files("flowforge_config") / "prices.yaml").read_bytes()
     return read_prices(read_document(text, "config/prices.yaml").plain())

@@ -6,8 +6,8 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowforge.accounts.repositories import get_repository, read_login
@@ -15,7 +15,6 @@ from flowforge.accounts.spending import StoredLedger, StoredRecord
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Temporary
 from flowforge.core.job import Job
-from flowforge.core.pipeline import Pipeline
 from flowforge.core.plan import make_plan
 from flowforge.core.telemetry import Telemetry
 from flowforge.git.bundle import read_bundle, write_bundle
@@ -44,7 +43,7 @@ from flowforge.store.ids import Ids
 from flowforge.store.operations import add_operation
 from flowforge.store.scope import Scope
 from flowforge.vault.envelope import Vault
-from flowforge.wiring.models import job_models
+from flowforge.wiring.models import Services
 from flowforge.wiring.sandbox import sandbox_for
 
 _log = logging.getLogger(__name__)
@@ -63,19 +62,40 @@ class PipelineRunner:
     artifacts: Artifacts
     pool: Pool
     telemetry: Telemetry
-    ids: Ids
+    services: Services
     workspaces: Path
-    cache: LocalCache = field(default_factory=LocalCache)
-    limiter: LocalLimiter = field(default_factory=lambda: LocalLimiter(time.monotonic))
 
     def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
-        with self._mirror(job, session) as mirror, self._workspace(job) as workspace:
+        with (
+            self._mirror(job, session) as mirror,
+            self._workspace(job) as workspace,
+            ExitStack() as undo,
+        ):
             recorder.bundle = lambda work: checkpoint(work, mirror, workspace)
-            found = self._definition(job, recorder, mirror)
+            target = job.target or mirror.default_branch()
+            found = self._definition(job, target, recorder, mirror)
             pipeline = replace(found.pipeline, env={**found.pipeline.env, **job.environment})
             standing = resume(make_plan(pipeline), recorder.runs())
-            work = self._restore(job, standing, mirror, workspace)
-            tools = self._tools(job, recorder, session, mirror, workspace, pipeline, found)
+            work = self._restore(job, target, standing, mirror, workspace)
+            models = undo.enter_context(self.services.job(asker_of(job), pipeline.limits, random_word))
+            tools = Tools(
+                mirror=mirror,
+                sandbox=sandbox_for(
+                    pipeline, self.settings, lambda text: recorder.log("sandbox", text.encode())
+                ),
+                pool=self.pool,
+                registry=self.registry,
+                recorder=recorder,
+                committer=self._committer(job),
+                telemetry=self.telemetry,
+                pipeline=pipeline,
+                workspace=workspace,
+                policy=Policy(),
+                memory=Remembered(),
+                models=models,
+                cancelled=session.cancelled,
+                fetched=found.fetched,
+            )
             ended = run_pipeline(
                 pipeline,
                 work,
@@ -108,19 +128,19 @@ class PipelineRunner:
         with tempfile.TemporaryDirectory(prefix=f"{job.id}-", dir=self.workspaces) as folder:
             yield Path(folder)
 
-    def _definition(self, job: Job, recorder: FencedRecorder, mirror: Mirror) -> Found:
+    def _definition(self, job: Job, target: str, recorder: FencedRecorder, mirror: Mirror) -> Found:
         """What an earlier attempt read stands; the first one reads it and notes it on the job."""
         if job.pipeline:
             given = Given(text=job.pipeline.encode(), source=job.pipeline_source or "the request")
             return read_definition(given, mirror, self.registry)
-        found = find_definition(job.task, mirror, job.branch, job.target, self.registry)
+        found = find_definition(job.task, mirror, job.branch, target, self.registry)
         recorder.define(found.given.text.decode(), found.given.source)
         return found
 
-    def _restore(self, job: Job, standing: Standing, mirror: Mirror, workspace: Path) -> Work:
+    def _restore(self, job: Job, target: str, standing: Standing, mirror: Mirror, workspace: Path) -> Work:
         """Go on from the last checkpoint: its bundle brings the commits that only the earlier worker had."""
         if standing.work is None:
-            return Work(branch=job.branch, target=job.target or mirror.default_branch())
+            return Work(branch=job.branch, target=target)
         work = Work.from_json(standing.work)
         if not all(mirror.has(commit) for commit in (work.merge_base, work.upstream)):
             mirror.fetch(work.branch, work.target)
@@ -129,52 +149,12 @@ class PipelineRunner:
         read_bundle(mirror, bundle)
         return work
 
-    def _tools(
-        self,
-        job: Job,
-        recorder: FencedRecorder,
-        session: JobSession,
-        mirror: Mirror,
-        workspace: Path,
-        pipeline: Pipeline,
-        found: Found,
-    ) -> Tools:
-        asker = Asker(organization=job.organization, user=job.user, repository=job.repository, job=job.id)
-        return Tools(
-            mirror=mirror,
-            sandbox=sandbox_for(pipeline, self.settings, lambda text: recorder.log("sandbox", text.encode())),
-            pool=self.pool,
-            registry=self.registry,
-            recorder=recorder,
-            committer=Committer(
-                name=self.settings.committer_name,
-                email=self.settings.committer_email,
-                date=int(job.created_at.timestamp()),  # of the job, so that a re-run makes the same commits
-            ),
-            telemetry=self.telemetry,
-            pipeline=pipeline,
-            workspace=workspace,
-            policy=Policy(),
-            memory=Remembered(),
-            models=job_models(
-                self.registry, self.settings, self._ports(), asker, pipeline.limits, random_word
-            ),
-            cancelled=session.cancelled,
-            fetched=found.fetched,
-        )
-
-    def _ports(self) -> Ports:
-        record = StoredRecord(self.database)
-        return Ports(
-            ledger=StoredLedger(self.database, self.ids),
-            limiter=self.limiter,
-            cache=self.cache,
-            usage=record,
-            audit=lambda _call: None,  # StoredRecord writes both tables in one transaction
-            clock=time.monotonic,
-            sleep=time.sleep,
-            random=random.random,
-            telemetry=self.telemetry,
+    def _committer(self, job: Job) -> Committer:
+        """The date is the job's, so that a re-run makes the same commits."""
+        return Committer(
+            name=self.settings.committer_name,
+            email=self.settings.committer_email,
+            date=int(job.created_at.timestamp()),
         )
 
     def _record(self, job: Job, operation: RemoteOperation) -> None:
@@ -195,6 +175,25 @@ class PipelineRunner:
                 )
         except Temporary as error:
             _log.warning("git %s of job %s was not noted: %s", operation.type, job.id, error.sentence)
+
+
+def asker_of(job: Job) -> Asker:
+    return Asker(organization=job.organization, user=job.user, repository=job.repository, job=job.id)
+
+
+def model_ports(database: Database, ids: Ids, telemetry: Telemetry) -> Ports:
+    """The model service's ports with money and records in Postgres, shared by all jobs of a worker."""
+    return Ports(
+        ledger=StoredLedger(database, ids),
+        limiter=LocalLimiter(time.monotonic),
+        cache=LocalCache(),
+        usage=StoredRecord(database),
+        audit=lambda _call: None,  # StoredRecord writes both tables in one transaction
+        clock=time.monotonic,
+        sleep=time.sleep,
+        random=random.random,
+        telemetry=telemetry,
+    )
 
 
 def checkpoint(work: Work, mirror: Mirror, workspace: Path) -> Path | None:

@@ -18,7 +18,8 @@ from flowforge.settings import Settings
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.wiring.keys import open_vault
-from flowforge.wiring.runner import PipelineRunner
+from flowforge.wiring.models import Services
+from flowforge.wiring.runner import PipelineRunner, model_ports
 from flowforge.wiring.starting import registry_of, start_logs
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import (
@@ -69,7 +70,7 @@ def serve(settings: Settings) -> bool:
             artifacts=artifacts,
             pool=pool,
             telemetry=Silent(),
-            ids=make_ids(),
+            services=Services(registry, settings, model_ports(database, make_ids(), Silent())),
             workspaces=folder,
         )
         bench = Workbench(database=database, artifacts=artifacts, run_pipeline=runner, teller=teller)

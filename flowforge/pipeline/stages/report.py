@@ -1,6 +1,7 @@
 """report: say what was done, in words a person reads; in `finally`, so that every end is told."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flowforge.core.errors import FlowForgeError
@@ -26,7 +27,8 @@ _SIGNS = {"=": "unchanged", "!": "changed", "<": "dropped", ">": "added"}
 
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
-    report = make_report(work, tools.pipeline, tools.done, _compare(work, tools))
+    cost = tools.models.cost() if tools.models else None
+    report = replace(make_report(work, tools.pipeline, tools.done, _compare(work, tools)), cost=cost)
     outputs = {"text": as_text(report), "markdown": as_markdown(report)}
     tools.recorder.event("report.written", outputs)
     sentence = "wrote the report"
