@@ -1,8 +1,9 @@
 """Rules that need no understanding of the code: who really changed something, hunk by hunk.
 
 - both sides made the same edit, or the same up to trailing whitespace;
-- one side changed whitespace only, compared by tokens: the other side's edit stands. In languages where
-  leading whitespace has a meaning (Python, YAML, Makefiles) indentation counts as a change.
+- one side changed whitespace only, compared by tokens: the other side's edit stands. Indentation counts as a
+  change everywhere: in some languages it has a meaning, and in the others the edit of the other side would
+  stand at the old depth (the structural rung can do better there).
 """
 
 import re
@@ -21,7 +22,6 @@ from flowforge.plugin import (
 )
 
 _RUNG = "mechanical"
-_INDENTED = re.compile(r"(^|/)(GNUm|M|m)akefile[^/]*$|\.(mk|mak|pyx|pxd|sass|slim|haml|pug|coffee|nim|rst)$")
 _WORD = re.compile(rb"[\w\x80-\xff]+|\s+|[^\w\s]")
 _QUOTES = re.compile(rb"[\"'`]")
 
@@ -31,13 +31,12 @@ def register_resolvers() -> Sequence[Resolver]:
     return [Resolver(name="mechanical", rung=_RUNG, load=f"{__name__}:resolve")]
 
 
-def resolve(conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:
+def resolve(conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:  # noqa: ARG001 (the contract)
     """Answer each hunk that one rule is sure of; abstain where none is."""
-    indentation = indentation_counts(conflict.path, context)
     rules: tuple[Callable[[Hunk], HunkAnswer | None], ...] = (
         _identical,
         _trailing_whitespace,
-        lambda hunk: _whitespace_only_side(hunk, indentation),
+        _whitespace_only_side,
     )
     answers = [
         answer
@@ -47,13 +46,6 @@ def resolve(conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:
     if answers:
         return Candidate(answers=tuple(answers))
     return Abstain(why="both_changed", sentence="both sides changed more than whitespace, and differently")
-
-
-def indentation_counts(path: str, context: ResolveContext) -> bool:
-    """Whether leading whitespace may carry meaning in this file; unknown languages are not trusted."""
-    if context.language is None or _INDENTED.search(path):
-        return True
-    return context.language.indentation
 
 
 def _identical(hunk: Hunk) -> HunkAnswer | None:
@@ -76,18 +68,18 @@ def _without_trailing(text: bytes) -> list[bytes]:
     return lines
 
 
-def _whitespace_only_side(hunk: Hunk, indentation: bool) -> HunkAnswer | None:
+def _whitespace_only_side(hunk: Hunk) -> HunkAnswer | None:
     if not hunk.base.strip():
         return None  # nothing stood there: blank lines are not a changed side
-    base = tokens(hunk.base, indentation)
-    if tokens(hunk.upstream, indentation) == base:
+    base = tokens(hunk.base)
+    if tokens(hunk.upstream) == base:
         return _answer(hunk, hunk.commit, "whitespace-only side", "upstream changed whitespace only here")
-    if tokens(hunk.commit, indentation) == base:
+    if tokens(hunk.commit) == base:
         return _answer(hunk, hunk.upstream, "whitespace-only side", "the commit changed whitespace only here")
     return None
 
 
-def tokens(text: bytes, indentation: bool) -> list[bytes]:
+def tokens(text: bytes) -> list[bytes]:
     """The text without whitespace that has no meaning.
 
     Lines with a quote are compared whole but for their ends: whitespace may stand inside a string.
@@ -97,8 +89,7 @@ def tokens(text: bytes, indentation: bool) -> list[bytes]:
         bare = line.strip()
         if not bare:
             continue
-        if indentation:
-            found.append(b"\n" + line[: len(line) - len(line.lstrip())])
+        found.append(b"\n" + line[: len(line) - len(line.lstrip())])
         if _QUOTES.search(bare):
             found.append(bare)
         else:

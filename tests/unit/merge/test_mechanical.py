@@ -49,18 +49,11 @@ def test_a_side_that_changed_whitespace_only_gives_way() -> None:
     assert upstream_only.text == commit_only.text == b"f(a,c)\n"
 
 
-INDENTED = (b"if a:\n    b()\n", b"if a:\n        b()\n", b"if a:\n    c()\n")
-
-
-def test_indentation_is_a_change_where_it_has_a_meaning() -> None:
-    assert mechanically(*INDENTED, context=PYTHON) is None
-    assert mechanically(*INDENTED, context=UNKNOWN) is None
-    assert mechanically(*INDENTED, context=GO) is not None
-
-
-@pytest.mark.parametrize("path", ["Makefile", "sub/GNUmakefile", "rules.mk"])
-def test_indentation_is_a_change_in_a_makefile_whatever_its_language(path: str) -> None:
-    assert mechanical.indentation_counts(path, GO)
+@pytest.mark.parametrize("context", [GO, PYTHON, UNKNOWN])
+def test_indentation_is_a_change(context: ResolveContext) -> None:
+    """It has a meaning, or the other side's edit would stand at the old depth."""
+    sides = (b"if a:\n    b()\n", b"if a:\n        b()\n", b"if a:\n    c()\n")
+    assert mechanically(*sides, context=context) is None
 
 
 def test_whitespace_inside_a_string_is_no_whitespace() -> None:

@@ -4,16 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowforge.resolve.policy import (
-    PROTECTED,
-    Action,
-    Counts,
-    Paths,
-    Policy,
-    beta_above,
-    earned,
-    matches,
-)
+from flowforge.resolve.counts import Action, Counts, beta_above, earned
+from flowforge.resolve.policy import PROTECTED, Paths, Policy, matches
+from flowforge.resolve.priors import CERTAIN, PRIORS, shipped_actions
 
 
 def binomial_tail(a: int, b: int, x: float) -> float:
@@ -111,3 +104,23 @@ def test_other_paths_are_open(path: str) -> None:
 def test_opening_a_protected_path_does_not_open_a_never_path() -> None:
     paths = Paths(never=("*.lock",), allowed=("*.lock",))
     assert "never" in paths.forbids("uv.lock")
+
+
+def test_without_history_only_what_is_certain_or_well_proven_acts_and_nothing_is_off() -> None:
+    actions = shipped_actions()
+    assert {rule for rule, action in actions.items() if action is Action.ACT} == {
+        *CERTAIN,
+        "structural/added imports",
+    }
+    assert Action.OFF not in actions.values()
+    assert Policy().action("structural", "words apart") is Action.CONFIRM
+    assert Policy().action("mechanical", "identical edits") is Action.ACT
+
+
+def test_shipped_counts_are_counts() -> None:
+    assert all(0 < counts.right <= counts.total for counts in PRIORS.values())
+
+
+def test_a_rule_close_to_the_bar_is_earned_by_a_good_record_of_the_repositorys_own() -> None:
+    prior = PRIORS["structural/words apart"]
+    assert earned(prior, Counts(right=60, total=60)) is Action.ACT
