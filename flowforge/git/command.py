@@ -6,7 +6,6 @@ untrusted code could write; the fixed configuration is the second wall, not the 
 """
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flowforge.core.errors import Broken, FlowForgeError, Reason
+from flowforge.core.errors import FlowForgeError, Reason
 from flowforge.git import failures, process
 from flowforge.git.credentials import Credential, helper
 from flowforge.git.objects import Objects, opened
@@ -234,7 +233,7 @@ class Git:
 
     def _prefix(self) -> tuple[str, ...]:
         return (
-            program(),
+            process.program(),
             "--git-dir",
             str(self.folder),
             *_options({**_FIXED, "core.attributesFile": str(self.attributes)}),
@@ -262,22 +261,6 @@ class Git:
             "GIT_ALLOW_PROTOCOL": ":".join(sorted(self.door.protocols)),
             **self.door.env,
         }
-
-
-def program() -> str:
-    """Where git is.
-
-    Raises:
-        Broken: configuration, when it is not installed.
-    """
-    found = shutil.which("git")
-    if found is None:
-        raise Broken(
-            Reason.CONFIGURATION,
-            "git is not installed, or not on the PATH",
-            next_action="install git 2.38 or newer",
-        )
-    return found
 
 
 def _options(settings: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from flowforge.git.command import Credential, Door, Git
 from flowforge.git.locks import Lock, locked
 from flowforge.git.names import check_ref, check_url
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, TREE_MODE, disk
+from flowforge.git.upkeep import keep_up, needs_upkeep
 
 __all__ = ["Mirror", "Tips", "check_ref", "check_url", "open_mirror"]
 
@@ -266,9 +267,10 @@ def open_mirror(root: Path, url: str, door: Door, credential: Credential | None 
     try:
         notes = _ready(folder, url, door, lock)
         path = folder / "repository.git"
-        yield Mirror(
-            path=path, url=url, git=Git(folder=path, door=door), credential=credential, lock=lock, notes=notes
-        )
+        git = Git(folder=path, door=door)
+        yield Mirror(path=path, url=url, git=git, credential=credential, lock=lock, notes=notes)
+        if needs_upkeep(git):
+            keep_up(git, lock)
     except FlowForgeError as error:
         if error.reason is Reason.MIRROR_DAMAGED:
             (folder / "damaged").touch()

@@ -6,6 +6,7 @@ reach over the network go through `remote.py`.
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.core.errors import Broken, Reason, Refused, Temporary
 
 _CHUNK = 1 << 18
 _TICK = 0.2  # seconds between two looks at the clock and at cancel
@@ -35,6 +36,22 @@ class Done:
     code: int
     out: bytes
     err: bytes
+
+
+def program() -> str:
+    """Where git is.
+
+    Raises:
+        Broken: configuration, when it is not installed.
+    """
+    found = shutil.which("git")
+    if found is None:
+        raise Broken(
+            Reason.CONFIGURATION,
+            "git is not installed, or not on the PATH",
+            next_action="install git 2.38 or newer",
+        )
+    return found
 
 
 def start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -281,3 +281,8 @@ def test_gits_words_are_cleaned_before_anybody_sees_them() -> None:
 def test_a_door_can_be_narrowed(door: Door) -> None:
     assert replace(door, deadline=1.0).bounds().deadline == 1.0
     assert door.bounds(2.0).deadline == 2.0
+
+
+def test_asking_about_names_brings_nothing_in_that_runs_remote_commands() -> None:
+    code = "import sys, flowforge.git.names, flowforge.git.hosts; sys.exit('sh' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
