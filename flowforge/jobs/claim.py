@@ -27,6 +27,7 @@ def claim(
         with database.transaction(Scope.system(), actor=Actor(kind="worker")) as transaction:
             moved = table.claim(transaction, identity, owner, lease)
             if moved is None:
+                schedule.unring(transaction, identity)  # if it is still queued, its slot is not taken by it
                 return None
             stages.open_execution(
                 transaction,
@@ -39,11 +40,12 @@ def claim(
             teller.moved(transaction, moved)
             return moved.job
     except Duplicate:  # two jobs of one ref in the same moment: the index let one of them through
+        decline(database, identity)
         return None
 
 
 def decline(database: Database, identity: UUID) -> None:
-    """Let the relay ring for the job again at once: this worker is leaving, and will not claim it.
+    """Let the relay ring for the job again as soon as it may run: this worker does not take it.
 
     Raises:
         Temporary: the database is away; the sweep does it later.

@@ -45,9 +45,13 @@ def _joined(pieces: list[Piece]) -> Iterator[tuple[str, bytes]]:
 
 @dataclass(kw_only=True)
 class LogWriter:
-    """Use as a context manager. `write` stores pieces in order; an error that is not `Temporary` ends it."""
+    """Use as a context manager. `write` stores pieces in order; an error that is not `Temporary` ends it.
+
+    `patient` says, once the stage has ended, whether it is still worth waiting for a database that is away.
+    """
 
     write: Callable[[list[Piece]], None]
+    patient: Callable[[], bool] = lambda: False
     pause: float = PAUSE
     bound: int = BOUND
     _waiting: deque[Piece] = field(default_factory=deque)
@@ -65,7 +69,7 @@ class LogWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Write what waits, once; what the database does not take now is lost with this attempt."""
+        """Write what waits; what the database does not take while `patient` is lost with this attempt."""
         with self._wake:
             self._tell_dropped(self._last)
             self._ended = True
@@ -104,10 +108,13 @@ class LogWriter:
                 self._wake.wait_for(lambda: self._waiting or self._ended)
                 ended = self._ended
             self._write_once()
-            if ended:
+            if ended and not (self._waiting and self.patient()):
                 return
-            with self._wake:
-                self._wake.wait_for(lambda: self._ended, timeout=self.pause)
+            self._pause(ended=ended)
+
+    def _pause(self, *, ended: bool) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._ended and not ended, timeout=self.pause)
 
     def _write_once(self) -> None:
         with self._one_writer:
@@ -127,6 +134,7 @@ class LogWriter:
             log.info("log ends here: %s", error.sentence)
             with self._wake:
                 self._ended = True
+                self._waiting.clear()
 
     def _put_back(self, taken: list[Piece]) -> None:
         with self._wake:

@@ -54,7 +54,7 @@ class FencedRecorder:
     _log: LogWriter | None = None
 
     def __enter__(self) -> "FencedRecorder":  # noqa: PYI034 (final by use)
-        self._log = LogWriter(write=self._write_log)
+        self._log = LogWriter(write=self._write_log, patient=lambda: self.session.why is not Stop.LOST)
         self._log.__enter__()
         return self
 

@@ -47,10 +47,13 @@ ready AS (
     WHERE (SELECT slots FROM free) > 0),
 chosen AS (
     SELECT id, share, turn_at FROM ready WHERE cap IS NULL OR share <= cap
-    ORDER BY share, turn_at, id LIMIT (SELECT slots FROM free))
-UPDATE jobs SET rung_at = now() FROM chosen
-WHERE jobs.id = chosen.id AND jobs.state = 'queued' AND jobs.rung_at IS NULL
-RETURNING jobs.id, jobs.priority, chosen.share, chosen.turn_at
+    ORDER BY share, turn_at, id LIMIT (SELECT slots FROM free)),
+ordered AS MATERIALIZED (SELECT array_agg(id ORDER BY share, turn_at, id) AS ids FROM chosen)
+-- The last two conditions hold unless another relay was faster. They are written so that only the primary key serves
+-- the update: with fresh rows and old statistics the planner would walk the whole queue for each of the chosen.
+UPDATE jobs SET rung_at = now() FROM ordered
+WHERE jobs.id = ANY(ordered.ids) AND concat(jobs.state) = 'queued' AND jobs.rung_at IS NOT DISTINCT FROM NULL
+RETURNING jobs.id, jobs.priority, array_position(ordered.ids, jobs.id) AS place
 """
 
 _UNRING = """
@@ -142,7 +145,7 @@ def slots(transaction: Transaction, alive: float) -> int:
 def pick(transaction: Transaction, *, alive: float, most: int) -> list[tuple[UUID, PriorityClass]]:
     """Mark the jobs that run next as rung, at most `most`, and return them in the order to ring in."""
     rows = transaction.rows(_PICK, alive=alive, most=most)
-    rows.sort(key=lambda row: (row["share"], row["turn_at"], row["id"]))
+    rows.sort(key=lambda row: int(row["place"]))
     return [(row["id"], priority_class(row["priority"])) for row in rows]
 
 

@@ -107,3 +107,25 @@ def test_nothing_is_no_piece(text: bytes) -> None:
     with LogWriter(write=table.write, pause=0.01) as log:
         log.add("a", text)
     assert table.rows == []
+
+
+def test_at_its_end_the_log_waits_for_the_database_while_that_is_worth_it() -> None:
+    table, asked = Table(), []
+    table.away = True
+
+    def patient() -> bool:
+        asked.append(True)
+        table.away = len(asked) < 3
+        return True
+
+    with LogWriter(write=table.write, pause=0.01, patient=patient) as log:
+        log.add("a", b"the last line")
+    assert table.text == b"the last line"
+
+
+def test_a_log_that_nobody_waits_for_ends_at_once() -> None:
+    table = Table()
+    table.away = True
+    with LogWriter(write=table.write, pause=0.01, patient=lambda: False) as log:
+        log.add("a", b"lost")
+    assert table.text == b""
