@@ -157,3 +157,11 @@ def test_a_terminal_is_left_with_the_last_picture(monkeypatch: pytest.MonkeyPatc
     text = shown(terminal=True)
     assert "failed" in text.rsplit("a title", 1)[1]
     assert text.rstrip().endswith("\x1b[?25h"), "the cursor is given back"
+
+
+def test_output_of_a_command_stands_above_the_picture_without_its_control_characters() -> None:
+    console = Console(file=io.StringIO(), width=80, no_color=True, highlight=False)
+    with Screen(console, "a title", now=lambda: 4.0) as screen:
+        screen.log("one\x1b[2J\ntwo\n")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == ["a title", "one [2J", "two"]
