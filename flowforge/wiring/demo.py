@@ -51,8 +51,8 @@ class DemoWorld:
     def stories(self) -> Sequence[Story]:
         return (
             Story(
-                title=f"Branch {_DISCOUNTS}: conflicts that can be answered with certainty",
-                text="Both sides added imports, functions and a JSON file; nobody need look.",
+                title=f"Branch {_DISCOUNTS}: conflicts that need nobody",
+                text="Both sides added imports, functions and a JSON file. Tests confirm the answer.",
                 job=JobIn(repository=self.repository, branch=_DISCOUNTS, target="main", task=""),
             ),
             Story(
