@@ -39,6 +39,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 Parameters = Mapping[str, str | int | list[str]]
 
 ATTEMPTS = 4
+JITTER, LONGEST_PAUSE = 0.2, 1.0  # seconds
 CONNECT, ANSWER = 5.0, 30.0  # seconds
 REOPEN = 0.5  # seconds between two streams
 NO_CONTENT = HTTPStatus.NO_CONTENT
@@ -55,6 +56,7 @@ class Client:
         headers = {"Accept": "application/json", "User-Agent": "flowforge-cli"}
         if server.token:
             headers["Authorization"] = f"Bearer {server.token}"
+        stamina.instrumentation.set_on_retry_hooks(())  # its own hook writes to stdout, where data goes
         self._patience = patience
         self._sleep = sleep
         self._url = server.url
@@ -85,7 +87,7 @@ class Client:
 
     def job(self, job: UUID, *, wait: int = 0) -> JobDetail:
         """One job; with `wait`, at its next change of state or after that many seconds."""
-        return self._get(f"/api/v1/jobs/{job}", JobDetail, {"wait": wait} if wait else {}, wait)
+        return self._get(f"/api/v1/jobs/{job}", JobDetail, {"wait": wait} if wait else {}, wait=wait)
 
     def jobs(self, filters: Parameters, cursor: str | None = None) -> JobPage:
         return self._get("/api/v1/jobs", JobPage, {**filters, **({"cursor": cursor} if cursor else {})})
@@ -129,7 +131,9 @@ class Client:
                     next_action="see whether a proxy in between can pass server-sent events",
                 ) from error
             except httpx2.TransportError:
-                self.job(job)  # with patience: raises where the server stays away
+                self._get(
+                    f"/api/v1/jobs/{job}", JobDetail, attempts=None
+                )  # raises where the server stays away
             self._sleep(REOPEN)
 
     def repositories(self, name: str | None = None, cursor: str | None = None) -> RepositoryList:
@@ -154,12 +158,23 @@ class Client:
         return self._http.sse(f"/api/v1/jobs/{job}/events", headers=headers, timeout=timeout)
 
     def _get(
-        self, path: str, shape: type[Shape], parameters: Parameters | None = None, wait: int = 0
+        self,
+        path: str,
+        shape: type[Shape],
+        parameters: Parameters | None = None,
+        *,
+        wait: int = 0,
+        attempts: int | None = ATTEMPTS,
     ) -> Shape:
+        """`wait` is how long the server may take more than usual; no `attempts` means for all the patience."""
         timeout = httpx2.Timeout(ANSWER + wait, connect=CONNECT)
         try:
             for attempt in stamina.retry_context(
-                on=httpx2.TransportError, attempts=ATTEMPTS, timeout=self._patience
+                on=httpx2.TransportError,
+                attempts=attempts,
+                timeout=self._patience,
+                wait_jitter=JITTER,
+                wait_max=LONGEST_PAUSE,
             ):
                 with attempt:
                     response = self._http.get(path, params=parameters, timeout=timeout)

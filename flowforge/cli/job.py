@@ -102,7 +102,10 @@ def show(job: JobId, *, json: AsJson = False) -> None:
 
 @app.command("watch")
 def watch_(job: JobId, *, timeout: Timeout = None, json: AsJson = False) -> int:
-    """Watch a job until it ends; the exit code says how: 0 success, 1 failed, 5 a person must decide."""
+    """Watch a job until it ends or a person must decide.
+
+    The exit code says how: 0 success, 1 failed, 5 a person must decide, 8 not ended in time.
+    """
     with connect() as client:
         return _watched(client, job, timeout, as_json=json)
 
@@ -152,7 +155,7 @@ def retry(
     follow: Annotated[bool, typer.Option("--watch", "-w", help="Watch it until it ends.")] = False,
     json: AsJson = False,
 ) -> int:
-    """Run a finished job again as a new job; its id is written to stdout."""
+    """Run a finished job again; the new job's id is written to stdout."""
     with connect() as client:
         child = client.retry(job, start or None)
         if follow:

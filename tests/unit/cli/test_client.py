@@ -102,6 +102,12 @@ def test_a_read_is_repeated_when_the_connection_breaks() -> None:
     assert len(script.seen) == 3
 
 
+def test_nothing_is_written_where_data_goes(capfd: pytest.CaptureFixture[str]) -> None:
+    with served(drops, gives(VERSION)) as (client, _):
+        client.version()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_changes_something_is_sent_once() -> None:
     with served(drops) as (client, script), pytest.raises(Temporary) as caught:
         client.cancel(JOB)
