@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.core.failpoint import failpoint
 from flowforge.git import failures
 from flowforge.git.mirror import Mirror
 from flowforge.git.names import check_ref
@@ -50,7 +51,9 @@ def push(
     outcome = decide(steady.ls_remote(full), old, new, own)
     if outcome is not None:
         return outcome
+    failpoint("push.before_remote")
     said = _attempt(steady, full, old, new, deadline)
+    failpoint("push.after_remote")
     if said.status in {"pushed", "rejected"}:
         return said
     return _ask_again(steady, full, old, new, own, said.detail)

@@ -13,6 +13,7 @@ from pathlib import Path
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
+from flowforge.core.failpoint import failpoint
 from flowforge.core.job import Job
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
@@ -151,6 +152,7 @@ class FencedRecorder:
             return stages.intend(transaction, job.id, job.fence, ref=ref, old=old, new=new, story=told)
 
         self._fenced(write)
+        failpoint("push.intended")
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
         told = story.push_settled(ref, new, outcome)
@@ -159,6 +161,7 @@ class FencedRecorder:
                 tx, self.job.id, self.job.fence, ref=ref, new=new, outcome=outcome, story=told
             )
         )
+        failpoint("push.settled")
 
     def own_shas(self, ref: str) -> frozenset[str]:
         with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:

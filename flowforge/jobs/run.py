@@ -8,6 +8,7 @@ from typing import Protocol
 
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
+from flowforge.core.failpoint import failpoint
 from flowforge.core.job import FINAL, Ending, Event, Job, State, advance
 from flowforge.core.pipeline import from_error
 from flowforge.jobs.ending import Facts, Next, bug, decide
@@ -71,7 +72,10 @@ class Workbench:
         if session.why is Stop.LOST:
             log.warning("job %s: the lease was lost; another worker goes on", job.id)
             return None
-        return self._settle(job, session, outcome, {**recorder.outputs, **outcome.outputs})
+        failpoint("job.stopped")
+        moved = self._settle(job, session, outcome, {**recorder.outputs, **outcome.outputs})
+        failpoint("job.moved")
+        return moved
 
     def _outcome(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
         """Every way in which a pipeline can stop, as a value."""

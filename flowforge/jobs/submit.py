@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flowforge.core.access import Operation, Principal, may
 from flowforge.core.errors import Reason, Refused
+from flowforge.core.failpoint import failpoint
 from flowforge.core.job import Job, JobRequest, priority_class
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
@@ -104,6 +105,8 @@ def store(
         return _same(transaction, principal, request.idempotency_key, fingerprint)
     outbox.put(transaction, principal.organization, moved.job.id, REPORT, {"state": moved.job.state.value})
     door.teller.moved(transaction, moved)
+    transaction.after_commit(lambda: failpoint("submit.committed"))
+    failpoint("submit.stored")
     return moved.job
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.core.failpoint import failpoint
 from flowforge.core.job import Ending, Result
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec, from_error
 from flowforge.core.plan import Plan, conclude, make_plan, next_stage
@@ -131,6 +132,7 @@ class _Walk(Generic[W, T]):
         """Run one stage, or say why it does not run; recorded either way."""
         started = self.terms.clock()
         self.tools.recorder.stage_started(spec)
+        failpoint(f"{spec.uses}.begun")
         result = self._refusal(spec, work, done)
         if result is None:
             result, work = self._run(self._cut(spec), work, tuple(done))
@@ -140,10 +142,12 @@ class _Walk(Generic[W, T]):
             seconds=max(0.0, self.terms.clock() - started),
             attempt=self.terms.tries.get(spec.id, 0) + 1,
         )
+        failpoint(f"{spec.uses}.done")
         self.tools.telemetry.observe(
             "flowforge_stage_duration_seconds", result.seconds, stage=spec.uses, result=result.result
         )
         self.tools.recorder.stage_finished(result, work)
+        failpoint(f"{spec.uses}.recorded")
         return result, work
 
     def hand_back(self, spec: StageSpec, result: StageResult) -> float | None:
