@@ -22,7 +22,8 @@ from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
 from flowforge.store.ids import make_ids
 from flowforge.wiring.keys import open_vault
-from flowforge.wiring.runner import PipelineRunner
+from flowforge.wiring.models import Services
+from flowforge.wiring.runner import PipelineRunner, model_ports
 from tests.conftest import TestDatabase
 from tests.gitrepo import Repository
 from tests.integration.jobs.world import World, make_world, session_of
@@ -78,7 +79,7 @@ def runner(world: World, registry: Registry, pool: Pool, tmp_path: Path) -> Make
             artifacts=Artifacts(tmp_path / "artifacts"),
             pool=pool,
             telemetry=Silent(),
-            ids=make_ids(),
+            services=Services(registry, settings, model_ports(world.database.system, make_ids(), Silent())),
             workspaces=workspaces,
         )
 
