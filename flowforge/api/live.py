@@ -15,6 +15,7 @@ from falcon.asgi import SSEvent
 
 from flowforge.api.bells import Bells
 from flowforge.api.models import EventOut
+from flowforge.core.errors import Temporary
 from flowforge.core.job import Job
 
 
@@ -77,7 +78,7 @@ class Live:
         with self._bells.watch(job) as bell:
             spoke = self._clock()
             while not self._bells.stopped:
-                batch = await read(after)
+                batch = await _patiently(read, after)
                 for event in batch.events:
                     yield sse(event)
                     after, spoke = event.seq, self._clock()
@@ -88,6 +89,14 @@ class Live:
                     spoke = self._clock()
                 if not batch.full:
                     await bell.wait(min(self._pause, self._pace.heartbeat))
+
+
+async def _patiently(read: ReadEvents, after: int) -> Batch:
+    """Nothing new while Postgres is away: a stream that stands outlives its restart."""
+    try:
+        return await read(after)
+    except Temporary:
+        return Batch(events=(), final=False, full=False)
 
 
 def sse(event: EventOut) -> SSEvent:

@@ -9,6 +9,7 @@ import pytest
 from flowforge.api.bells import Bells
 from flowforge.api.live import Batch, Live, Pace, last_seen, sse
 from flowforge.api.models import EventOut
+from flowforge.core.errors import Reason, Temporary
 from flowforge.core.job import Job, State
 
 JOB = UUID(int=7)
@@ -102,6 +103,18 @@ def test_a_ring_for_another_job_wakes_nobody() -> None:
         return story.reads
 
     assert asyncio.run(scene()) == 1
+
+
+def test_a_stream_outlives_a_restart_of_the_database() -> None:
+    story, away = Story(written=2, final=True), [True, True]
+
+    async def read(after: int) -> Batch:
+        if away:
+            away.pop()
+            raise Temporary(Reason.SERVICE_UNAVAILABLE, "PostgreSQL does not answer")
+        return await story.read(after)
+
+    assert asyncio.run(asyncio.wait_for(ids(live(Bells()).events(JOB, read, 0)), 2)) == ["1", "2"]
 
 
 def test_a_silent_stream_gives_heartbeats() -> None:
