@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import dramatiq
@@ -12,11 +13,12 @@ import pytest
 
 from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass
-from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, pause
+from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, pause, quiet
 from flowforge.queues.connection import connect
 from flowforge.queues.doorbell import ACTOR, Doorbell
 from flowforge.queues.limits import make_limiter
 from flowforge.queues.notify import Signals, hear
+from flowforge.wiring.embedded import start_redis
 from flowforge.worker.actors import declare
 from tests.conftest import flush
 from tests.integration.jobs.world import until
@@ -228,3 +230,24 @@ def test_limits_hold_in_each_process_while_redis_is_away() -> None:
     assert alone.hit(["1/minute"], "a").allowed
     assert not alone.hit(["1/minute"], "a").allowed
     assert alone.degraded
+
+
+@pytest.mark.slow
+def test_a_worker_hears_again_after_redis_was_gone(services_folder: Path) -> None:
+    folder, thread = services_folder / "gone", Thread()
+    thread.go.set()
+    with start_redis(folder) as url:
+        broker = make_broker(url, threads=2)
+        declare(broker, thread)
+        quiet()
+        rings = make_worker(broker)
+        rings.start()
+        bell(url).ring(uuid4(), NORMAL)
+        until(lambda: len(thread.heard) == 1)
+    assert len(bell(url).ring_all([(uuid4(), NORMAL)])) == 1
+    time.sleep(0.5)
+    with start_redis(folder) as again:
+        assert again == url
+        bell(url).ring(uuid4(), NORMAL)
+        until(lambda: len(thread.heard) == 2, 20)
+        rings.stop()
