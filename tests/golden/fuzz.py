@@ -128,15 +128,14 @@ def unfit(conflict: Conflict, answers: Answers) -> str:
 
 
 def lost(conflict: Conflict, answers: Answers) -> str:
-    """A line that one side added and the other left alone must stand, or its words where lines were merged."""
-    result = words(answers.resolutions[0].result)
-    base, upstream, commit = (
-        words(v.content or b"") for v in (conflict.base, conflict.upstream, conflict.commit) if v
-    )
-    for word in upstream.keys() | commit.keys():
-        one, two = upstream[word] - base[word], commit[word] - base[word]
-        if min(one, two) >= 0 and result[word] < base[word] + max(one, two):
-            return f"{word!r} was lost"
+    """A word that one side added to a hunk and the other left alone must stand in its answer."""
+    for hunk, answer in zip(conflict.hunks, answers.resolutions[0].answers, strict=True):
+        base, upstream, commit = (words(text) for text in (hunk.base, hunk.upstream, hunk.commit))
+        result = words(answer.text)
+        for word in upstream.keys() | commit.keys():
+            one, two = upstream[word] - base[word], commit[word] - base[word]
+            if min(one, two) >= 0 and result[word] < base[word] + max(one, two):
+                return f"{word!r} was lost by {answer.rung}, {answer.rule}"
     return ""
 
 
