@@ -14,14 +14,16 @@ COMMAND_TIMEOUT = 5.0  # seconds; a Redis that hangs must not hold a caller long
 CONNECT_TIMEOUT = 2.0
 
 
-def connect(url: str, *, timeout: float | None = COMMAND_TIMEOUT) -> redis.Redis:
+def connect(
+    url: str, *, timeout: float | None = COMMAND_TIMEOUT, connecting: float = CONNECT_TIMEOUT
+) -> redis.Redis:
     """A client that fails at once instead of retrying.
 
     The library's own ten retries repeat a command whose reply was lost (an enqueue then rings twice) and make
     a blocking read return after a minute. `timeout=None` is for blocking reads, on a client of their own.
     """
     return redis.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=CONNECT_TIMEOUT, retry=Retry(NoBackoff(), 0)
+        url, socket_timeout=timeout, socket_connect_timeout=connecting, retry=Retry(NoBackoff(), 0)
     )
 
 

@@ -6,6 +6,7 @@ the channel of the same name wakes who waits.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from flowforge.queues.connection import connect, connect_async, speaking_to_redi
 
 KEEP = 3600  # seconds that a signal's key lives
 PREFIX = "ff:new:"
+_PUBLISH = 0.5  # seconds that a signal may take; who gives it has better things to do
+_MUTE = 5.0  # seconds without signals after one that failed: readers poll meanwhile
 _RETRY = 1.0  # seconds before an async subscription is tried again
 
 log = logging.getLogger(__name__)
@@ -25,19 +28,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Signals:
-    """Publish and wait, for threads. Every method survives the absence of Redis."""
+    """Publish and wait, for threads. A Redis that hangs delays one caller by half a second, then nobody for five."""
 
     url: str
+    clock: Callable[[], float] = time.monotonic
+    _mute_until: float = 0.0  # on that clock
     _client: redis.Redis | None = field(default=None, repr=False)
 
     def publish(self, job: UUID, seq: int) -> bool:
         """Tell whoever waits; False where Redis is away, which nobody needs to mind."""
+        if self.clock() < self._mute_until:
+            return False
         try:
             with speaking_to_redis("signalling"), self._connected().pipeline(transaction=False) as pipe:
                 pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)
                 pipe.publish(f"{PREFIX}{job}", seq)
                 pipe.execute()
         except Temporary as error:
+            self._mute_until = self.clock() + _MUTE
             log.debug("%s", error.sentence)
             return False
         return True
@@ -67,7 +75,7 @@ class Signals:
 
     def _connected(self) -> redis.Redis:
         if self._client is None:
-            self._client = connect(self.url, timeout=2.0)
+            self._client = connect(self.url, timeout=_PUBLISH, connecting=_PUBLISH)
         return self._client
 
 

@@ -1,5 +1,7 @@
 """A signal is a number; whatever else lies under its key counts as nothing told."""
 
+import socketserver
+import threading
 from uuid import uuid4
 
 import pytest
@@ -19,6 +21,32 @@ def test_what_is_no_number_is_read_as_nothing_told(data: bytes | str | None, num
 
 def test_publishing_without_redis_says_so_and_harms_nobody() -> None:
     assert Signals(url=NOWHERE).publish(uuid4(), 1) is False
+
+
+class Silent(socketserver.BaseRequestHandler):
+    """A server that takes connections and never answers."""
+
+    def handle(self) -> None:
+        self.request.recv(1 << 16)
+        threading.Event().wait(5)
+
+
+def test_a_redis_that_hangs_delays_one_signal_and_not_the_next() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        now = [100.0]
+        signals = Signals(url=f"redis://127.0.0.1:{server.server_address[1]}/0", clock=lambda: now[0])
+        tried = [signals.publish(uuid4(), 1), signals._mute_until]
+        signals._client = None  # whoever uses it now fails
+        signals.url = "nonsense"
+        assert signals.publish(uuid4(), 1) is False
+        now[0] += 5.0
+        with pytest.raises(ValueError, match="scheme"):
+            signals.publish(uuid4(), 1)
+        server.shutdown()
+    assert tried == [False, 105.0]
 
 
 def test_waiting_without_redis_tells_the_reader_to_poll() -> None:
