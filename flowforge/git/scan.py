@@ -142,7 +142,7 @@ def _secrets(patch: bytes, changes: Sequence[Change]) -> Iterator[Finding]:
             shape = find_secret(line.decode("utf-8", "replace"))
             if shape is not None:
                 message = f"a new line holds what looks like {shape.name}"
-                yield _finding(f"secret-{shape.rule}", Level.ERROR, message, change.path, number)
+                yield _finding(f"secret-{shape.rule}", Level.WARNING, message, change.path, number)
 
 
 def _added(part: bytes) -> Iterator[tuple[int, bytes]]:

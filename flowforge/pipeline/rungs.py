@@ -4,20 +4,19 @@ Resolvers are plugins' code: each runs in a child process under its deadline. Wh
 conflict is read from the mirror only when the ladder gets as far as the model.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict
 from flowforge.git.replay import Stopped
-from flowforge.hooks.contracts import Language, ResolveContext, Resolver
+from flowforge.hooks.contracts import ResolveContext, Resolver
 from flowforge.pipeline.context import ModelRung, Tools, Work
 from flowforge.pipeline.options import ModelOptions
 from flowforge.resolve.ladder import Rung
 from flowforge.resolve.memory import RUNG as MEMORY
 from flowforge.resolve.memory import recall
-from flowforge.resolve.policy import matches
 from flowforge.resolve.prompt import Facts
+from flowforge.resolve.rungs import language_of, plan_rungs
 
 MODEL = "model"
 _DEADLINE = 5.0  # seconds a resolver may take for one file
@@ -34,25 +33,16 @@ class Climber:
     stopped: Stopped
     model: ModelOptions
 
-    def rungs(self, names: Sequence[str]) -> tuple[Rung, ...]:
-        return tuple(rung for name in names for rung in self._named(name))
+    def rungs(self, words: Sequence[str]) -> tuple[Rung, ...]:
+        own = {MODEL: self._model(), MEMORY: self._memory()}
+        return plan_rungs(self.tools.registry, words, self._in_child, own=own, deadline=_DEADLINE)
 
-    def _named(self, name: str) -> Iterator[Rung]:
-        if name == MEMORY:
-            yield Rung(name=MEMORY, resolver=MEMORY, ask=lambda conflict: recall(conflict, self.tools.memory))
-        elif name == MODEL:
-            yield self._model()
-        for resolver in self.tools.registry.resolvers.values():
-            if resolver.rung == name:
-                yield Rung(
-                    name=name,
-                    resolver=resolver.name,
-                    ask=partial(self._in_child, resolver),
-                    covers=partial(_covers, resolver),
-                )
+    def _memory(self) -> Rung:
+        return Rung(name=MEMORY, resolver=MEMORY, ask=lambda conflict: recall(conflict, self.tools.memory))
 
-    def _in_child(self, resolver: Resolver, conflict: Conflict) -> Candidate | Abstain:
-        context = ResolveContext(language=language_of(conflict.path, self.tools), deadline=_DEADLINE)
+    def _in_child(
+        self, resolver: Resolver, conflict: Conflict, context: ResolveContext
+    ) -> Candidate | Abstain:
         answer: Candidate | Abstain = self.tools.pool.call(  # type: ignore[assignment]  # the ladder checks its shape
             resolver.load, conflict, context, deadline=_DEADLINE + _MARGIN, cancelled=self.tools.cancelled
         )
@@ -71,7 +61,7 @@ class Climber:
         )
 
     def _facts(self, conflict: Conflict) -> Facts:
-        language = language_of(conflict.path, self.tools)
+        language = language_of(conflict.path, self.tools.registry.languages.values())
         return Facts(
             onto=self.work.upstream,
             message=self._git("show", "--no-patch", "--format=%B", self.stopped.commit),
@@ -87,15 +77,6 @@ class Climber:
 
     def _git(self, *argv: str) -> str:
         return self.tools.mirror.git.run(*argv).decode("utf-8", "replace")
-
-
-def language_of(path: str, tools: Tools) -> Language | None:
-    """The first registered language whose globs name `path`."""
-    return next((one for one in tools.registry.languages.values() if matches(one.globs, path)), None)
-
-
-def _covers(resolver: Resolver, path: str) -> bool:
-    return not resolver.globs or matches(resolver.globs, path)
 
 
 def _once(make: Callable[[], ModelRung]) -> Callable[[], ModelRung]:

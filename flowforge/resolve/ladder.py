@@ -21,7 +21,7 @@ from flowforge.core.conflict import (
     Unresolved,
     resolve_with,
 )
-from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.resolve.policy import Action, Paths, Policy
 from flowforge.resolve.sentences import hand_back
 
@@ -103,7 +103,8 @@ def climb(conflicts: Sequence[Conflict], rungs: Sequence[Rung], policy: Policy) 
     """Answer what the rungs can and the policy allows; hand back the rest, each with a plain sentence.
 
     Raises:
-        FlowForgeError: with reason `cancelled` or `lease_lost` only, from a rung: the job is over.
+        FlowForgeError: `cancelled` or `lease_lost` from a rung: the job is over.
+        Temporary: an outage that a rung met (a model's, the pool's); the job waits for its end.
     """
     resolutions: list[Resolution] = []
     unresolved: list[Unresolved] = []
@@ -152,7 +153,7 @@ def _step(state: _Climb, rung: Rung, policy: Policy) -> None:
     try:
         said = rung.ask(state.open)
     except Exception as error:
-        if isinstance(error, FlowForgeError) and error.reason in {Reason.CANCELLED, Reason.LEASE_LOST}:
+        if _ends_the_climb(error):
             raise
         state.note(rung, "failed", _reason(error), f"{rung.resolver} failed: {_sentence(error)}")
         return
@@ -164,6 +165,12 @@ def _step(state: _Climb, rung: Rung, policy: Policy) -> None:
         state.note(rung, "failed", Reason.PLUGIN_FAILED, f"{rung.resolver} {problem}")
         return
     _take(state, rung, said, policy)
+
+
+def _ends_the_climb(error: Exception) -> bool:
+    """The job is over, or an outage will pass: a job that waits for it beats one handed back because of it."""
+    over = isinstance(error, FlowForgeError) and error.reason in {Reason.CANCELLED, Reason.LEASE_LOST}
+    return over or isinstance(error, Temporary)
 
 
 def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pathspec
 
@@ -71,4 +72,9 @@ class Policy:
 
 def matches(globs: Iterable[str], path: str) -> bool:
     """Whether gitignore-style `globs` name `path`; the last match decides, `!` takes back."""
-    return pathspec.GitIgnoreSpec.from_lines(globs).match_file(path)
+    return _spec(tuple(globs)).match_file(path)
+
+
+@lru_cache(maxsize=256)
+def _spec(globs: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    return pathspec.GitIgnoreSpec.from_lines(globs)

@@ -1,6 +1,6 @@
 """report: say what was done, in words a person reads; in `finally`, so that every end is told."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,6 @@ from flowforge.report.facts import (
 from flowforge.report.summary import as_markdown, as_text
 
 _MOST = 200  # commits whose range-diff is computed; it is quadratic in them
-_SIGNS = {"=": "unchanged", "!": "changed", "<": "dropped", ">": "added"}
 
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
@@ -105,7 +104,16 @@ def _compare(work: Work, tools: Tools) -> RangeCounts | None:
     except FlowForgeError as error:
         tools.recorder.log("report", f"no range-diff: {error.sentence}\n".encode())
         return None
-    counts = dict.fromkeys(_SIGNS.values(), 0)
-    for pair in compared.pairs:
-        counts[_SIGNS[pair.status]] += 1
-    return RangeCounts(**counts)
+    return count_pairs(work.steps, {pair.new for pair in compared.pairs if pair.status == "="})
+
+
+def count_pairs(steps: Sequence[Mapping[str, str]], equal: Collection[str]) -> RangeCounts:
+    """Which commit became which is known from the replay; range-diff says whose patch is the same as before.
+
+    Its own pairing is a guess by similarity, and takes a small commit that was resolved for two.
+    """
+    kept = [step["new"] for step in steps if step["new"]]
+    unchanged = sum(new in equal for new in kept)
+    return RangeCounts(
+        unchanged=unchanged, changed=len(kept) - unchanged, dropped=len(steps) - len(kept), added=0
+    )

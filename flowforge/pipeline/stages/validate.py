@@ -14,7 +14,7 @@ from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Entry, Objects
 from flowforge.hooks.contracts import CheckedFile
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.options import ValidateOptions
-from flowforge.pipeline.rungs import language_of
+from flowforge.resolve.rungs import language_of
 from flowforge.validate.gate import Decision, decide, unknown_checks, validators_for, verdict_of
 from flowforge.validate.introduced import Ranges, checked_file
 
@@ -83,7 +83,7 @@ def _files(work: Work, tools: Tools) -> Iterator[CheckedFile]:
                 continue
             sides = [_text(objects, objects.entry(tree, change.path)) for tree in trees]
             path = change.path.decode("utf-8", "surrogateescape")
-            language = language_of(path, tools)
+            language = language_of(path, tools.registry.languages.values())
             yield checked_file(
                 path,
                 language.id if language else "",

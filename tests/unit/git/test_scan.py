@@ -33,7 +33,7 @@ def test_an_honest_change_has_no_findings(origin: Repository, mirror_of: MirrorO
 
 def test_a_secret_on_a_new_line_is_found_and_not_repeated(origin: Repository, mirror_of: MirrorOf) -> None:
     findings = found(origin, mirror_of, {"a": "1\n2\n"}, {"a": f"1\nnew\ntoken = {TOKEN}\n2\n"})
-    assert words(findings) == [("secret-github-token", Level.ERROR, "a", 3)]
+    assert words(findings) == [("secret-github-token", Level.WARNING, "a", 3)]
     assert TOKEN not in repr(findings)
 
 
@@ -48,7 +48,7 @@ def test_a_secret_in_a_file_of_any_name_is_found_in_the_right_file(
     findings = found(
         origin, mirror_of, {"a": "x\n", "t": "x\n"}, {"a": "y\n", "t": ("120000", "a"), strange: f"{TOKEN}\n"}
     )
-    assert words(findings) == [("secret-github-token", Level.ERROR, strange, 1)]
+    assert words(findings) == [("secret-github-token", Level.WARNING, strange, 1)]
 
 
 def test_links_submodules_and_modes_are_told(origin: Repository, mirror_of: MirrorOf) -> None:
@@ -97,4 +97,4 @@ def test_the_first_commit_is_scanned_whole(origin: Repository, mirror_of: Mirror
     origin.commit({"b": "1\n"}, head, branch="topic")
     mirror = mirror_of(origin)
     mirror.fetch("topic", "main")
-    assert words(scan(mirror, "", head)) == [("secret-github-token", Level.ERROR, "a", 1)]
+    assert words(scan(mirror, "", head)) == [("secret-github-token", Level.WARNING, "a", 1)]

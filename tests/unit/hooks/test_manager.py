@@ -61,7 +61,7 @@ def test_a_plugin_for_another_api_is_refused_with_both_numbers() -> None:
 
 
 def test_an_unknown_hook_is_refused_by_name() -> None:
-    (failed,) = load_plugins([Point("typo", lambda: plugin(register_langauges=lambda: []))]).failed
+    (failed,) = load_plugins([Point("typo", lambda: plugin(register_langauges=lambda: ()))]).failed
     assert "register_langauges" in failed.sentence
 
 

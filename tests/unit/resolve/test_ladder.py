@@ -12,7 +12,7 @@ from flowforge.core.conflict import (
     Version,
     parse_segments,
 )
-from flowforge.core.errors import Broken, Reason, Refused
+from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.resolve.ladder import Need, Rung, climb, fold
 from flowforge.resolve.policy import Action, Paths, Policy
 
@@ -132,6 +132,15 @@ def test_a_job_that_is_over_stops_the_ladder(reason: Reason) -> None:
 
     with pytest.raises(Refused):
         climb([conflict()], [rung("one", fail)], ACT)
+
+
+def test_an_outage_that_will_pass_is_waited_for_and_not_handed_to_a_person() -> None:
+    def away(_: Conflict) -> Candidate | Abstain:
+        raise Temporary(Reason.MODEL_UNAVAILABLE, "overloaded", delay=7)
+
+    with pytest.raises(Temporary) as outage:
+        climb([conflict()], [rung("one", away), answers(0, 1, name="two")], ACT)
+    assert outage.value.delay == 7
 
 
 @pytest.mark.parametrize("said", [None, "text", Candidate(answers=()), Candidate(answers=(answer(7),))])
