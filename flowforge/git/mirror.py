@@ -8,7 +8,7 @@ Refs are kept under the hash of their name: a branch `a` that became `a/b` must 
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,14 +64,31 @@ class Mirror:
                 next_action="name two different branches",
             )
         try:
-            return self._fetch(names)
+            tips = self.fetch_all(names)
         except FlowForgeError as error:
             if error.reason is Reason.BRANCH_MISSING:
                 raise self._absent(names) from error
+            raise
+        return Tips(branch=tips[names[0]], target=tips[names[1]])
+
+    def fetch_all(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Bring these branches with their whole history in one go; their tips by name.
+
+        Raises:
+            FlowForgeError: as `fetch`; branch_missing where any of them is not there.
+        """
+        try:
+            return self._fetch(names)
+        except FlowForgeError as error:
             if error.reason is not Reason.MIRROR_DAMAGED:
                 raise
             self._remake(error)
         return self._fetch(names)
+
+    def heads(self) -> Sequence[str]:
+        """Short names of all branches of the remote, as it names them: not every one passes `check_ref`."""
+        rows = self._advertised("", "--heads")
+        return [name.removeprefix("refs/heads/") for name, _ in rows]
 
     def ls_remote(self, ref: str) -> str:
         """The remote's commit id of `ref` ("refs/heads/x" or a short branch name), "" where it has none."""
@@ -144,8 +161,8 @@ class Mirror:
         """Run `git push` with `argv`; its own protocol is in `push.py`."""
         return self._remote("push", *argv, ref=ref, sha=sha, deadline=deadline)
 
-    def _fetch(self, names: tuple[str, str]) -> Tips:
-        refs = tuple(_kept(name) for name in names)
+    def _fetch(self, names: Sequence[str]) -> Mapping[str, str]:
+        refs = tuple(kept_ref(name) for name in names)
         wants = [f"+refs/heads/{name}:{ref}" for name, ref in zip(names, refs, strict=True)]
         with self.writing() as lock:
             self._remote(
@@ -162,8 +179,8 @@ class Mirror:
                 ref=f"refs/heads/{names[0]}",
                 hold=lock.handle,
             )
-            branch, target = self.git.run("rev-parse", *refs).decode().split()
-        return Tips(branch=branch, target=target)
+            tips = self.git.run("rev-parse", *refs).decode().split()
+        return dict(zip(names, tips, strict=True))
 
     def _remote(
         self,
@@ -337,7 +354,8 @@ def _make(folder: Path, url: str, door: Door, *, sha256: bool = False) -> None:
         raise disk(error) from error
 
 
-def _kept(name: str) -> str:
+def kept_ref(name: str) -> str:
+    """The mirror's own ref for a branch that was fetched."""
     return f"refs/flowforge/{hashlib.sha256(name.encode()).hexdigest()[:24]}"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
+from flowforge.cli.folders import file_named, folder_named
 from flowforge.cli.runner import Asked, Ended, Tell
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Reason, Refused
@@ -111,7 +112,7 @@ def run_here(
     root = settings.folder
     url = local_url(asked.repository)
     door = Door(
-        protocols=frozenset({*settings.git_protocols, *_local_protocols(url)}),
+        protocols=frozenset({*settings.git_protocols, *local_protocols(url)}),
         remote_deadline=settings.git_timeout,
         cancelled=cancelled,
     )
@@ -123,7 +124,7 @@ def run_here(
     ):
         target = check_ref(asked.onto) if asked.onto else mirror.default_branch()
         branch = check_ref(asked.branch or checked_out(asked.repository))
-        found = _definition(asked, mirror, branch, target, registry)
+        found = definition_for(asked, mirror, branch, target, registry)
         pipeline = found.pipeline if asked.push else without_push(found.pipeline)
         services = Services(registry, settings, _ports())
         models = undo.enter_context(services.job(Asker(organization=HERE), pipeline.limits, _word))
@@ -135,7 +136,7 @@ def run_here(
             pool=pool,
             registry=registry,
             recorder=LocalRecorder(tell=tell, backups=root / "backups"),
-            committer=_committer(settings),
+            committer=committer(settings),
             telemetry=Silent(),
             pipeline=pipeline,
             workspace=Path(workspace),
@@ -181,12 +182,20 @@ def _keep(run: Run[Work], mirror: Mirror) -> str:
     return f"git fetch {shlex.quote(str(mirror.path))} {ref}"
 
 
-def _definition(asked: Asked, mirror: Mirror, branch: str, target: str, registry: Registry) -> Found:
+def definition_for(asked: Asked, mirror: Mirror, branch: str, target: str, registry: Registry) -> Found:
     """A file where one of that name stands here, else what `find_definition` finds."""
-    file = Path(asked.pipeline)
-    if not asked.pipeline or not file.is_file():
+    file = file_named(asked.pipeline)
+    if file is None:
         return find_definition(asked.pipeline, mirror, branch, target, registry)
-    return read_definition(Given(text=file.read_bytes(), source=str(file)), mirror, registry)
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise Refused(
+            Reason.PIPELINE_MISSING,
+            f"{str(file)!r} could not be read: {error.strerror}",
+            next_action="look at the file's owner and mode, or name another",
+        ) from error
+    return read_definition(Given(text=text, source=str(file)), mirror, registry)
 
 
 def checked_out(repository: str) -> str:
@@ -195,9 +204,9 @@ def checked_out(repository: str) -> str:
     Raises:
         Refused: it is no folder with a repository, or its HEAD is detached.
     """
-    folder = Path(repository).expanduser()
+    folder = folder_named(repository)
     name = ""
-    if folder.is_dir():
+    if folder is not None:
         git = Git(folder=folder / ".git" if (folder / ".git").exists() else folder, door=Door())
         name = git.try_run("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1, 128))[1].decode().strip()
     if not name:
@@ -216,16 +225,16 @@ def without_push(pipeline: Pipeline) -> Pipeline:
 
 def local_url(repository: str) -> str:
     """The url of what a person named: a url as it is, a folder as `file://`."""
-    folder = Path(repository).expanduser()
-    return folder.resolve().as_uri() if folder.is_dir() else repository
+    folder = folder_named(repository)
+    return repository if folder is None else folder.resolve().as_uri()
 
 
-def _local_protocols(url: str) -> Sequence[str]:
+def local_protocols(url: str) -> Sequence[str]:
     """A folder that its owner named may be read as a remote; nothing else opens this protocol."""
     return ("file",) if url.startswith("file://") else ()
 
 
-def _committer(settings: Settings) -> Committer:
+def committer(settings: Settings) -> Committer:
     return Committer(name=settings.committer_name, email=settings.committer_email, date=int(time.time()))
 
 

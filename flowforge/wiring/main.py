@@ -45,6 +45,17 @@ VERBS: Mapping[str, Verb] = {
         summary="Run one pipeline here, without a service.",
         parts="flowforge.wiring.local:run_asked",
     ),
+    "simulate": Verb(
+        app="flowforge.cli.simulate:app",
+        summary="Say what a run would do with each branch, free.",
+        parts="flowforge.wiring.simulate:simulate_asked",
+    ),
+    "init": Verb(app="flowforge.cli.init:app", summary="Propose a .flowforge.yml for a repository."),
+    "doctor": Verb(
+        app="flowforge.cli.doctor:app",
+        summary="Check this machine and its settings; a fix for each problem.",
+        parts="flowforge.wiring.doctor:examine",
+    ),
     "pipeline": Verb(app="flowforge.cli.pipeline:app", summary="Check, print and show pipeline definitions."),
     "serve": Verb(
         app="flowforge.cli.serve:app",

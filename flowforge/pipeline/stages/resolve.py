@@ -30,13 +30,13 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     options = ResolveOptions.model_validate(spec.options)
     while work.pending:
         _refuse_cancelled(tools)
-        work, answers = _one_commit(spec, work, tools, options)
+        work, answers = one_commit(spec, work, tools, options)
         if answers.unresolved:
             return _handed_back(spec.id, work, answers.unresolved), work
     return _resolved(spec.id, work), work
 
 
-def _one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions) -> tuple[Work, Answers]:
+def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions) -> tuple[Work, Answers]:
     """Answer the next conflicting commit and replay on to the one after it; the work stands still if it cannot."""
     stop = replay(tools.mirror, work.pending, work.head, tools.committer, empty=_empty(tools))
     if stop.stopped is None:
