@@ -1,0 +1,244 @@
+"""What must be true after any scenario, asked where it is true or not: Postgres, the server's reflogs, the disk.
+
+Each promise is a function that returns what it finds broken, as sentences; nothing found is an empty list. The
+numbers are those of the reliability page: O6 and O7 have suites of their own.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg2
+from psycopg2.extras import RealDictCursor
+
+from flowforge.core.job import FINAL, TABLE, State
+from tests.gitrepo import git
+
+PUSHER = (
+    "host@example.org"  # who moves refs for those that come over http; a person in a test is somebody else
+)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One line of a server's reflog."""
+
+    old: str
+    new: str
+    pushed: bool  # over http
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Where to look."""
+
+    database: str  # url of an administrator, who sees all organizations
+    served: Path  # the folder of bare repositories
+    data: Path  # the service's own folder
+
+    def rows(self, query: str, **values: object) -> list[Row]:
+        with (
+            psycopg2.connect(self.database) as connection,
+            connection.cursor(cursor_factory=RealDictCursor) as cursor,
+        ):
+            cursor.execute(query, {name: _plain(value) for name, value in values.items()})
+            found = list(cursor.fetchall())
+        connection.close()
+        return found
+
+    def of_jobs(self, table: str, jobs: Sequence[UUID], order: str) -> dict[str, list[Row]]:
+        """The rows of these jobs by job, in order; a job without rows has an empty list."""
+        query = f"SELECT * FROM {table} WHERE job::text = ANY(%(jobs)s) ORDER BY {order}"  # noqa: S608 (our own words)
+        found: dict[str, list[Row]] = {str(job): [] for job in jobs}
+        for row in self.rows(query, jobs=[str(job) for job in jobs]):
+            found[str(row["job"])].append(row)
+        return found
+
+    def jobs(self, jobs: Sequence[UUID]) -> list[Row]:
+        return self.rows(
+            "SELECT j.*, r.url FROM jobs j JOIN repositories r ON r.id = j.repository WHERE j.id::text = ANY(%(jobs)s)",
+            jobs=[str(job) for job in jobs],
+        )
+
+    def bare(self, url: str) -> Path:
+        return self.served / urlsplit(url).path.lstrip("/")
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, UUID) else value
+
+
+def moves(repository: Path, ref: str) -> list[Move]:
+    """Every update of a ref, oldest first, from the server's reflog."""
+    log = repository / "logs" / ref
+    lines = log.read_text().splitlines() if log.exists() else []
+    heads = (line.partition("\t")[0] for line in lines)
+    return [Move(old=h.split(" ")[0], new=h.split(" ")[1], pushed=f"<{PUSHER}>" in h) for h in heads]
+
+
+Promise = Callable[[Truth, Sequence[UUID]], Iterator[str]]
+
+
+def accepted_jobs_end(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O1, asked when the scenario's time is over."""
+    known = {str(row["id"]): row["state"] for row in truth.jobs(jobs)}
+    yield from (f"job {job} was accepted and is gone" for job in jobs if str(job) not in known)
+    yield from (f"job {job} is still {state}" for job, state in known.items() if State(state) not in FINAL)
+
+
+def a_ref_moves_once(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O2: at most one update per job and ref, from and to what an intent says; all others are not ours."""
+    intents = truth.of_jobs("push_intents", jobs, "id")
+    meant_anywhere = {row["new_sha"] for rows in intents.values() for row in rows}
+    for job in truth.jobs(jobs):
+        mine = intents[str(job["id"])]
+        for ref in {row["ref"] for row in mine} | {f"refs/heads/{job['branch']}"}:
+            meant = {(row["old_sha"], row["new_sha"]) for row in mine if row["ref"] == ref}
+            news = {new for _, new in meant}
+            ours = [m for m in moves(truth.bare(job["url"]), ref) if m.pushed and m.new in news]
+            if len(ours) > 1:
+                yield f"job {job['id']} moved {ref} {len(ours)} times"
+            yield from (
+                f"{ref} moved {m.old}..{m.new} without an intent" for m in ours if (m.old, m.new) not in meant
+            )
+            if job["reason"] == "pushed" and len(ours) != 1:
+                yield f"job {job['id']} says pushed, and {ref} moved {len(ours)} times"
+    yield from _unmeant(truth, jobs, meant_anywhere)
+
+
+def _unmeant(truth: Truth, jobs: Sequence[UUID], meant: Iterable[str]) -> Iterator[str]:
+    known = set(meant)
+    for url in {job["url"] for job in truth.jobs(jobs)}:
+        logs = truth.bare(url) / "logs"
+        for log in (p for p in logs.rglob("*") if p.is_file()):
+            ref = str(log.relative_to(logs))
+            for move in moves(truth.bare(url), ref):
+                if move.pushed and move.new not in known and not _others(truth, url, move.new):
+                    yield f"{ref} was pushed to {move.new}, which no job meant"
+
+
+def _others(truth: Truth, url: str, sha: str) -> bool:
+    query = """SELECT 1 FROM push_intents i JOIN repositories r ON r.id = i.repository
+               WHERE r.url = %(url)s AND i.new_sha = %(sha)s"""
+    return bool(truth.rows(query, url=url, sha=sha))
+
+
+def a_cancelled_job_changed_nothing(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O3."""
+    intents = truth.of_jobs("push_intents", jobs, "id")
+    for job in truth.jobs(jobs):
+        if job["state"] == State.CANCELLED:
+            news = {row["new_sha"] for row in intents[str(job["id"])]}
+            logs = truth.bare(job["url"]) / "logs"
+            refs = [str(p.relative_to(logs)) for p in logs.rglob("*") if p.is_file()]
+            seen = {move.new for ref in refs for move in moves(truth.bare(job["url"]), ref)}
+            yield from (f"cancelled job {job['id']} left {sha} on the remote" for sha in news & seen)
+
+
+def fences_never_go_down(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O4: in the order in which they were written."""
+    executions = truth.of_jobs("job_executions", jobs, "started_at")
+    for job, rows in executions.items():
+        fences = [row["fence"] for row in rows]
+        yield from (f"job {job}: fences {a}, then {b}" for a, b in pairwise(fences) if b <= a)
+    for table, order in (("stage_runs", "started_at"), ("push_intents", "created_at")):
+        for job, rows in truth.of_jobs(table, jobs, order).items():
+            highest = max((row["fence"] for row in executions[job]), default=0)
+            fences = [row["fence"] for row in rows]
+            yield from (f"job {job}: {table} has fence {f} of no attempt" for f in fences if f > highest)
+
+
+def only_legal_moves(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O5: the events tell one unbroken way through the table, ending where the job stands."""
+    legal = {(before.value, event.value): after.value for (before, event), after in TABLE.items()}
+    events = truth.of_jobs("job_events", jobs, "seq")
+    states = {str(job["id"]): job["state"] for job in truth.jobs(jobs)}
+    for job, rows in events.items():
+        told = [row["data"] for row in rows if "to" in row["data"]]
+        if [row["to"] for row in told[:1]] != ["pending"]:
+            yield f"job {job} began as {told[:1]}"
+        for before, after in pairwise(told):
+            move = (after["from"], after["event"])
+            if after["from"] != before["to"] or legal.get(move) != after["to"]:
+                yield f"job {job}: {before['to']}, then {after}"
+        if told and told[-1]["to"] != states[job]:
+            yield f"job {job} is {states[job]}, and its last event says {told[-1]['to']}"
+
+
+def nothing_is_left_over(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O8: no lease, no open attempt, no workspace of an ended job, no process that works for one."""
+    for job in truth.jobs(jobs):
+        if job["lease_until"] is not None and State(job["state"]) in FINAL:
+            yield f"job {job['id']} has ended and holds a lease"
+    for job_id, rows in truth.of_jobs("job_executions", jobs, "started_at").items():
+        yield from (
+            f"attempt {row['attempt']} of {job_id} is open" for row in rows if row["completed_at"] is None
+        )
+    yield from (f"process {pid} is left: {words}" for pid, words in strays(truth.data))
+
+
+def strays(data: Path) -> Iterator[tuple[int, str]]:
+    """Processes that work on a mirror or a workspace of the service."""
+    places = (str(data / "mirrors"), str(data / "workspaces"))
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:  # it has just ended
+            continue
+        if any(place in words for place in places):
+            yield int(entry.name), words
+
+
+def logs_are_complete_and_in_order(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O9: one row of numbers over events and pieces of log without a gap; each stage's bytes without one."""
+    events = truth.of_jobs("job_events", jobs, "seq")
+    chunks = truth.of_jobs("log_chunks", jobs, "seq")
+    last = {str(job["id"]): job["last_seq"] for job in truth.jobs(jobs)}
+    for job, number in last.items():
+        seqs = sorted(row["seq"] for row in (*events[job], *chunks[job]))
+        if seqs != list(range(1, number + 1)):
+            yield f"job {job}: numbers {seqs} of {number}"
+        ends: dict[tuple[str, int], int] = {}
+        for row in chunks[job]:
+            place = (row["stage"], row["attempt"])
+            if row["start_byte"] != ends.get(place, 0):
+                yield f"job {job}: {place} goes on at {row['start_byte']}, not at {ends.get(place, 0)}"
+            ends[place] = row["start_byte"] + len(row["bytes"])
+
+
+def the_pushed_tree_is_the_tested_tree(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O10, with the remote's own word for its tree."""
+    for job in truth.jobs(jobs):
+        outputs = job["outputs"]
+        if job["reason"] != "pushed" or "test" not in outputs:
+            continue
+        tree = git(truth.bare(job["url"]), "rev-parse", f"{outputs['push']['new']}^{{tree}}").decode().strip()
+        trees = {tree, outputs["test"]["tree"], outputs["push"]["tree"]}
+        if len(trees) > 1:
+            yield f"job {job['id']}: tested, pushed and remote trees are {trees}"
+
+
+PROMISES: Mapping[str, Promise] = {
+    "O1": accepted_jobs_end,
+    "O2": a_ref_moves_once,
+    "O3": a_cancelled_job_changed_nothing,
+    "O4": fences_never_go_down,
+    "O5": only_legal_moves,
+    "O8": nothing_is_left_over,
+    "O9": logs_are_complete_and_in_order,
+    "O10": the_pushed_tree_is_the_tested_tree,
+}
+
+
+def broken_promises(truth: Truth, jobs: Sequence[UUID]) -> list[str]:
+    """Every promise asked of these jobs."""
+    return [f"{name}: {what}" for name, promise in PROMISES.items() for what in promise(truth, jobs)]
