@@ -15,7 +15,7 @@ worker_connections = 2000
 
 timeout = 30  # seconds without a heartbeat of the worker, or without a byte of a body that is awaited
 graceful_timeout = 30  # seconds for requests under way after SIGTERM; streams end at once
-keepalive = 5  # seconds an idle connection stays open
+keepalive = 2  # seconds an idle connection stays open; also how long SIGTERM waits for one
 asgi_disconnect_grace_period = 3  # seconds for a handler whose client has gone
 asgi_lifespan = "on"  # an application that cannot start stops the server and says why
 

@@ -62,7 +62,7 @@ class JobIn(Incoming):
         default="", description='the branch to rebase onto; "" = the repository\'s default branch'
     )
     task: Annotated[Word, Field()] | Annotated[str, Field(max_length=0)] = Field(
-        default="rebase",
+        default="",
         description="a shipped or your organization's pipeline; \"\" = the repository's own file",
     )
     pipeline: str = Field(

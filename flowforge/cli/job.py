@@ -38,7 +38,7 @@ def submit(
     branch: Annotated[str, typer.Argument(help="The branch to bring up to date.")],
     *,
     onto: Annotated[str, typer.Option(help="The branch to rebase onto. Default: the repository's.")] = "",
-    task: Annotated[str, typer.Option(help='A pipeline by name; "" is the repository\'s own.')] = "rebase",
+    task: Annotated[str, typer.Option(help='A pipeline by name; "" is the repository\'s own.')] = "",
     pipeline: Annotated[Path | None, typer.Option(help="File with a definition to run instead.")] = None,
     priority: Annotated[int, typer.Option(help="0-3 low, 4-6 normal, 7-9 high.")] = DEFAULT_PRIORITY,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, or NAME to take yours.")] = None,

@@ -133,7 +133,7 @@ class JobRequest:
     repository: UUID  # id of a known repository of the organization
     branch: str  # the branch to bring up to date, without refs/heads/
     target: str  # the branch it is rebased onto; "" = the repository's default branch
-    task: str = "rebase"  # a shipped or the organization's pipeline by name; "" = the repository's own file
+    task: str = ""  # a shipped or the organization's pipeline by name; "" = the repository's own file
     pipeline: str = ""  # YAML text given with the request; "" = found by task
     priority: int = DEFAULT_PRIORITY
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +98,7 @@ def service(
             database_url=servers.database_url,
         )
         _await(running)
+        undo.callback(_tell_all, tuple(processes.values()))  # first of all: they hand over side by side
         yield running
 
 
@@ -163,9 +164,14 @@ def _part(name: str, environment: Mapping[str, str], logs: Path) -> Iterator["su
         _stop(process)
 
 
+def _tell_all(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+
+
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+    _tell_all([process])
     try:
         process.wait(STOP)
     except subprocess.TimeoutExpired:
