@@ -12,6 +12,7 @@ from flowforge.git.export import export_tree
 from flowforge.pipeline.context import Tools, Work
 from flowforge.sandbox.contract import Command, Finished, Why
 
+_SHOWN = 100  # characters of a command that a sentence repeats
 _LIMITS = {
     Why.TIMEOUT: (Result.TIMEOUT, Reason.TIMEOUT, "ran longer than its {timeout:g} s and was stopped"),
     Why.MEMORY_LIMIT: (Result.FAILURE, Reason.MEMORY_LIMIT, "needed more than its memory and was stopped"),
@@ -34,9 +35,7 @@ def run_on_tree(
         folder = Path(private) / "tree"
         exported = export_tree(tools.mirror, tree, folder)
         for path in exported.inert:
-            tools.recorder.log(
-                spec.id, f"{path} is a link that leaves the tree; it is a plain file here\n".encode()
-            )
+            _say(spec, tools, f"{path} is a link that leaves the tree; it is a plain file here")
         command = Command(
             argv=("/bin/sh", "-c", spec.run),
             folder=folder,
@@ -48,30 +47,47 @@ def run_on_tree(
         )
         finished = tools.sandbox.run(command, take, tools.cancelled)
     for limit, why in finished.missing.items():
-        tools.recorder.log(spec.id, f"not limited on this host: {limit} ({why})\n".encode())
+        _say(spec, tools, f"not limited on this host: {limit} ({why})")
     return finished
+
+
+def _say(spec: StageSpec, tools: Tools, line: str) -> None:
+    """A line of our own in the stage's log; a path in it may be in any encoding."""
+    tools.recorder.log(spec.id, f"{line}\n".encode("utf-8", "surrogateescape"))
+
+
+def nothing_to_run_on(spec: StageSpec) -> StageResult:
+    """For a stage of `finally`, which also runs where the clone failed."""
+    return StageResult(
+        stage=spec.id,
+        result=Result.SKIP,
+        reason=Reason.SKIPPED,
+        sentence="nothing was cloned, so there is no tree to run it on",
+    )
 
 
 def ended(spec: StageSpec, finished: Finished, failure: Reason) -> StageResult:
     """Turn how a command ended into the stage's result; `failure` names an exit status that is not 0."""
+    shown = repr(spec.run if len(spec.run) <= _SHOWN else f"{spec.run[:_SHOWN]}…")
     if finished.why in _LIMITS:
         result, reason, words = _LIMITS[finished.why]
+        mend = "raise the stage's limit if that was right, or mend the command"
         return StageResult(
             stage=spec.id,
             result=result,
             reason=reason,
-            sentence=f"{spec.run!r} {words.format(timeout=spec.timeout)}",
-            next_action="raise the stage's limit if that was right, or mend the command",
+            sentence=f"{shown} {words.format(timeout=spec.timeout)}",
+            next_action="" if result is Result.CANCELLATION else mend,
             evidence=f"logs of {spec.id}",
         )
     if finished.status == 0:
-        sentence = f"{spec.run!r} ended well in {finished.seconds:.1f} s"
+        sentence = f"{shown} ended well in {finished.seconds:.1f} s"
         return StageResult(stage=spec.id, result=Result.SUCCESS, sentence=sentence)
     return StageResult(
         stage=spec.id,
         result=Result.FAILURE,
         reason=failure,
-        sentence=f"{spec.run!r} ended with exit status {finished.status}",
+        sentence=f"{shown} ended with exit status {finished.status}",
         next_action="read its last lines in the log, mend the branch, then submit again",
         evidence=f"logs of {spec.id}",
     )
@@ -79,11 +95,15 @@ def ended(spec: StageSpec, finished: Finished, failure: Reason) -> StageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class PluginContext:
-    """What a plugin's stage is handed: where the job has arrived, the log, and the sandbox."""
+    """What a plugin's stage is handed: where the job has arrived, the log, and the sandbox.
+
+    Once the stage was given up, `over` says so, and what still runs of it can reach nothing any more.
+    """
 
     spec: StageSpec
     work: Work
     tools: Tools
+    over: Callable[[], bool] = lambda: False
 
     @property
     def branch(self) -> str:
@@ -102,18 +122,28 @@ class PluginContext:
         return self.work.tree
 
     def log(self, text: str) -> None:
-        self.tools.recorder.log(self.spec.id, text.encode())
+        """Raises:
+        Refused: the stage is over.
+        """
+        self._refuse_late()
+        self.tools.recorder.log(self.spec.id, text.encode("utf-8", "surrogateescape"))
 
     def run(self, command: str, *, timeout: float) -> tuple[int, bytes]:
         """Run a shell command in the sandbox on an export of the tree; exit status and output.
 
         Raises:
-            Refused: a limit ended it; the reason names the limit.
+            Refused: a limit ended it, and the reason names the limit; or the stage is over.
         """
+        self._refuse_late()
         said: list[bytes] = []
         spec = replace(self.spec, run=command, timeout=min(timeout, self.spec.timeout))
-        finished = run_on_tree(spec, self.work.tree, self.tools, said.append)
+        tools = replace(self.tools, cancelled=lambda: self.over() or self.tools.cancelled())
+        finished = run_on_tree(spec, self.work.tree, tools, said.append)
         if finished.why is not Why.EXITED:
             result = ended(spec, finished, Reason.COMMAND_FAILED)
             raise Refused(result.reason, result.sentence, next_action=result.next_action)
         return finished.status, b"".join(said)
+
+    def _refuse_late(self) -> None:
+        if self.over():
+            raise Refused(Reason.CANCELLED, f"stage {self.spec.id!r} is over; nothing more is done for it")
