@@ -10,10 +10,10 @@ from flowforge.git.replay import Replay
 from flowforge.pipeline.context import Work
 
 _TOLD = {
-    "dropped_merge": "flattened {n} merge commits, as git rebase does",
-    "dropped_empty": "dropped {n} commits with nothing left in them",
-    "dropped_upstream": "left out {n} commits that the target already has",
-    "kept_empty": "kept {n} empty commits",
+    "dropped_merge": ("flattened {n}, as git rebase does", "merge commit"),
+    "dropped_empty": ("dropped {n} with nothing left", "commit"),
+    "dropped_upstream": ("left out {n} that the target already has", "commit"),
+    "kept_empty": ("kept {n}", "empty commit"),
 }
 _FIXUPS = ("fixup! ", "squash! ", "amend! ")
 
@@ -38,11 +38,19 @@ def notes_of(steps: Iterable[Mapping[str, str]]) -> list[str]:
     """What did not simply carry over, a sentence each."""
     rows = list(steps)
     counted = Counter(step["disposition"] for step in rows)
-    notes = [text.format(n=counted[word]) for word, text in _TOLD.items() if counted[word]]
+    notes = [
+        text.format(n=count_of(counted[word], what)) for word, (text, what) in _TOLD.items() if counted[word]
+    ]
     fixups = sum(step["new"] != "" and step["subject"].startswith(_FIXUPS) for step in rows)
     if fixups:
-        notes.append(f"kept {fixups} fixup commits as they are; git rebase --autosquash folds them")
+        notes.append(
+            f"kept {count_of(fixups, 'fixup commit')} unsquashed; git rebase --autosquash folds them in"
+        )
     return notes
+
+
+def count_of(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def changed_paths(work: Work, mirror: Mirror) -> Sequence[str]:

@@ -84,6 +84,7 @@ class JobReport:
     new_head: str = ""
     upstream: str = ""
     pushed: bool = False
+    moves: tuple[str, ...] = ()  # what each push did, a sentence each; empty = the branch itself was moved
     commits: tuple[CommitLine, ...] = ()
     range_diff: RangeCounts | None = None
     resolved: tuple[ResolvedFile, ...] = ()

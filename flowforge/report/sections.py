@@ -93,7 +93,9 @@ def _done(report: JobReport) -> Iterator[Row]:
     yield Row(text=where)
     if report.range_diff is not None:
         yield Row(text=f"Compared with the branch before: {range_line(report.range_diff)}.")
-    if report.pushed:
+    if report.pushed and report.moves:
+        yield from (Row(text=f"Pushed: {sentence}.") for sentence in report.moves)
+    elif report.pushed:
         yield Row(text=f"Pushed: {report.old_head[:SHORT]} became {report.new_head[:SHORT]}.")
     elif report.new_head and report.new_head != report.old_head:
         yield Row(text=f"Not pushed. The result is {report.new_head[:SHORT]}.")

@@ -11,22 +11,23 @@ from flowforge.git.push import PushOutcome, push
 from flowforge.hooks.contracts import PushPlan
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.options import PushOptions
-
-_ABSENT = "0" * 40
+from flowforge.pipeline.progress import count_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
     ref: str
-    old: str  # what the remote must have there now
+    old: str  # what the remote must have there now; zeros: nothing
     require: str  # tested | validated
 
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     destination = choose_destination(spec, work)
+    refuse_unfinished(work)
     if work.head == destination.old:
-        return _nothing(spec.id, work), work
+        return _nothing(spec.id, destination), work
     refuse_unproven(destination.require, work)
+    _refuse_rewriting_target(destination, work, tools)
     _ask_gate(destination, work, tools)
     _keep_old_tip(destination, work, tools)
     tools.recorder.push_intent(destination.ref, destination.old, work.head)
@@ -49,8 +50,18 @@ def choose_destination(spec: StageSpec, work: Work) -> Destination:
         return Destination(ref=f"refs/heads/{work.target}", old=work.upstream, require=require)
     if options.to == "new-branch":
         name = check_ref(options.branch or f"flowforge/{work.branch}")
-        return Destination(ref=f"refs/heads/{name}", old=_ABSENT, require=require)
+        return Destination(ref=f"refs/heads/{name}", old="0" * len(work.head), require=require)
     return Destination(ref=f"refs/heads/{work.branch}", old=work.old_head, require=require)
+
+
+def refuse_unfinished(work: Work) -> None:
+    """Half a branch is no result, even where its head happens to be what the remote has already."""
+    if work.pending:
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            f"the branch is not replayed to its end: {count_of(len(work.pending), 'commit')} left",
+            next_action="resolve the conflicts first",
+        )
 
 
 def refuse_unproven(require: str, work: Work) -> None:
@@ -61,12 +72,6 @@ def refuse_unproven(require: str, work: Work) -> None:
             f"the pipeline wants a person to approve what was resolved in {', '.join(work.approve)}",
             next_action="look at the resolution, then push it by hand, or take the path out of `ask`",
             evidence="conflicts",
-        )
-    if work.pending:
-        raise Refused(
-            Reason.UNRESOLVED_CONFLICTS,
-            f"{len(work.pending)} commits are not replayed yet",
-            next_action="resolve the conflicts first",
         )
     if work.unconfirmed and work.tested_tree != work.tree:
         raise Refused(
@@ -89,6 +94,18 @@ def refuse_unproven(require: str, work: Work) -> None:
         )
 
 
+def _refuse_rewriting_target(destination: Destination, work: Work, tools: Tools) -> None:
+    """A lease alone would let a branch that was never rebased replace the target's own commits."""
+    if destination.ref != f"refs/heads/{work.target}":
+        return
+    if tools.mirror.merge_base(work.upstream, work.head) != work.upstream:
+        raise Refused(
+            Reason.PIPELINE_INVALID,
+            f"{work.branch} does not stand on {work.target}'s tip, so {work.target} cannot be fast-forwarded to it",
+            next_action="let the rebase stage run before this push",
+        )
+
+
 def _ask_gate(destination: Destination, work: Work, tools: Tools) -> None:
     veto = tools.registry.gate(
         PushPlan(
@@ -106,20 +123,21 @@ def _ask_gate(destination: Destination, work: Work, tools: Tools) -> None:
 
 
 def _keep_old_tip(destination: Destination, work: Work, tools: Tools) -> None:
-    """Bundle what the ref points to now: after the push nobody else may have it."""
-    if destination.ref != f"refs/heads/{work.branch}":
+    """Bundle what the ref points to now: after the push nobody else may have it. A target only gains commits."""
+    if destination.old != work.old_head:
         return
     bundle = tools.workspace / "before-push.bundle"
     write_bundle(tools.mirror, {destination.ref: destination.old}, [work.merge_base], bundle)
     tools.recorder.backup("before-push", bundle)
 
 
-def _nothing(stage: str, work: Work) -> StageResult:
+def _nothing(stage: str, destination: Destination) -> StageResult:
+    short = destination.ref.removeprefix("refs/heads/")
     return StageResult(
         stage=stage,
         result=Result.SUCCESS,
         reason=Reason.UP_TO_DATE,
-        sentence=f"{work.branch} is already where it should be; nothing was pushed",
+        sentence=f"{short} is already where it should be; nothing was pushed",
     )
 
 
@@ -128,22 +146,9 @@ def told(stage: str, destination: Destination, work: Work, outcome: PushOutcome)
     short = destination.ref.removeprefix("refs/heads/")
     match outcome.status:
         case "pushed" | "already":
-            tested = "tested" if work.tested_tree == work.tree else "validated, not tested"
-            sentence = f"{short} moved from {destination.old[:10]} to {work.head[:10]} ({tested})"
-            outputs = {"ref": destination.ref, "old": destination.old, "new": work.head, "tree": work.tree}
-            return StageResult(
-                stage=stage,
-                result=Result.SUCCESS,
-                reason=Reason.PUSHED,
-                sentence=sentence,
-                outputs=outputs,
-            )
+            return _landed(stage, short, destination, work, outcome.tip)
         case "moved":
-            raise Refused(
-                Reason.REMOTE_MOVED,
-                f"{short} moved to {outcome.tip[:10] or 'nothing'} while this job ran; nothing was pushed",
-                next_action="submit again: the new commits will be rebased too",
-            )
+            raise _moved(short, destination, outcome.tip)
         case "rejected":
             raise Refused(
                 Reason.PUSH_REJECTED,
@@ -158,3 +163,35 @@ def told(stage: str, destination: Destination, work: Work, outcome: PushOutcome)
                 delay=10,
                 next_action="FlowForge asks the remote again by itself",
             )
+
+
+def _landed(stage: str, short: str, destination: Destination, work: Work, tip: str) -> StageResult:
+    """What the remote has now; where an earlier attempt of this job had pushed, that may be another commit."""
+    verb = f"moved from {destination.old[:10]} to" if destination.old.strip("0") else "was made at"
+    outputs = {"ref": destination.ref, "old": destination.old, "new": tip}
+    how = "by an earlier attempt of this job"
+    if tip == work.head:
+        how = "tested" if work.tested_tree == work.tree else "validated, not tested"
+        outputs["tree"] = work.tree
+    return StageResult(
+        stage=stage,
+        result=Result.SUCCESS,
+        reason=Reason.PUSHED,
+        sentence=f"{short} {verb} {tip[:10]} ({how})",
+        outputs=outputs,
+    )
+
+
+def _moved(short: str, destination: Destination, tip: str) -> Refused:
+    if not destination.old.strip("0"):
+        return Refused(
+            Reason.REMOTE_MOVED,
+            f"{short} is there already, at {tip[:10] or 'an unknown commit'}; nothing was pushed",
+            next_action="delete that branch, or name another one: with: {branch: NAME}",
+        )
+    where = f"moved to {tip[:10]}" if tip else "was moved or removed"
+    return Refused(
+        Reason.REMOTE_MOVED,
+        f"{short} {where} while this job ran; nothing was pushed",
+        next_action="submit again: the new commits will be rebased too",
+    )

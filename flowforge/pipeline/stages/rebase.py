@@ -8,7 +8,7 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.git.replay import Stopped, plan, replay
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.options import RebaseOptions
-from flowforge.pipeline.progress import advanced, notes_of
+from flowforge.pipeline.progress import advanced, count_of, notes_of
 
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
@@ -40,7 +40,7 @@ def _refuse_other_base(onto: str, work: Work) -> None:
 
 def _replayed(stage: str, work: Work) -> StageResult:
     count = sum(step["new"] != "" for step in work.steps)
-    sentence = "; ".join([f"replayed {count} commits onto {work.target}", *notes_of(work.steps)])
+    sentence = "; ".join([f"replayed {count_of(count, 'commit')} onto {work.target}", *notes_of(work.steps)])
     return StageResult(stage=stage, result=Result.SUCCESS, sentence=sentence)
 
 

@@ -1,10 +1,10 @@
 """report: say what was done, in words a person reads; in `finally`, so that every end is told."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-from flowforge.core.errors import FlowForgeError
+from flowforge.core.errors import FlowForgeError, Reason
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.plan import conclude, make_plan
@@ -29,9 +29,8 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     cost = tools.models.cost() if tools.models else None
     report = replace(make_report(work, tools.pipeline, tools.done, _compare(work, tools)), cost=cost)
     outputs = {"text": as_text(report), "markdown": as_markdown(report)}
-    tools.recorder.event("report.written", outputs)
-    sentence = "wrote the report"
-    return StageResult(stage=spec.id, result=Result.SUCCESS, sentence=sentence, outputs=outputs), work
+    told = StageResult(stage=spec.id, result=Result.SUCCESS, sentence="wrote the report", outputs=outputs)
+    return told, work
 
 
 def make_report(
@@ -42,7 +41,7 @@ def make_report(
     tests = [result for result in done if uses.get(result.stage) == "test"]
     tested = work.tree != "" and work.tested_tree == work.tree
     open_ = () if tested else work.unconfirmed
-    pushed = any(uses.get(r.stage) == "push" and r.ok and r.reason == "pushed" for r in done)
+    pushed = [r for r in done if uses.get(r.stage) == "push" and r.ok and r.reason is Reason.PUSHED]
     return JobReport(
         branch=work.branch,
         target=work.target,
@@ -50,8 +49,9 @@ def make_report(
         old_head=work.old_head,
         new_head="" if work.pending else work.head,
         upstream=work.upstream,
-        pushed=pushed,
-        commits=tuple(CommitLine(**step) for step in work.steps),
+        pushed=bool(pushed),
+        moves=tuple(result.sentence for result in pushed),
+        commits=tuple(map(_commit, work.steps)),
         range_diff=compared,
         resolved=tuple(
             ResolvedFile(
@@ -70,6 +70,11 @@ def make_report(
         stages=tuple(_line(result) for result in done),
         notes=work.notes,
     )
+
+
+def _commit(step: Mapping[str, str]) -> CommitLine:
+    """A step as a checkpoint kept it; a newer version may have noted more."""
+    return CommitLine(**{field.name: step[field.name] for field in fields(CommitLine) if field.name in step})
 
 
 def _line(result: StageResult) -> StageLine:
