@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from flowforge.core.errors import Reason
+from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.pipeline.commands import ended, run_on_tree
 from flowforge.pipeline.context import Tools, Work
 
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
+    _refuse_half(work)
     result = ended(spec, run_on_tree(spec, work.tree, tools), Reason.TESTS_FAILED)
     if result.ok:
         told = replace(result, outputs={**result.outputs, "tree": work.tree})
@@ -18,10 +19,21 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     return result, replace(work, tested_tree="")
 
 
+def _refuse_half(work: Work) -> None:
+    """Tests of half a branch would prove something of a tree that nobody will ever have."""
+    if work.pending:
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            "the branch is not replayed to its end, so there is no result to test",
+            next_action="put a resolve stage before test",
+        )
+
+
 def _compared(spec: StageSpec, result: StageResult, work: Work, tools: Tools) -> StageResult:
-    """Blame the target when the same command fails there too."""
+    """Blame the target when the same command fails there too; being stopped there by a limit proves nothing."""
     tools.recorder.log(spec.id, f"--- the same command on {work.target} itself\n".encode())
-    if ended(spec, run_on_tree(spec, tools.mirror.tree_of(work.upstream), tools), Reason.TESTS_FAILED).ok:
+    there = ended(spec, run_on_tree(spec, tools.mirror.tree_of(work.upstream), tools), Reason.TESTS_FAILED)
+    if there.reason is not Reason.TESTS_FAILED:
         return result
     return replace(
         result,

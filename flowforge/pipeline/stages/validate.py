@@ -19,7 +19,10 @@ from flowforge.validate.gate import Decision, decide, unknown_checks, validators
 from flowforge.validate.introduced import Ranges, checked_file
 
 OUTSIDE = "outside"
-_MAX_FILE = 4 << 20  # bytes; a larger file is told as not checked, unless FlowForge wrote into it
+SIZE = "size"
+_MAX_FILE = (
+    4 << 20
+)  # bytes; a larger file is told as not checked, and ends the stage where FlowForge wrote into it
 
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
@@ -67,22 +70,29 @@ def _verdicts(checks: Sequence[str], work: Work, tools: Tools) -> Iterator[Verdi
     for file in _files(work, tools):
         if tools.cancelled():
             raise Refused(Reason.CANCELLED, "the job was cancelled while files were checked")
+        if isinstance(file, Verdict):
+            yield file
+            continue
         for validator in validators_for(file, checks, tools.registry.validators.values()):
             yield verdict_of(validator, file, call)
 
 
-def _files(work: Work, tools: Tools) -> Iterator[CheckedFile]:
-    """The regular files that differ from the target, with the versions of all three sides."""
+def _files(work: Work, tools: Tools) -> Iterator[CheckedFile | Verdict]:
+    """The regular files that differ from the target, with the versions of all three sides.
+
+    A file too large to be checked is a verdict already.
+    """
     with tools.mirror.git.objects() as objects:
         trees = [objects.commit(tip).tree for tip in (work.merge_base, work.upstream, work.old_head)]
         for change in changes(objects, trees[1], work.tree):
             if change.new is None or change.new.mode in {SYMLINK_MODE, SUBMODULE_MODE}:
                 continue
+            path = change.path.decode("utf-8", "surrogateescape")
             text = _text(objects, change.new)
             if text is None:
+                yield _too_large(path, work)
                 continue
             sides = [_text(objects, objects.entry(tree, change.path)) for tree in trees]
-            path = change.path.decode("utf-8", "surrogateescape")
             language = language_of(path, tools.registry.languages.values())
             yield checked_file(
                 path,
@@ -93,6 +103,17 @@ def _files(work: Work, tools: Tools) -> Iterator[CheckedFile]:
                 commit=sides[2],
                 resolved=_ranges(work, path, text),
             )
+
+
+def _too_large(path: str, work: Work) -> Verdict:
+    """No large file holds a change up by its size alone, but one that FlowForge answered may not go unchecked."""
+    written = any(resolved.path == path for resolved in work.resolved)
+    return Verdict(
+        validator=SIZE,
+        path=path,
+        outcome=Outcome.ERROR if written else Outcome.SKIP,
+        sentence=f"it has more than {_MAX_FILE >> 20} MiB and was not checked",
+    )
 
 
 def _text(objects: Objects, entry: Entry | None) -> bytes | None:
