@@ -4,6 +4,7 @@ The repository's file is read from the target branch: whoever may push there dec
 with the pipeline.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from flowforge.core.errors import Reason, Refused
@@ -14,6 +15,7 @@ from flowforge.pipeline.check import Catalog
 from flowforge.pipeline.load import FILE, load_pipeline, shipped_definitions
 
 DEFAULT = "rebase-and-resolve"  # for a repository that has no file of its own
+_AT_COMMIT = re.compile(r"(?P<path>.+)@(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})")
 MAX_BYTES = 1 << 16  # of a file that a definition extends; its own size is the loader's to judge
 
 
@@ -26,11 +28,14 @@ class Given:
 
     @property
     def path(self) -> str:
-        return self.source.partition("@")[0]
+        found = _AT_COMMIT.fullmatch(self.source)
+        return found["path"] if found else self.source
 
     @property
     def commit(self) -> str:
-        return self.source.partition("@")[2]
+        """Empty for a definition that is no file of the repository."""
+        found = _AT_COMMIT.fullmatch(self.source)
+        return found["commit"] if found else ""
 
 
 @dataclass(frozen=True, kw_only=True)
