@@ -85,13 +85,14 @@ def arguments(
         *("--json-status-fd", str(descriptors.status)),
         *_system(network=network),
         *_accounts(descriptors),
-        *(word for tool in tools for word in ("--ro-bind", str(tool), str(tool))),
         *("--proc", "/proc"),
         *(word for path in _present(_HIDDEN) for word in ("--ro-bind", "/dev/null", path)),
         *("--remount-ro", "/proc"),
         *("--dev", "/dev", "--perms", "1777", "--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"),  # noqa: S108
         *("--remount-ro", "/dev"),
         *("--perms", "1777", "--size", temporary, "--tmpfs", "/tmp", "--dir", HOME),  # noqa: S108 (as HOME)
+        # after /tmp: an environment may stand in it
+        *(word for tool in tools for word in ("--ro-bind", str(tool), str(tool))),
         *("--bind", str(command.folder), WORKSPACE),
         *("--remount-ro", "/", "--chdir", WORKSPACE),
         *([] if descriptors.seccomp is None else ["--seccomp", str(descriptors.seccomp)]),

@@ -38,6 +38,11 @@ def test_nothing_of_the_host_is_shown_but_system_folders_and_tools() -> None:
     assert not shown & set(private)
 
 
+def test_an_environment_below_tmp_is_not_hidden_by_the_fresh_tmp() -> None:
+    argv = words(tools=(Path("/tmp/checkout/.venv"),))
+    assert argv.index("/tmp") < argv.index("/tmp/checkout/.venv")
+
+
 def test_tools_are_shown_in_their_place_and_come_first_on_the_path() -> None:
     argv = words(tools=(Path("/opt/py"),))
     assert ("/opt/py", "/opt/py") in after(argv, "--ro-bind")
