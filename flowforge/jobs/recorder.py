@@ -3,18 +3,22 @@
 A write that changes no row means that the job is another worker's now: the session is stopped, and what runs in it
 dies. While the database is away a write is repeated for as long as the lease is good, so a restart of Postgres costs
 time and no attempt; each write may therefore happen twice, and is harmless then.
+
+Whatever a person may read later (logs, events, sentences, outputs) goes through `mask` first.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.failpoint import failpoint
-from flowforge.core.job import Job
+from flowforge.core.job import Ending, Job
+from flowforge.core.masking import Mask, Stream
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.jobs import rows
@@ -48,11 +52,16 @@ class FencedRecorder:
     artifacts: Artifacts
     teller: Teller = SILENT
     bundle: Callable[[Work], Path | None] | None = None
+    mask: Mask = field(
+        default_factory=lambda: Mask(())
+    )  # set before the first stage; open streams keep theirs
     sleep: Callable[[float], None] = time.sleep
     outputs: dict[str, object] = field(default_factory=dict)  # by stage; they end up in the job's row
     _ordinals: dict[str, int] = field(default_factory=dict)
     _bundled: tuple[str, str] = ("", "")  # head of the last checkpoint, and its reference
     _log: LogWriter | None = None
+    _streams: dict[str, Stream] = field(default_factory=dict)  # by stage: a secret may come in two pieces
+    _one_piece: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __enter__(self) -> "FencedRecorder":  # noqa: PYI034 (final by use)
         self._log = LogWriter(write=self._write_log, patient=lambda: self.session.why is not Stop.LOST)
@@ -60,6 +69,8 @@ class FencedRecorder:
         return self
 
     def __exit__(self, *error: object) -> None:
+        for stage in tuple(self._streams):
+            self._end_stream(stage)
         if self._log is not None:
             self._log.__exit__(*error)
 
@@ -84,7 +95,9 @@ class FencedRecorder:
 
     def stage_finished(self, result: StageResult, work: Work) -> None:
         """Write the result and the checkpoint; from here on the stage need not run again."""
+        self._end_stream(result.stage)
         self._flush()
+        result = self._masked(result)
         if result.outputs:
             self.outputs[result.stage] = dict(result.outputs)
         row = rows.stage_row(result, work, self._checkpoint(result, work))
@@ -101,22 +114,24 @@ class FencedRecorder:
     # ------------------------------------------------------------------------------------ what the stages call
 
     def log(self, stage: str, text: bytes) -> None:
-        if self._log is not None:
-            self._log.add(stage, text)
+        with self._one_piece:
+            self._add(stage, self._streams.setdefault(stage, Stream(self.mask)).feed(text))
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
-        self._fenced(lambda tx: table.tell(tx, self.job.id, self.job.fence, kind, data))
+        told = self._hidden(data)
+        self._fenced(lambda tx: table.tell(tx, self.job.id, self.job.fence, kind, told))
 
     def resolved(self, stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> None:
-        new = [
+        found = (
             *(rows.resolved_row(self.job, stage, resolution) for resolution in resolutions),
             *(rows.unresolved_row(self.job, stage, conflict) for conflict in open_),
-        ]
-
-        told = story.resolved(stage, resolutions, open_)
+        )
+        new = [self._hidden(row) for row in found]
+        kind, data = story.resolved(stage, resolutions, open_)
+        told = self._hidden(data)
 
         def write(transaction: Transaction) -> int | None:
-            seq = table.tell(transaction, self.job.id, self.job.fence, *told)
+            seq = table.tell(transaction, self.job.id, self.job.fence, kind, told)
             if seq is not None:
                 stages.add_resolutions(transaction, new)
             return seq
@@ -132,7 +147,7 @@ class FencedRecorder:
 
     def scanned(self, findings: Sequence[Finding]) -> None:
         kind, data = story.scanned(findings)
-        self.outputs[kind] = data
+        self.outputs[kind] = self._hidden(data)
         self.event(kind, data)
 
     def push_intent(self, ref: str, old: str, new: str) -> None:
@@ -196,7 +211,39 @@ class FencedRecorder:
         )
         return found
 
+    def hidden_ending(self, ending: Ending) -> Ending:
+        """The ending as it may be shown."""
+        return replace(
+            ending,
+            sentence=self.mask.text(ending.sentence),
+            next_action=self.mask.text(ending.next_action),
+            evidence=self.mask.text(ending.evidence),
+        )
+
     # ------------------------------------------------------------------------------------------------- inside
+
+    def _masked(self, result: StageResult) -> StageResult:
+        return replace(
+            result,
+            sentence=self.mask.text(result.sentence),
+            next_action=self.mask.text(result.next_action),
+            evidence=self.mask.text(result.evidence),
+            outputs=self._hidden(result.outputs),
+        )
+
+    def _hidden(self, data: Mapping[str, object]) -> dict[str, object]:
+        return {self.mask.text(name): self.mask.value(value) for name, value in data.items()}
+
+    def _add(self, stage: str, text: bytes) -> None:
+        if self._log is not None:
+            self._log.add(stage, text)
+
+    def _end_stream(self, stage: str) -> None:
+        """The stage says nothing more: what was kept back, because a secret might go on, is shown now."""
+        with self._one_piece:
+            stream = self._streams.pop(stage, None)
+            if stream is not None:
+                self._add(stage, stream.end())
 
     def _checkpoint(self, result: StageResult, work: Work) -> str:
         head, reference = self._bundled

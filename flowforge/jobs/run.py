@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from flowforge.artifacts.store import Artifacts
@@ -73,6 +73,7 @@ class Workbench:
             log.warning("job %s: the lease was lost; another worker goes on", job.id)
             return None
         failpoint("job.stopped")
+        outcome = replace(outcome, ending=recorder.hidden_ending(outcome.ending))
         moved = self._settle(job, session, outcome, {**recorder.outputs, **outcome.outputs})
         failpoint("job.moved")
         return moved
@@ -83,7 +84,7 @@ class Workbench:
             return self.run_pipeline(job, recorder, session)
         except FlowForgeError as error:
             if error.reason is not Reason.LEASE_LOST:
-                log.info("job %s stopped: %s", job.id, error.sentence)
+                log.info("job %s stopped: %s", job.id, recorder.mask.text(error.sentence))
             delay = error.delay if isinstance(error, Temporary) else None
             return Outcome(ending=from_error("", error).ending(), hand_back=delay)
         except Exception as error:

@@ -10,11 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowforge.accounts.repositories import get_repository, read_login
+from flowforge.accounts.repositories import Login, get_repository, read_login
 from flowforge.accounts.spending import StoredLedger, StoredRecord
 from flowforge.artifacts.store import Artifacts
-from flowforge.core.errors import Temporary
+from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Job
+from flowforge.core.masking import Mask
+from flowforge.core.pipeline import Pipeline
 from flowforge.core.plan import make_plan
 from flowforge.core.telemetry import Telemetry
 from flowforge.git.bundle import read_bundle, write_bundle
@@ -38,6 +40,7 @@ from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
+from flowforge.store.accounts import Repository
 from flowforge.store.database import Database
 from flowforge.store.ids import Ids
 from flowforge.store.operations import add_operation
@@ -49,6 +52,7 @@ from flowforge.wiring.sandbox import sandbox_for
 _log = logging.getLogger(__name__)
 _CHECKPOINT = "refs/flowforge/head"
 _OLD_HEAD = "refs/flowforge/old"
+_GONE = {Reason.NOT_FOUND, Reason.INFRASTRUCTURE, Reason.INTERNAL_ERROR}  # no such bundle, or a damaged one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +70,10 @@ class PipelineRunner:
     workspaces: Path
 
     def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
+        repository, login = self._repository(job)
+        recorder.mask = Mask((*self.settings.secrets(), *([login.secret] if login else [])))
         with (
-            self._mirror(job, session) as mirror,
+            self._mirror(job, repository.url, login, session) as mirror,
             self._workspace(job) as workspace,
             ExitStack() as undo,
         ):
@@ -75,8 +81,7 @@ class PipelineRunner:
             target = job.target or mirror.default_branch()
             found = self._definition(job, target, recorder, mirror)
             pipeline = replace(found.pipeline, env={**found.pipeline.env, **job.environment})
-            standing = resume(make_plan(pipeline), recorder.runs())
-            work = self._restore(job, target, standing, mirror, workspace)
+            standing, work = self._restored(job, target, pipeline, recorder, mirror, workspace)
             models = undo.enter_context(self.services.job(asker_of(job), pipeline.limits, random_word))
             tools = Tools(
                 mirror=mirror,
@@ -108,11 +113,12 @@ class PipelineRunner:
                 recorder.event("mirror.noted", {"sentence": note})
         return Outcome(ending=ended.ending, hand_back=ended.hand_back)
 
-    @contextmanager
-    def _mirror(self, job: Job, session: JobSession) -> Iterator[Mirror]:
+    def _repository(self, job: Job) -> tuple[Repository, Login | None]:
         with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
-            repository = get_repository(tx, job.repository)
-            login = read_login(tx, job.repository, vault=self.vault)
+            return get_repository(tx, job.repository), read_login(tx, job.repository, vault=self.vault)
+
+    @contextmanager
+    def _mirror(self, job: Job, url: str, login: Login | None, session: JobSession) -> Iterator[Mirror]:
         door = Door(
             protocols=frozenset(self.settings.git_protocols),
             remote_deadline=self.settings.git_timeout,
@@ -120,7 +126,7 @@ class PipelineRunner:
             record=lambda operation: self._record(job, operation),
         )
         credential = Credential(username=login.username, secret=login.secret) if login else None
-        with open_mirror(self.settings.folder / "mirrors", repository.url, door, credential) as mirror:
+        with open_mirror(self.settings.folder / "mirrors", url, door, credential) as mirror:
             yield mirror
 
     @contextmanager
@@ -137,17 +143,44 @@ class PipelineRunner:
         recorder.define(found.given.text.decode(), found.given.source)
         return found
 
-    def _restore(self, job: Job, target: str, standing: Standing, mirror: Mirror, workspace: Path) -> Work:
-        """Go on from the last checkpoint: its bundle brings the commits that only the earlier worker had."""
-        if standing.work is None:
-            return Work(branch=job.branch, target=target)
-        work = Work.from_json(standing.work)
+    def _restored(
+        self,
+        job: Job,
+        target: str,
+        pipeline: Pipeline,
+        recorder: FencedRecorder,
+        mirror: Mirror,
+        workspace: Path,
+    ) -> tuple[Standing, Work]:
+        """Where to go on: after the last checkpoint, or anew where its bundle is gone or fits no more."""
+        plan, runs = make_plan(pipeline), recorder.runs()
+        standing = resume(plan, runs)
+        if standing.work is not None:
+            work = Work.from_json(standing.work)
+            lost = self._restore(work, standing.checkpoint, mirror, workspace)
+            if not lost:
+                return standing, work
+            recorder.event("checkpoint.lost", {"sentence": f"the job begins anew: {lost}"})
+            standing = resume(plan, runs, restorable=False)
+        return standing, Work(branch=job.branch, target=target)
+
+    def _restore(self, work: Work, checkpoint: str, mirror: Mirror, workspace: Path) -> str:
+        """Bring the commits that only the earlier worker had; why that cannot be done for good, "" when it is done.
+
+        Raises:
+            FlowForgeError: for what may be otherwise in a moment, and for what a new beginning would meet too.
+        """
         if not all(mirror.has(commit) for commit in (work.merge_base, work.upstream)):
             mirror.fetch(work.branch, work.target)
         bundle = workspace / "checkpoint.bundle"
-        self.artifacts.fetch(standing.checkpoint, bundle)
-        read_bundle(mirror, bundle)
-        return work
+        try:
+            self.artifacts.fetch(checkpoint, bundle)
+            read_bundle(mirror, bundle)
+        except (Refused, Broken) as error:
+            if error.reason not in _GONE:
+                raise
+            return error.sentence
+        return ""
 
     def _committer(self, job: Job) -> Committer:
         """The date is the job's, so that a re-run makes the same commits."""

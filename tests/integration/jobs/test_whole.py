@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.accounts.repositories import Changes, Login, update_repository
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Broken, Reason
 from flowforge.core.job import Job, State
 from flowforge.core.pipeline import StageSpec
 from flowforge.core.telemetry import Silent
 from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.jobs import read
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.run import Outcome, Workbench
 from flowforge.jobs.session import JobSession, Stop
@@ -162,6 +164,60 @@ def test_an_attempt_from_scratch_makes_the_same_commits(
     run(world, claimed(world, job, "w2"), runner("w2"))
     assert "clone2" in world.column("SELECT stage || attempt FROM stage_runs")
     assert remote.tip("feature") == planned
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_job_whose_checkpoint_is_lost_begins_anew_and_says_so(
+    world: World, remote: Repository, runner: Make, tmp_path: Path, harm: str
+) -> None:
+    job = world.submit()
+    run(world, claimed(world, job, "w1"), Dies(runner("w1"), "push"))
+    bundles = [path for path in (tmp_path / "artifacts").rglob("*.bundle") if path.is_file()]
+    assert bundles
+    for bundle in bundles:
+        bundle.write_bytes(b"rust") if harm == "damaged" else bundle.unlink()
+    world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    sweep(world.database.system)
+    ended = run(world, claimed(world, job, "w2"), runner("w2"))
+    assert ended.ending is not None
+    assert (ended.state, ended.ending.reason) == (State.SUCCESS, Reason.PUSHED), ended.ending.sentence
+    assert "clone2" in world.column("SELECT stage || attempt FROM stage_runs")
+    assert len(remote.updates("feature")) == 2
+    (sentence,) = world.column("SELECT data ->> 'sentence' FROM job_events WHERE kind = 'checkpoint.lost'")
+    assert str(sentence).startswith("the job begins anew: ")
+    assert "artifact" in str(sentence)
+
+
+def test_a_worker_whose_commits_the_target_lost_begins_anew(
+    world: World, remote: Repository, runner: Make
+) -> None:
+    """The target was rewritten: what the checkpoint builds on can be fetched by nobody any more."""
+    job = world.submit()
+    run(world, claimed(world, job, "w1"), Dies(runner("w1"), "push"))
+    base = remote.tip("main~1")
+    remote.commit({**remote.files(base), "b.py": "b = 5\n"}, base, branch="main", message="instead")
+    world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    sweep(world.database.system)
+    ended = run(world, claimed(world, job, "w2"), runner("w2"))
+    assert ended.ending is not None
+    assert (ended.state, ended.ending.reason) == (State.SUCCESS, Reason.PUSHED), ended.ending.sentence
+    assert remote.tip("feature~2") == remote.tip("main")
+
+
+def test_the_login_of_the_repository_is_masked(world: World, runner: Make) -> None:
+    """A command of the repository that prints it, however it came by it, shows it to nobody."""
+    secret, made = "canary-login-77aa", runner("w1")
+    changes = Changes(login=Login(username="bot", secret=secret))
+    with world.transaction() as transaction:
+        update_repository(transaction, world.repository, changes, check_url=lambda url: url, vault=made.vault)
+    stages = "stages: [{uses: clone}, {uses: rebase}, {id: leak, uses: run, run: 'printf canary-lo; echo gin-77aa'}]"
+    job = claimed(world, world.submit(pipeline=f"version: 1\nname: leak\n{stages}\n"), "w1")
+    ended = run(world, job, made)
+    assert ended.state is State.SUCCESS, ended.ending
+    with world.transaction() as transaction:
+        log = read.log(transaction, job.id).text
+    assert log.endswith(b"***\n")
+    assert secret.encode() not in log
 
 
 def test_a_job_cancelled_before_its_push_leaves_the_remote_alone(
