@@ -20,7 +20,7 @@ MAX_FILES = 1_000_000
 _EXECUTABLE = "100755"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One entry of the whole tree's listing. `size` is -1 for a submodule."""
 
@@ -155,10 +155,13 @@ def _write(
 
 
 def _make_folders(rows: Sequence[Row], root: bytes) -> None:
-    needed = {row.path.rpartition(b"/")[0] for row in rows}
-    needed |= {row.path for row in rows if row.mode == SUBMODULE_MODE}
-    for folder in sorted(needed - {b""}):
-        os.makedirs(root + folder, exist_ok=True)  # noqa: PTH103 (bytes: a path may be in any encoding)
+    waiting = {row.path if row.mode == SUBMODULE_MODE else row.path.rpartition(b"/")[0] for row in rows}
+    needed: set[bytes] = set()
+    while waiting := waiting - needed - {b""}:
+        needed |= waiting
+        waiting = {folder.rpartition(b"/")[0] for folder in waiting}
+    for folder in sorted(needed):  # outer ones first
+        os.mkdir(root + folder)  # noqa: PTH102 (bytes: a path may be in any encoding)
 
 
 def _write_file(path: bytes, content: bytes, mode: int) -> None:

@@ -6,6 +6,7 @@ The API asks these questions too, so nothing here brings in what runs remote com
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from flowforge.core.errors import Reason, Refused
@@ -50,8 +51,7 @@ def check_ref(name: str) -> str:
         Refused: invalid_ref.
     """
     short = plain_ref(name)
-    argv = (process.program(), "check-ref-format", f"refs/heads/{short}")
-    if process.run(argv, {"LC_ALL": "C"}, b"", _BOUNDS, "git check-ref-format").code != 0:
+    if not _git_takes(f"refs/heads/{short}"):
         raise Refused(Reason.INVALID_REF, f"git refuses {_shown(name)} as a name", next_action=_NEXT_REF)
     return short
 
@@ -89,6 +89,12 @@ def host_of(url: str) -> str:
     if match and "://" not in url:
         return match["host"].lower()
     return (urlsplit(url).hostname or "").lower()
+
+
+@lru_cache(maxsize=256)  # a job asks about its two names again at every step
+def _git_takes(ref: str) -> bool:
+    argv = (process.program(), "check-ref-format", ref)
+    return process.run(argv, {"LC_ALL": "C"}, b"", _BOUNDS, "git check-ref-format").code == 0
 
 
 def _ref_problems(name: str) -> Iterator[str]:

@@ -4,9 +4,11 @@ Output goes to temporary files: sh then starts no reader threads, and a flood ca
 """
 
 import os
+import select
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +16,7 @@ import sh
 
 from flowforge.git.process import MAX_STDERR, Bounds, Done, check, kill_group, too_much
 
-_SOONEST, _LATEST = 0.001, 0.05  # seconds between two looks at the child
+_SOONEST, _LATEST = 0.001, 0.05  # seconds between two looks at the child's output and at cancel
 
 
 def run_remote(
@@ -54,19 +56,36 @@ def _watch(process: "sh.OProc", bounds: Bounds, name: str, out: IO[bytes]) -> in
     until = time.monotonic() + bounds.deadline
     pause = _SOONEST
     try:
-        while True:
-            alive, code = process.is_alive()
-            if not alive:
-                return -1 if code is None else code
-            check(bounds, until, name)
-            if os.fstat(out.fileno()).st_size > bounds.max_output:
-                raise too_much(name, bounds.max_output)
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LATEST)
+        with _until_it_ends(process.pid) as wait:
+            while True:
+                alive, code = process.is_alive()
+                if not alive:
+                    return -1 if code is None else code
+                check(bounds, until, name)
+                if os.fstat(out.fileno()).st_size > bounds.max_output:
+                    raise too_much(name, bounds.max_output)
+                wait(pause)
+                pause = min(pause * 1.5, _LATEST)
     finally:
         if process.is_alive()[0]:
             kill_group(process.pid)
         process.wait()
+
+
+@contextmanager
+def _until_it_ends(pid: int) -> Iterator[Callable[[float], object]]:
+    """Something that waits for some seconds, or less where the child ends before."""
+    try:
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # no such call on this system, or the child has ended
+        yield time.sleep
+        return
+    ended = select.poll()
+    ended.register(handle, select.POLLIN)
+    try:
+        yield lambda seconds: ended.poll(seconds * 1000)
+    finally:
+        os.close(handle)
 
 
 def _read(file: IO[bytes], limit: int) -> bytes:

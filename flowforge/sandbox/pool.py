@@ -3,7 +3,7 @@
 `Pool.call("module:function", *args)` answers what the function returned or raises what went wrong, typed. A
 child that is late, dies or is left dirty is killed with everything it started, and replaced on the next use.
 Children have a clean environment (no secret of this process is in it), one fixed hash seed so that the same
-input gives the same answer, and no standard streams. Nothing is started before the first call.
+input gives the same answer, and no standard streams. Nothing is started before the first call or `warm`.
 """
 
 import contextlib
@@ -81,6 +81,12 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def warm(self) -> None:
+        """Start the server now, so that it comes up while the caller does something else; returns at once."""
+        with self._lock:
+            if self._server is None and not self._closed:
+                self._server = _Server(self._preload)
 
     def close(self) -> None:
         """Kill every child and the server; calls that still run end with `cancelled`."""

@@ -6,10 +6,11 @@ names a second ``"module:attribute"`` in `parts`; the command reads that object 
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,15 +133,27 @@ def _unknown(word: str) -> int:
 
 def _run(verb: Verb, name: str, arguments: Sequence[str]) -> int:
     try:
-        from flowforge.cli.app import run_verb
+        with _no_collection():
+            from flowforge.cli.app import run_verb
 
-        app = resolve(verb.app)
-        parts = resolve(verb.parts) if verb.parts and "--help" not in arguments else None
+            app = resolve(verb.app)
+            parts = resolve(verb.parts) if verb.parts and "--help" not in arguments else None
     except ImportError as error:
         return _not_installed(name, error)
     except KeyboardInterrupt:
         return _INTERRUPTED
     return run_verb(app, name, arguments, parts)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Import without looking for garbage: nearly all that is made stays, and the looking is a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _not_installed(name: str, error: ImportError) -> int:

@@ -57,6 +57,24 @@ def test_every_file_has_its_bytes_its_mode_and_its_link(mirrored: Mirrored, tmp_
     assert not (done.folder / ".git").exists()
 
 
+def test_folders_that_hold_only_folders_or_links_or_a_submodule_are_made(
+    mirrored: Mirrored, tmp_path: Path
+) -> None:
+    mirror, head = mirrored(
+        {
+            "a/b/c/file": "1\n",
+            "a/b-b/c/file": "2\n",
+            "l/m/link": ("120000", "n"),
+            "s/t/u": ("160000", "1" * 40),
+        }
+    )
+    done = export_tree(mirror, head, tmp_path / "out")
+    assert (done.folder / "a/b/c/file").read_text() == "1\n"
+    assert (done.folder / "a/b-b/c/file").read_text() == "2\n"
+    assert (done.folder / "l/m/link").readlink() == Path("n")
+    assert list((done.folder / "s/t/u").iterdir()) == []
+
+
 def test_many_files_come_in_one_go(mirrored: Mirrored, tmp_path: Path) -> None:
     mirror, head = mirrored({f"d{n % 7}/f{n}": f"{n}\n" * (n % 50) for n in range(1500)})
     done = export_tree(mirror, head, tmp_path / "out")

@@ -192,6 +192,27 @@ def test_nothing_starts_before_the_first_call() -> None:
     assert threading.active_count() == before
 
 
+def test_a_warm_pool_has_its_server_before_the_first_call_and_answers_through_it() -> None:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    had = set(children.read_text().split())
+    with Pool(1) as one:
+        one.warm()
+        one.warm()
+        (server,) = set(children.read_text().split()) - had
+        assert one.call(TASKS + "echo", 1, deadline=10) == [1]
+        assert set(children.read_text().split()) - had == {server}
+    assert gone(int(server))
+
+
+def test_a_closed_pool_is_not_warmed() -> None:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    had = children.read_text()
+    pool = Pool(1)
+    pool.close()
+    pool.warm()
+    assert children.read_text() == had
+
+
 def test_threads_share_a_pool_and_no_more_than_its_size_run_at_once(tmp_path: Path) -> None:
     with Pool(2) as two, ThreadPoolExecutor(8) as threads:
         jobs = [

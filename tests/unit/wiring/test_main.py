@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import subprocess
@@ -116,6 +117,16 @@ def test_a_verb_whose_parts_are_not_installed_is_refused_in_three_lines(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert [line.split(":")[0] for line in captured.err.splitlines()] == ["error", "reason", "next"]
+
+
+@pytest.mark.parametrize("words", [["explain", "FF012"], ["try"]])
+def test_garbage_is_looked_for_again_once_a_verb_was_imported_or_could_not_be(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = entry.Verb(app="flowforge_absent.verb:app", summary="Try.")
+    monkeypatch.setattr(entry, "VERBS", {**VERBS, "try": absent})
+    main(words)
+    assert gc.isenabled()
 
 
 def test_parts_are_not_built_for_help(
