@@ -1,9 +1,16 @@
-"""The relay process: picks, rings, sweeps, and delivers what must leave the house."""
+"""The relay process: picks, rings, sweeps, delivers what must leave the house, and keeps the database in order."""
 
+import logging
+import math
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
 
+from flowforge.accounts.spending import hold_installation_to
+from flowforge.core.errors import FlowForgeError, Temporary
 from flowforge.hooks.manager import Registry
 from flowforge.jobs.relay import Relay
 from flowforge.jobs.submit import REPORT
@@ -13,13 +20,20 @@ from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
 from flowforge.queues.notify import Signals
 from flowforge.settings import Settings
+from flowforge.store import ledger
 from flowforge.store.database import Database
+from flowforge.store.ids import make_ids
 from flowforge.store.listen import listening
+from flowforge.store.maintenance import maintain
+from flowforge.store.scope import Scope
 from flowforge.store.standing import CHANNEL
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import stopped_by_signals
 
 CONNECTIONS = 4
+MINUTE, HOUR, ONCE = 60.0, 3600.0, math.inf  # seconds between two times of a chore
+
+_log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, registry: Registry) -> None:
@@ -47,6 +61,49 @@ def made(settings: Settings, registry: Registry, deliver: Deliver = nobody_to_te
             teller=teller,
             alive=settings.lease_seconds,
             sweep_every=settings.sweep_seconds,
-            chores=(post.empty, post.forget),
+            chores=(post.empty, post.forget, *seldom_chores(settings, database)),
         )
     database.close()
+
+
+@dataclass(kw_only=True)
+class Seldom:
+    """A chore that is due at once, and then every so many seconds.
+
+    A database that is away leaves it due. Any other trouble is logged and waits for the next time: what rings for
+    jobs must not end over what tidies up.
+    """
+
+    chore: Callable[[], object]
+    name: str
+    every: float  # seconds
+    clock: Callable[[], float] = time.monotonic
+    _due: float = -math.inf
+
+    def __call__(self) -> None:
+        if self.clock() < self._due:
+            return
+        try:
+            self.chore()
+        except Temporary:
+            raise
+        except FlowForgeError as error:
+            _log.error("%s could not be done: %s; %s", self.name, error.sentence, error.next_action)
+        self._due = self.clock() + self.every
+
+
+def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
+    """The installation's own cap as the settings have it, money that dead workers reserved, and old rows."""
+
+    def cap() -> None:
+        hold_installation_to(database, Decimal(str(settings.model_monthly_usd)), make_ids())
+
+    def expire() -> None:
+        with database.transaction(Scope.system()) as tx:
+            ledger.expire(tx)
+
+    return (
+        Seldom(chore=cap, name="setting the installation's budget", every=ONCE),
+        Seldom(chore=expire, name="booking of overdue reservations", every=MINUTE),
+        Seldom(chore=lambda: maintain(database), name="maintenance of the database", every=HOUR),
+    )
