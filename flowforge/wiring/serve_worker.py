@@ -98,16 +98,27 @@ def workspaces(root: Path) -> Iterator[Path]:
     Whose folder is still in use is told by a lock on it, which the system drops with its process.
     """
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in root.iterdir():
-        _remove_unused(left)
     own = root / f"{os.getpid()}-{os.urandom(4).hex()}"
-    own.mkdir(mode=0o700)
-    handle = os.open(own, os.O_RDONLY)
-    try:
+    with _alone_in(root):  # a folder that is made but not locked yet looks like one that was left
+        for left in root.iterdir():
+            _remove_unused(left)
+        own.mkdir(mode=0o700)
+        handle = os.open(own, os.O_RDONLY)
         fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
         yield own
     finally:
         shutil.rmtree(own, ignore_errors=True)
+        os.close(handle)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
         os.close(handle)
 
 

@@ -26,7 +26,7 @@ from flowforge.wiring.embedded import start_services
 from flowforge.wiring.worker import stopped_by_signals
 
 READY = 30.0  # seconds until all processes must answer
-STOP = 20.0  # seconds they get to hand over
+STOP = 5.0  # seconds a process gets to stop, beyond those of the setting `drain_seconds`
 PARTS = ("api", "relay", "worker")
 
 
@@ -62,11 +62,12 @@ def service(
     """Start everything, and stop it again. `more` are environment settings for the processes.
 
     Raises:
-        Broken: a server cannot be started, or a process does not come up; the sentence names its log.
+        Broken: the port is taken, a server cannot be started, or a process does not come up and its log is named.
     """
     folder = settings.folder
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    port = _free_port(settings)
     with ExitStack() as undo:
         servers = undo.enter_context(
             start_services(
@@ -78,7 +79,6 @@ def service(
         )
         upgrade(servers.database_url)
         token_file = _first_token(servers.database_url, folder)
-        port = settings.port or _free_port()
         environment = {
             **_inherited(),
             **(more or {}),
@@ -88,7 +88,8 @@ def service(
             "FLOWFORGE_HOST": settings.host,
             "FLOWFORGE_PORT": str(port),
         }
-        processes = {name: undo.enter_context(_part(name, environment, logs)) for name in PARTS}
+        patience = settings.drain_seconds + STOP
+        processes = {name: undo.enter_context(_part(name, environment, logs, patience)) for name in PARTS}
         running = Service(
             url=f"http://{settings.host}:{port}",
             token=token_file.read_text().strip(),
@@ -147,8 +148,10 @@ def _inherited() -> dict[str, str]:
 
 
 @contextmanager
-def _part(name: str, environment: Mapping[str, str], logs: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """One process of the service, in a session of its own, stopped by SIGTERM and then by SIGKILL."""
+def _part(
+    name: str, environment: Mapping[str, str], logs: Path, patience: float
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """One process of the service, in a session of its own, stopped by SIGTERM and after `patience` by SIGKILL."""
     with (logs / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "flowforge.wiring.child", name],
@@ -161,7 +164,7 @@ def _part(name: str, environment: Mapping[str, str], logs: Path) -> Iterator["su
     try:
         yield process
     finally:
-        _stop(process)
+        _stop(process, patience)
 
 
 def _tell_all(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
@@ -170,10 +173,10 @@ def _tell_all(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
             process.send_signal(signal.SIGTERM)
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _stop(process: "subprocess.Popen[bytes]", patience: float) -> None:
     _tell_all([process])
     try:
-        process.wait(STOP)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -183,8 +186,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _await(running: Service) -> None:
     until = time.monotonic() + READY
-    while not _answers(f"{running.url}/readyz"):
-        fallen = running.fallen()
+    while (fallen := running.fallen()) or not _answers(f"{running.url}/readyz"):
         if fallen or time.monotonic() > until:
             name = fallen or "api"
             raise Broken(
@@ -203,7 +205,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_port(settings: Settings) -> int:
+    """The port that the settings name (0 = any), which nobody may hold: another's answers would pass for ours.
+
+    Raises:
+        Broken: somebody listens there, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.create_server((settings.host, settings.port), family=family) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise Broken(
+            Reason.CONFIGURATION,
+            f"port {settings.port} of {settings.host} cannot be had: {error.strerror}",
+            next_action="stop what listens there, or name another: FLOWFORGE_PORT=0 takes any that is free",
+        ) from error
