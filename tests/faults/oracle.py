@@ -185,17 +185,22 @@ def nothing_is_left_over(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
 
 
 def strays(data: Path) -> Iterator[tuple[int, str]]:
-    """Processes that work on a mirror or a workspace of the service."""
+    """Processes that work on a mirror or a workspace of the service, by their words, environment or folder."""
     places = (str(data / "mirrors"), str(data / "workspaces"))
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            words = _text(entry / "cmdline")
+            seen = f"{words} {_text(entry / 'environ')} {(entry / 'cwd').readlink()}"
         except OSError:  # it has just ended
             continue
-        if any(place in words for place in places):
+        if any(place in seen for place in places):
             yield int(entry.name), words
+
+
+def _text(file: Path) -> str:
+    return file.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
 
 
 def logs_are_complete_and_in_order(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:

@@ -1,0 +1,144 @@
+"""kill -9 of a worker wherever it stands: another one ends the job, and the branch has moved once."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.house import Project, ending, eventually
+from tests.faults.oracle import strays
+from tests.faults.site import Site
+from tests.githttp import Fault
+
+STAGES = ("clone", "rebase", "resolve", "validate", "test", "push")
+STEPS = ("begun", "done", "recorded")  # before the effect, after it, after its record
+PLACES = [f"{stage}.{step}" for stage in STAGES for step in STEPS]
+PLACES += [
+    "push.intended",
+    "push.before_remote",
+    "push.after_remote",
+    "push.settled",
+    "job.stopped",
+]
+
+MakeProject = Callable[..., Project]
+
+
+def runs(site: Site, job: object) -> dict[str, list[int]]:
+    """The attempts in which each stage ran."""
+    rows = site.house.truth.rows(
+        "SELECT stage, attempt FROM stage_runs WHERE job::text = %(job)s ORDER BY attempt", job=job
+    )
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        found.setdefault(row["stage"], []).append(row["attempt"])
+    return found
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_job_outlives_its_worker_and_moves_the_branch_once(
+    site: Site, make_project: MakeProject, place: str
+) -> None:
+    project = make_project()
+    with site.worker(f"{place}:kill9") as first:
+        job = project.submit()
+        eventually(lambda: site.house.job(job.id).state != "queued", "the first worker has it")
+        with site.worker() as second:
+            assert first.dies() == -signal.SIGKILL
+            ended = site.house.ended(job)
+            assert ending(ended) == ("success", "pushed"), second.said()[-2000:]
+            site.house.keeps_its_promises(job)
+    assert ended.attempts == 2
+    assert str(second.popen.pid) in last_worker(site, job.id)
+    assert len(project.pushes()) == 1
+    assert_only_the_unrecorded_ran_again(runs(site, job.id), place)
+
+
+def last_worker(site: Site, job: object) -> str:
+    query = "SELECT worker FROM job_executions WHERE job::text = %(job)s ORDER BY fence DESC LIMIT 1"
+    return str(site.house.truth.rows(query, job=job)[0]["worker"])
+
+
+def assert_only_the_unrecorded_ran_again(ran: dict[str, list[int]], place: str) -> None:
+    """What was recorded with a checkpoint stands; the stage in whose middle the worker died runs again."""
+    stage, _, step = place.partition(".")
+    if stage not in STAGES:
+        return
+    at = STAGES.index(stage) + (step == "recorded")
+    assert all(ran[done] == [1] for done in STAGES[:at]), ran
+    if at < len(STAGES):
+        assert ran[STAGES[at]] in ([1, 2], [2]), ran
+
+
+def test_a_worker_killed_after_the_end_was_written_changes_nothing_more(
+    site: Site, make_project: MakeProject
+) -> None:
+    project = make_project()
+    with site.worker("job.moved:kill9") as first:
+        job = project.submit()
+        ended = site.house.ended(job)
+        assert first.dies() == -signal.SIGKILL
+    assert (ending(ended), ended.attempts) == (("success", "pushed"), 1)
+    site.house.keeps_its_promises(job)
+
+
+def test_a_worker_killed_while_tests_run_takes_them_along(site: Site, make_project: MakeProject) -> None:
+    project = make_project("echo started; sleep 2")
+    with site.worker() as first:
+        job = project.submit()
+        site.house.began(job, "test", "started")
+        with site.worker():
+            first.send(signal.SIGKILL)
+            first.dies()
+            ended = site.house.ended(job)
+    assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
+    assert site.house.log(job).count("started") == 2
+    site.house.keeps_its_promises(job)
+
+
+def test_a_worker_killed_while_git_fetches_blocks_nobody(site: Site, make_project: MakeProject) -> None:
+    project = make_project()
+    with site.worker() as first:
+        site.host.fault = Fault(on=f"{project.repository.path.name}/git-upload-pack", delay=3.0, times=1)
+        job = project.submit()
+        eventually(lambda: any("fetch" in words for _, words in strays(site.house.truth.data)), "git fetches")
+        with site.worker():
+            first.send(signal.SIGKILL)
+            first.dies()
+            ended = site.house.ended(job)
+    assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
+    site.house.keeps_its_promises(job)
+
+
+def test_a_job_that_kills_every_worker_is_given_up_and_its_neighbours_run(
+    site: Site, make_project: MakeProject
+) -> None:
+    project, neighbour = make_project(), make_project()
+    job = project.submit(max_attempts=2)
+    for _ in range(2):
+        with site.worker("resolve.begun:kill9") as poisoned:
+            assert poisoned.dies() == -signal.SIGKILL
+    ended = site.house.ended(job)
+    assert ending(ended) == ("failed", "attempts_exhausted")
+    assert project.pushes() == []
+    with site.worker():
+        other = neighbour.run()
+    assert ending(other) == ("success", "pushed")
+    site.house.keeps_its_promises(job)
+
+
+def test_a_worker_that_is_told_to_leave_hands_its_job_over_and_the_attempt_back(
+    site: Site, make_project: MakeProject
+) -> None:
+    project = make_project("echo started; sleep 1")
+    with site.worker() as first:
+        job = project.submit()
+        site.house.began(job, "test", "started")
+        first.send(signal.SIGTERM)
+        with site.worker():
+            assert first.dies() == os.EX_OK
+            ended = site.house.ended(job)
+    assert (ending(ended), ended.attempts) == (("success", "pushed"), 1)
+    assert site.house.log(job).count("started") == 1
+    site.house.keeps_its_promises(job)
