@@ -1,0 +1,49 @@
+"""A scene a test; plugins and the pool of children are shared."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowforge.core.errors import Refused
+from flowforge.git.command import Door
+from flowforge.git.mirror import open_mirror
+from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.sandbox.choose import choose_sandbox
+from flowforge.sandbox.contract import Sandbox
+from flowforge.sandbox.pool import Pool
+from tests.gitrepo import Repository
+from tests.integration.pipeline.scene import Scene
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return load_plugins(discover())
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[Pool]:
+    with Pool() as made:
+        yield made
+
+
+@pytest.fixture
+def scene(tmp_path: Path, registry: Registry, pool: Pool) -> Iterator[Scene]:
+    repo = Repository(tmp_path / "origin.git")
+    door = Door(protocols=frozenset({"file"}))
+    with open_mirror(tmp_path / "mirrors", repo.url, door) as mirror:
+        yield Scene(repo=repo, mirror=mirror, folder=tmp_path, pool=pool, registry=registry)
+
+
+@pytest.fixture(scope="session")
+def walls() -> Sandbox:
+    """The sandbox that this host can give."""
+    numbers = itertools.count()
+    try:
+        return choose_sandbox(
+            "auto", unique=lambda: f"stages-{os.getpid()}-{next(numbers)}", warn=lambda _text: None
+        )
+    except Refused as error:
+        pytest.skip(error.sentence)
