@@ -1,5 +1,6 @@
 """A service whose parts can be killed, stopped and started one by one."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from flowforge.accounts.bootstrap import bootstrap
+from flowforge.api.models import JobOut
 from flowforge.store.admin import role_urls, upgrade
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
@@ -24,6 +26,7 @@ from tests.faults.oracle import Truth
 from tests.githttp import GitServer
 
 LEASE = 2.0  # seconds
+ADOPT_ORPHANS = 36  # prctl: what loses its parent becomes ours, so that it can be found
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process' environment
 SETTINGS = {
     "FLOWFORGE_TEST_MODE": "1",
@@ -88,6 +91,7 @@ class Site:
     _undo: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "Site":  # noqa: PYI034 (final by use)
+        ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
         self.host.users[USER] = SECRET
         self._undo.callback(self.stop_redis)
         self.start_redis()
@@ -104,6 +108,11 @@ class Site:
 
     def __exit__(self, *error: object) -> None:
         self._undo.close()
+
+    def keeps_its_promises(self, *jobs: JobOut) -> None:
+        """What the oracle says, and that nothing lives on of a worker that was killed."""
+        self.house.keeps_its_promises(*jobs)
+        eventually(lambda: not orphans(), f"what killed workers left ends: {orphans()}", 5)
 
     # -------------------------------------------------------------------------------------------------- servers
 
@@ -154,6 +163,23 @@ class Site:
         with self.process("api", failpoints, FLOWFORGE_PORT=str(port), FLOWFORGE_HOST="127.0.0.1") as made:
             eventually(lambda: _ready(port), f"an answer of the API: {made.said()[-500:]}")
             yield made
+
+
+def orphans() -> list[str]:
+    """What a killed process had started and this one has inherited; the servers of a site are its own children."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(
+                (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1]
+            )
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:  # it has just ended
+            continue
+        known = "flowforge.wiring.child" in words or "keeper.py" in words or "http-backend" in words
+        if parent == os.getpid() and words and not known:
+            found.append(f"{entry.name}: {words[:200]}")
+    return found
 
 
 def _launch(name: str, environment: dict[str, str], out: IO[bytes]) -> "subprocess.Popen[bytes]":

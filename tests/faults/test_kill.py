@@ -48,7 +48,7 @@ def test_a_job_outlives_its_worker_and_moves_the_branch_once(
             assert first.dies() == -signal.SIGKILL
             ended = site.house.ended(job)
             assert ending(ended) == ("success", "pushed"), second.said()[-2000:]
-            site.house.keeps_its_promises(job)
+            site.keeps_its_promises(job)
     assert ended.attempts == 2
     assert str(second.popen.pid) in last_worker(site, job.id)
     assert len(project.pushes()) == 1
@@ -80,7 +80,7 @@ def test_a_worker_killed_after_the_end_was_written_changes_nothing_more(
         ended = site.house.ended(job)
         assert first.dies() == -signal.SIGKILL
     assert (ending(ended), ended.attempts) == (("success", "pushed"), 1)
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)
 
 
 def test_a_worker_killed_while_tests_run_takes_them_along(site: Site, make_project: MakeProject) -> None:
@@ -94,7 +94,7 @@ def test_a_worker_killed_while_tests_run_takes_them_along(site: Site, make_proje
             ended = site.house.ended(job)
     assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
     assert site.house.log(job).count("started") == 2
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)
 
 
 def test_a_worker_killed_while_git_fetches_blocks_nobody(site: Site, make_project: MakeProject) -> None:
@@ -108,7 +108,7 @@ def test_a_worker_killed_while_git_fetches_blocks_nobody(site: Site, make_projec
             first.dies()
             ended = site.house.ended(job)
     assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)
 
 
 def test_a_job_that_kills_every_worker_is_given_up_and_its_neighbours_run(
@@ -125,7 +125,7 @@ def test_a_job_that_kills_every_worker_is_given_up_and_its_neighbours_run(
     with site.worker():
         other = neighbour.run()
     assert ending(other) == ("success", "pushed")
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)
 
 
 def test_a_worker_that_is_told_to_leave_hands_its_job_over_and_the_attempt_back(
@@ -141,4 +141,4 @@ def test_a_worker_that_is_told_to_leave_hands_its_job_over_and_the_attempt_back(
             ended = site.house.ended(job)
     assert (ending(ended), ended.attempts) == (("success", "pushed"), 1)
     assert site.house.log(job).count("started") == 1
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)

@@ -30,7 +30,7 @@ def queue_many(project: Project) -> list[JobOut]:
 
 def all_succeed(site: Site, jobs: list[JobOut]) -> None:
     assert {ending(site.house.ended(job))[0] for job in jobs} == {"success"}
-    site.house.keeps_its_promises(*jobs)
+    site.keeps_its_promises(*jobs)
 
 
 def test_rings_that_redis_forgot_are_rung_again(site: Site, make_project: MakeProject) -> None:
@@ -81,7 +81,7 @@ def test_a_restart_of_postgres_costs_time_and_nothing_else(
         ended = site.house.ended(job)
     assert ending(ended) == ("success", "pushed")
     assert len(project.pushes()) == 1
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)
 
 
 def submit_to(site: Site, port: int, project: Project, key: str) -> JobOut:
@@ -106,4 +106,4 @@ def test_an_api_that_dies_around_its_commit_gives_one_job_for_one_key(
     with site.worker():
         ended = site.house.ended(job)
     assert ending(ended) == ("success", "pushed")
-    site.house.keeps_its_promises(job)
+    site.keeps_its_promises(job)

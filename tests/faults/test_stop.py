@@ -37,7 +37,7 @@ def test_a_stale_owner_writes_nothing_and_pushes_nothing(
         assert_it_works_again(make_project)  # its only thread has done with the job that it had lost
         assert site.house.truth.rows(TOLD, job=job.id) == before
         assert len(project.pushes()) == 1
-        site.house.keeps_its_promises(job)
+        site.keeps_its_promises(job)
     assert "Traceback" not in stale.said()
 
 
