@@ -2,8 +2,8 @@
 
 `python -m tests.bench.resolver [--json] [--files N] [--repo PATH [--merges N]]` resolves synthetic files of four
 languages, or the conflicted source files of a repository's own merges, by every rung that needs no model. The
-floor is what parsing the three versions costs. Figures are milliseconds of wall time in this process, medians of
-interleaved runs; "late" counts files over their time limit. Beside speed, `--repo` tells how many files were
+floor is what parsing the three versions costs. Figures are milliseconds of wall time in this process ("cpu": of
+processor time), medians of interleaved runs; "late" counts files over their time limit. Beside speed, `--repo` tells how many files were
 answered and how many of these equal what people committed (line-trimmed, or the same lines).
 """
 
@@ -37,6 +37,12 @@ FUNCTIONS = {
     "java": ("class A {\n\n", "    int function{n}(int a, int b) {{\n        int total = a * {n};\n        total += b;\n        return total;\n    }}\n\n"),
     "ts": ("import {{ a }} from 'a';\n\n".replace("{{", "{").replace("}}", "}"), "export function f{n}(a: number, b: number[]): number {{\n  let total = a * {n};\n  for (const item of b) total += item;\n  return total;\n}}\n\n"),
 }  # fmt: skip
+ADDED = {  # what the two sides add: unlike each other, for a rung doubts two functions that are nearly the same
+    "py": ("def opened(path):\n    with open(path) as file:\n        return file.read()\n\n\n", "def largest(rows):\n    if not rows:\n        raise ValueError(rows)\n    return max(rows, key=len)\n\n\n"),
+    "go": ("func Opened(path string) ([]byte, error) {\n\treturn os.ReadFile(path)\n}\n\n", "func Largest(rows []int) int {\n\tbest := 0\n\tfor _, row := range rows {\n\t\tif row > best {\n\t\t\tbest = row\n\t\t}\n\t}\n\treturn best\n}\n\n"),
+    "java": ("    String opened(Path path) throws IOException {\n        return Files.readString(path);\n    }\n\n", "    int largest(int[] rows) {\n        int best = 0;\n        for (int row : rows) {\n            if (row > best) best = row;\n        }\n        return best;\n    }\n\n"),
+    "ts": ("export async function opened(path: string) {\n  return await fetch(path);\n}\n\n", "export function largest(rows: number[]): number {\n  if (rows.length === 0) throw new Error('none');\n  return Math.max(...rows);\n}\n\n"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +54,7 @@ class Case:
 @dataclass(frozen=True, kw_only=True)
 class Timed:
     resolve: float  # ms
+    cpu: float
     floor: float
     outcome: str  # handed_back | resolved | right | different
 
@@ -64,7 +71,7 @@ def synthetic(files: int, folder: Path) -> Iterator[Case]:
         for side in range(3):
             mine = list(bodies)
             if side:
-                mine.insert(middle, function.format(n=1000 + side))
+                mine.insert(middle, ADDED[ending][side - 1])
                 mine[3 * side] = mine[3 * side].replace("total = a", f"total = {side} + a")
             texts.append((head + "".join(mine) + tail).encode())
         yield Case(conflict=conflict_of(f"a{number}.{ending}", texts[0], texts[1], texts[2], folder))
@@ -129,20 +136,21 @@ def timed(case: Case) -> Timed:
         outcome = _judge(answers.resolutions[0].result, case.human)
     return Timed(
         resolve=statistics.median(run[0] for run in runs),
-        floor=statistics.median(run[1] for run in runs),
+        cpu=statistics.median(run[1] for run in runs),
+        floor=statistics.median(run[2] for run in runs),
         outcome=outcome,
     )
 
 
-def _once(conflict: Conflict) -> tuple[float, float]:
+def _once(conflict: Conflict) -> tuple[float, float, float]:
     language = language_of(conflict.path, registry().languages.values())
     assert language is not None
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     climb([conflict], shipped_rungs(), ACT)
-    middle = time.perf_counter()
+    middle, used = time.perf_counter(), time.process_time() - used
     for version in (conflict.base, conflict.upstream, conflict.commit):
         _ = parse(version.content or b"", language).root if version else None
-    return (middle - began) * 1000, (time.perf_counter() - middle) * 1000
+    return (middle - began) * 1000, used * 1000, (time.perf_counter() - middle) * 1000
 
 
 def _judge(result: bytes, human: bytes | None) -> str:
@@ -152,7 +160,8 @@ def _judge(result: bytes, human: bytes | None) -> str:
     return "right" if sorted(one) == sorted(two) else "different"
 
 
-def report(name: str, found: Sequence[Timed]) -> dict[str, object]:
+def report(name: str, found: Sequence[Timed], coverage: float) -> dict[str, object]:
+    """`coverage`: the least share that must have been answered, so that giving up is not taken for speed."""
     outcomes = Counter(timed.outcome for timed in found)
     answered = len(found) - outcomes["handed_back"]
     median = statistics.median(timed.resolve for timed in found)
@@ -160,6 +169,7 @@ def report(name: str, found: Sequence[Timed]) -> dict[str, object]:
     figures: dict[str, object] = {
         "files": len(found),
         "median_ms": round(median, 2),
+        "median_cpu_ms": round(statistics.median(timed.cpu for timed in found), 2),
         "floor_ms": round(statistics.median(timed.floor for timed in found), 2),
         "p95_ms": round(sorted(timed.resolve for timed in found)[int(len(found) * 0.95)], 2),
         "worst_ms": round(worst, 2),
@@ -170,8 +180,9 @@ def report(name: str, found: Sequence[Timed]) -> dict[str, object]:
         wrong = outcomes["different"]
         figures["precision"] = round(1 - wrong / answered, 3)
         figures["cost_10"] = round((outcomes["handed_back"] + 10 * wrong) / len(found), 3)
-    holds = median <= MEDIAN_MS and worst <= DEADLINE_MS
-    return {"name": name, "figures": figures, "bounds": {"median_ms": MEDIAN_MS, "late": 0}, "holds": holds}
+    holds = median <= MEDIAN_MS and worst <= DEADLINE_MS and answered >= coverage * len(found)
+    bounds = {"median_ms": MEDIAN_MS, "late": 0, "coverage": coverage}
+    return {"name": name, "figures": figures, "bounds": bounds, "holds": holds}
 
 
 def main() -> int:
@@ -189,7 +200,7 @@ def main() -> int:
     if not cases:
         print(json.dumps({"name": "resolver", "figures": {"files": 0}, "bounds": {}, "holds": False}))
         return 1
-    result = report("resolver", [timed(case) for case in cases])
+    result = report("resolver", [timed(case) for case in cases], coverage=0.0 if asked.repo else 1.0)
     print(json.dumps(result, indent=None if asked.json else 2))
     return 0 if result["holds"] else 1
 
