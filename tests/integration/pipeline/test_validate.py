@@ -1,0 +1,187 @@
+"""validate on real results: every changed file is looked at, and what cannot be looked at is said."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from flowforge.core.errors import Reason
+from flowforge.core.job import Result
+from flowforge.pipeline.context import ResolvedPath
+from flowforge.pipeline.stages import validate
+from tests.gitrepo import Content
+from tests.integration.pipeline.scene import Scene, python
+
+MARKERS = "x = 1\n<<<<<<< one\nx = 2\n=======\nx = 3\n>>>>>>> two\n"
+
+
+def rebased(scene: Scene, main: dict[str, Content | None], *topic: dict[str, Content | None]) -> None:
+    scene.branches(main, *topic)
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    assert not scene.work.pending
+
+
+def test_a_good_result_is_validated_by_its_tree(scene: Scene) -> None:
+    rebased(scene, {"b.txt": "1\n2\n4\n"}, {"a.py": python("os", "sys"), "c.txt": "C\n"})
+    result = scene.do("validate")
+    assert result.ok
+    assert "2 files" in result.sentence
+    assert scene.work.validated_tree == scene.work.tree == scene.mirror.tree_of(scene.work.head)
+    checks = result.outputs["checks"]
+    assert isinstance(checks, dict)
+    assert checks["pass"] > 1
+    assert checks["fail"] == 0
+
+
+def test_a_branch_that_changes_no_file_is_valid(scene: Scene) -> None:
+    rebased(scene, {"c.txt": "C\n"}, {"c.txt": "C\n"})
+    result = scene.do("validate")
+    assert (result.result, result.sentence) == (Result.SUCCESS, "the branch changes no file")
+
+
+def test_markers_that_were_committed_are_only_told_and_ours_fail(scene: Scene) -> None:
+    """A person's own markers are not FlowForge's to refuse; lines that no side had are."""
+    rebased(scene, {"b.txt": "1\n2\n4\n"}, {"note.txt": MARKERS})
+    assert scene.do("validate", checks=["markers"]).ok
+    tree = scene.work.tree
+    scene.work = replace(scene.work, tree=written(scene, "c.txt", MARKERS.encode()))
+    result = scene.do("validate", checks=["markers"])
+    assert (result.result, result.reason) == (Result.FAILURE, Reason.VALIDATION_FAILED)
+    assert result.sentence.startswith("c.txt:2:")
+    assert result.evidence == "validation"
+    assert scene.work.validated_tree == tree
+
+
+def test_syntax_that_a_clean_merge_broke_is_found(scene: Scene) -> None:
+    """Each side is right by itself; git merges them without a conflict into what no parser takes."""
+    rows = [f"    {number}," for number in range(12)]
+    base = ["x = [", *rows, "]"]
+    main = ["x = (", *rows, ")"]
+    topic = ["x = [", *rows[:6], "]", "y = [", *rows[6:], "]"]
+    texts = ["\n".join(lines) + "\n" for lines in (base, main, topic)]
+    for text in texts:
+        compile(text, "m.py", "exec")
+    scene.branches({"m.py": texts[1]}, {"m.py": texts[2]}, base={"m.py": texts[0]})
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    with pytest.raises(SyntaxError):
+        compile(scene.file("m.py"), "m.py", "exec")
+    result = scene.do("validate", checks=["syntax"])
+    assert result.reason is Reason.VALIDATION_FAILED
+    assert result.sentence.startswith("m.py:")
+
+
+def test_deleted_files_links_and_submodules_are_passed_over(scene: Scene) -> None:
+    commit = "1" * 40
+    rebased(
+        scene,
+        {"b.txt": "1\n2\n4\n"},
+        {"c.txt": None, "link": ("120000", "a.py"), "sub": ("160000", commit)},
+    )
+    result = scene.do("validate")
+    assert (result.ok, result.sentence) == (True, "the branch changes no file")
+
+
+def test_a_file_that_became_a_folder_is_checked_below_it(scene: Scene) -> None:
+    rebased(scene, {"b.txt": "1\n2\n4\n"}, {"c.txt": None, "c.txt/inner.py": "x = 1\n"})
+    result = scene.do("validate", checks=["syntax"])
+    assert result.outputs["checks"]["pass"] == 1  # type: ignore[index]  # a mapping by contract
+
+
+def test_a_file_too_large_to_check_is_told_and_holds_nothing_up(scene: Scene) -> None:
+    huge = b"0123456789\n" * 400_000
+    rebased(scene, {"b.txt": "1\n2\n4\n"}, {"huge.bin": huge})
+    result = scene.do("validate")
+    assert result.ok
+    (told,) = scene.data("files.validated")
+    assert told["outcomes"]["skip"] == 1
+    assert result.outputs["checks"]["skip"] == 1  # type: ignore[index]  # a mapping by contract
+
+
+def test_a_file_too_large_to_check_that_flowforge_wrote_ends_the_stage(scene: Scene) -> None:
+    rebased(scene, {"b.txt": "1\n2\n4\n"}, {"huge.bin": b"0123456789\n" * 400_000})
+    wrote = ResolvedPath(path="huge.bin", commit="", rungs=(), why=(), outside="", sha256="")
+    scene.work = replace(scene.work, resolved=(wrote,))
+    result = scene.do("validate")
+    assert result.result is Result.ERROR
+    assert "'huge.bin'" in result.sentence
+    assert "4 MiB" in result.sentence
+
+
+def test_a_name_in_no_encoding_is_checked_like_any(scene: Scene) -> None:
+    name = b"caf\xe9.py".decode("utf-8", "surrogateescape")
+    rebased(scene, {"b.txt": "1\n2\n4\n"}, {name: "x = (\n"})
+    result = scene.do("validate", checks=["syntax"])
+    assert result.ok  # the branch brought its own bad syntax: that is told, and not FlowForge's to refuse
+    assert result.outputs["checks"]["pass"] == 1  # type: ignore[index]  # a mapping by contract
+
+
+def test_ranges_of_an_answer_hold_until_a_later_commit_changes_the_file(scene: Scene) -> None:
+    answered = ResolvedPath(
+        path="a.py",
+        commit="",
+        rungs=("structural",),
+        why=("w",),
+        outside="",
+        sha256="of another text",
+        ranges=((1, 2),),
+    )
+    text = b"import os\n"
+    right = replace(answered, sha256=sha256(text).hexdigest())
+    newer = replace(right, ranges=((3, 4),))
+    work = replace(scene.work, resolved=(right,))
+    assert validate._ranges(work, "a.py", text) == ((1, 2),)
+    assert validate._ranges(replace(work, resolved=(right, newer)), "a.py", text) == ((3, 4),)
+    assert validate._ranges(work, "a.py", text + b"x\n") == ()
+    assert validate._ranges(work, "b.py", text) == ()
+    assert validate._ranges(replace(work, resolved=(answered,)), "a.py", text) == ()
+
+
+def test_the_bytes_outside_the_hunks_are_proven_by_hash_where_asked(scene: Scene) -> None:
+    scene.branches({"a.py": python("os", "re")}, {"a.py": python("os", "sys")})
+    scene.with_resolve()
+    for stage in ("clone", "rebase"):
+        scene.do(stage)
+    scene.do("resolve", rungs=["structural"])
+    result = scene.do("validate", checks=["outside", "syntax"])
+    assert result.ok
+    (told,) = scene.data("files.validated")
+    assert told["checks"] >= 2
+
+
+def test_half_a_branch_is_not_validated(scene: Scene) -> None:
+    scene.branches({"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
+    scene.do("clone")
+    scene.do("rebase")
+    result = scene.do("validate")
+    assert result.reason is Reason.UNRESOLVED_CONFLICTS
+    assert scene.work.validated_tree == ""
+
+
+def test_a_check_that_nobody_knows_is_refused_by_name(scene: Scene) -> None:
+    rebased(scene, {}, {"c.txt": "C\n"})
+    result = scene.do("validate", checks=["spelling", "markers"])
+    assert (result.reason, result.sentence) == (
+        Reason.PIPELINE_INVALID,
+        "no validator answers to 'spelling'",
+    )
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_cancel_while_files_are_checked_ends_the_stage(scene: Scene, after: int) -> None:
+    rebased(scene, {}, {f"f{number}.py": "x = 1\n" for number in range(3)})
+    asked: list[int] = []
+    scene.cancelled = lambda: len(asked) > after or bool(asked.append(1))
+    result = scene.do("validate")
+    assert (result.result, result.reason) == (Result.CANCELLATION, Reason.CANCELLED)
+
+
+def written(scene: Scene, path: str, text: bytes) -> str:
+    """The tree of the result with one file's text put into it behind everybody's back."""
+    git = scene.mirror.git
+    with git.objects() as objects:
+        entry = objects.entry(scene.work.tree, path.encode())
+        assert entry is not None
+        blob = objects.write("blob", text)
+        return objects.replaced(scene.work.tree, {path.encode(): replace(entry, name=b"", oid=blob)})
