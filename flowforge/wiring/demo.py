@@ -52,7 +52,7 @@ class DemoWorld:
         return (
             Story(
                 title=f"Branch {_DISCOUNTS}: conflicts that need nobody",
-                text="Both sides added imports, functions and a JSON file. Tests confirm the answer.",
+                text="Both sides added imports, functions and a JSON file: tests will confirm.",
                 job=JobIn(repository=self.repository, branch=_DISCOUNTS, target="main", task=""),
             ),
             Story(
