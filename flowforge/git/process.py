@@ -9,9 +9,10 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -74,15 +75,41 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, bounds: Bound
         Temporary: timeout.
         Refused: output_limit, cancelled.
     """
-    process = start(argv, env)
+    process = None
     try:
+        with uninterrupted():
+            process = start(argv, env)
         out, err = _exchange(process, stdin, bounds, name)
         code = process.wait(timeout=max(1.0, bounds.deadline))
     except subprocess.TimeoutExpired:
         raise too_slow(name, bounds.deadline) from None
     finally:
-        end(process)
+        if process is not None:
+            end(process)
     return Done(code=code, out=out, err=err)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let ^C and SIGTERM wait until the block ends, for the moment in which a child exists and nobody knows it.
+
+    They are raised at the end of the block, so what it assigned must be ended by whoever stands around it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        for late in dict.fromkeys(came):
+            signal.raise_signal(late)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

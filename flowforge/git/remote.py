@@ -14,7 +14,7 @@ from typing import IO
 
 import sh
 
-from flowforge.git.process import MAX_STDERR, Bounds, Done, check, kill_group, too_much
+from flowforge.git.process import MAX_STDERR, Bounds, Done, check, kill_group, too_much, uninterrupted
 
 _SOONEST, _LATEST = 0.001, 0.05  # seconds between two looks at the child's output and at cancel
 
@@ -35,41 +35,48 @@ def run_remote(
         tempfile.TemporaryFile() as err,
         Path(os.devnull).open("rb") as empty,
     ):
-        running = sh.Command(argv[0])(
-            *argv[1:],
-            _bg=True,
-            _bg_exc=False,
-            _new_session=True,
-            _tty_out=False,
-            _in=empty,
-            _out=out,
-            _err=err,
-            _env=dict(env),
-            _pass_fds=set(hold),
-            _no_pipe=True,
-        )
-        code = _watch(running.process, bounds, name, out)
+        running = None
+        try:
+            with uninterrupted():
+                running = sh.Command(argv[0])(
+                    *argv[1:],
+                    _bg=True,
+                    _bg_exc=False,
+                    _new_session=True,
+                    _tty_out=False,
+                    _in=empty,
+                    _out=out,
+                    _err=err,
+                    _env=dict(env),
+                    _pass_fds=set(hold),
+                    _no_pipe=True,
+                )
+            code = _watch(running.process, bounds, name, out)
+        finally:
+            if running is not None:
+                _end(running.process)
         return Done(code=code, out=_read(out, bounds.max_output), err=_read(err, MAX_STDERR))
 
 
 def _watch(process: "sh.OProc", bounds: Bounds, name: str, out: IO[bytes]) -> int:
     until = time.monotonic() + bounds.deadline
     pause = _SOONEST
-    try:
-        with _until_it_ends(process.pid) as wait:
-            while True:
-                alive, code = process.is_alive()
-                if not alive:
-                    return -1 if code is None else code
-                check(bounds, until, name)
-                if os.fstat(out.fileno()).st_size > bounds.max_output:
-                    raise too_much(name, bounds.max_output)
-                wait(pause)
-                pause = min(pause * 1.5, _LATEST)
-    finally:
-        if process.is_alive()[0]:
-            kill_group(process.pid)
-        process.wait()
+    with _until_it_ends(process.pid) as wait:
+        while True:
+            alive, code = process.is_alive()
+            if not alive:
+                return -1 if code is None else code
+            check(bounds, until, name)
+            if os.fstat(out.fileno()).st_size > bounds.max_output:
+                raise too_much(name, bounds.max_output)
+            wait(pause)
+            pause = min(pause * 1.5, _LATEST)
+
+
+def _end(process: "sh.OProc") -> None:
+    if process.is_alive()[0]:
+        kill_group(process.pid)
+    process.wait()
 
 
 @contextmanager
