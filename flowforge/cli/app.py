@@ -9,7 +9,7 @@ import typer
 
 from flowforge.cli.exits import Exit, exit_of_error
 from flowforge.cli.output import say, show_error
-from flowforge.core.errors import FlowForgeError
+from flowforge.core.errors import FlowForgeError, Reason, Refused
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON on stdout.")]
 
@@ -36,12 +36,22 @@ def run_verb(app: typer.Typer, name: str, arguments: Sequence[str], parts: objec
     """Run it and return the exit code. `parts` is what `wiring` hands the verb; it reads it as `ctx.obj`."""
     try:
         command = typer.main.get_command(app)
-        ended = command.main(
-            args=list(arguments), prog_name=f"flowforge {name}".rstrip(), standalone_mode=False, obj=parts
-        )
+        # Not command.main: it makes of ^C a number that nobody can tell from a verb's own.
+        with command.make_context(f"flowforge {name}", list(arguments), obj=parts) as context:
+            ended = command.invoke(context)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 (the last door: every error becomes a number here)
         return _exit_of(error, name, as_json="--json" in arguments)
+    return ended if isinstance(ended, int) else Exit.OK
+
+
+def answer_shell(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Let the library answer a shell that asks for completions; its question is in the environment."""
+    try:
+        command = typer.main.get_command(app)
+        ended = command.main(args=list(arguments), prog_name="flowforge", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 (as in run_verb)
+        return _exit_of(error, "", as_json=False)
     return ended if isinstance(ended, int) else Exit.OK
 
 
@@ -51,17 +61,27 @@ def _exit_of(error: BaseException, name: str, *, as_json: bool) -> int:
             show_error(error, as_json=as_json)
             return exit_of_error(error)
         case typer.TyperException():
-            return _usage(error, name)
+            return _usage(error, name, as_json=as_json)
         case typer.Abort() | KeyboardInterrupt():
-            say("interrupted")
+            show_error(_interrupted(), as_json=as_json)
             return Exit.INTERRUPTED
+        case typer.Exit():
+            return error.exit_code
         case SystemExit():
             return error.code if isinstance(error.code, int) else Exit.OK
     return _bug(error)
 
 
-def _usage(error: typer.TyperException, name: str) -> int:
+def _interrupted() -> Refused:
+    return Refused(Reason.CANCELLED, "interrupted", next_action="run it again when you like")
+
+
+def _usage(error: typer.TyperException, name: str, *, as_json: bool) -> int:
     message = error.format_message()
+    if as_json:
+        more = f"{f'flowforge {name}'.rstrip()} --help"
+        show_error(Refused(Reason.INVALID_REQUEST, message, next_action=more), as_json=True)
+        return Exit.USAGE
     if "\n" in message:  # a group without arguments: its help
         say(message)
         return Exit.USAGE

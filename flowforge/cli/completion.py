@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from flowforge.cli.app import run_verb
+from flowforge.cli.app import answer_shell
 
 
 def complete(verbs: Mapping[str, tuple[typer.Typer, str]], arguments: Sequence[str]) -> int:
@@ -19,4 +19,4 @@ def complete(verbs: Mapping[str, tuple[typer.Typer, str]], arguments: Sequence[s
                 whole.command(name=name, help=summary)(callback)
         else:
             whole.add_typer(app, name=name, help=summary)
-    return run_verb(whole, "", arguments)
+    return answer_shell(whole, arguments)

@@ -51,7 +51,8 @@ LOCAL = (
         r"inflate: data stream error|bad (tree|signature|config|ref)|unable to (unpack|parse) .*header|"
         r"unable to find [0-9a-f]{40}|loose object|did not send all necessary objects|"
         r"failed to read object|error: .*index file .* (is too small|corrupt)|invalid object|"
-        r"revision walk setup failed|failed to traverse parents",
+        r"revision walk setup failed|failed to traverse parents|"
+        r"(unexpected|unterminated) line in .*packed-refs",
         Temporary,
         Reason.MIRROR_DAMAGED,
         "the local mirror of the repository is damaged",
@@ -60,6 +61,13 @@ LOCAL = (
 )
 REMOTE = (
     LOCAL[0],
+    _row(
+        r"(unexpected|unterminated) line in .*packed-refs",
+        Temporary,
+        Reason.MIRROR_DAMAGED,
+        "the local mirror of the repository is damaged",
+        "nothing: the mirror is made anew and the job runs again",
+    ),
     _row(
         r"couldn't find remote ref",
         Refused,

@@ -203,7 +203,14 @@ class Mirror:
     def _advertised(self, pattern: str, *options: str) -> list[tuple[str, str]]:
         """Rows (ref, id) that the remote shows for a pattern; "" shows all."""
         patterns = (pattern,) if pattern else ()
-        out = self._remote("ls-remote", *options, "--end-of-options", self.url, *patterns, ref=pattern)
+        words = ("ls-remote", *options, "--end-of-options", self.url, *patterns)
+        try:
+            out = self._remote(*words, ref=pattern)
+        except FlowForgeError as error:
+            if error.reason is not Reason.MIRROR_DAMAGED:
+                raise
+            self._remake(error)
+            out = self._remote(*words, ref=pattern)
         rows = (line.partition("\t") for line in out.decode("utf-8", "surrogateescape").splitlines())
         return [(name, value) for value, _, name in rows]
 
@@ -341,8 +348,10 @@ def _trouble(folder: Path, url: str) -> str:
 def _make(folder: Path, url: str, door: Door, *, sha256: bool = False) -> None:
     path = folder / "repository.git"
     try:
-        if path.exists():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
         path.mkdir()
         Git(folder=path, door=door).run(
             "init", "--quiet", "--bare", "--template=", f"--object-format={'sha256' if sha256 else 'sha1'}"

@@ -97,7 +97,7 @@ def resolve_load(load: str) -> object:
     module, _, attribute = load.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Broken(
             Reason.PLUGIN_FAILED,
             f"{load!r} could not be imported: {type(error).__name__}: {error}",
@@ -112,7 +112,7 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> FailedPlugin | No
         if wanted != PLUGIN_API:
             return _failure(point, f"needs plugin API {wanted}, this FlowForge has {PLUGIN_API}")
         manager.register(plugin, name=point.name)
-    except Exception as error:  # noqa: BLE001 (a stranger's code: whatever it raises is its own failure)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a stranger's code: whatever it raises is its own failure)
         return _failure(point, f"{type(error).__name__}: {error}")
     try:
         _refuse_unknown_hooks(manager, plugin)
@@ -146,7 +146,7 @@ class _Collector:
                 continue
             try:
                 self._add(found, getattr(plugin, hook)(), kind, key)
-            except Exception as error:  # noqa: BLE001 (as in _load)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (as in _load)
                 sentence = f"{hook}: {type(error).__name__}: {error}"
                 self.failed.append(FailedPlugin(name=name, where=str(plugin), sentence=sentence))
         return found
@@ -167,7 +167,7 @@ class _Collector:
 def _gate(manager: pluggy.PluginManager, plan: PushPlan) -> str | None:
     try:
         veto: str | None = manager.hook.before_push(plan=plan)
-    except Exception as error:  # noqa: BLE001 (a gate that cannot answer stays shut)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a gate that cannot answer stays shut)
         return f"a before_push hook failed: {type(error).__name__}: {error}"
     return veto
 
@@ -181,7 +181,7 @@ def _notify(
         arguments = {name: values[name] for name in implementation.argnames if name in values}
         try:
             implementation.function(**arguments)
-        except Exception as error:  # noqa: BLE001 (a stranger's code: whatever it raises is its own failure)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a stranger's code: whatever it raises is its own failure)
             sentence = f"{hook}: {type(error).__name__}: {error}"
             failed.append(
                 FailedPlugin(

@@ -1,13 +1,15 @@
 """`flowforge run`: one pipeline, here, without a service; every port in its one-process form."""
 
+import errno
 import random
 import secrets
 import shlex
 import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +17,7 @@ from uuid import UUID
 from flowforge.cli.folders import file_named, folder_named
 from flowforge.cli.runner import Asked, Ended, Tell
 from flowforge.core.conflict import Resolution, Unresolved
-from flowforge.core.errors import Reason, Refused
+from flowforge.core.errors import Broken, Reason, Refused
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.telemetry import Silent
@@ -84,16 +86,41 @@ class LocalRecorder:
 
     def backup(self, name: str, bundle: Path) -> str:
         """Keep the bundle where the run's end names it: the old tip can be had back from it."""
-        self.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
         place = self.backups / f"{name}-{int(time.time())}-{secrets.token_hex(4)}.bundle"
-        shutil.move(bundle, place)
+        try:
+            self.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.move(bundle, place)
+        except OSError as error:
+            with suppress(OSError):
+                place.unlink()  # half a bundle is none
+            raise _not_kept(self.backups, error) from error
         return str(place)
+
+
+def _not_kept(folder: Path, error: OSError) -> Broken:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return Broken(
+        Reason.NO_SPACE if full else Reason.INFRASTRUCTURE,
+        f"the branch's old tip could not be kept in {str(folder)!r}: {error.strerror}",
+        next_action="make room there, or set data_dir to a folder of this user; nothing was pushed",
+    )
 
 
 def run_asked(asked: Asked, tell: Tell) -> Ended:
     """The runner that `flowforge run` is handed: settings from the environment, what was asked on top."""
     settings = read_settings(sandbox=asked.sandbox) if asked.sandbox else read_settings()
-    return run_here(asked, settings, tell)
+    with _ended_by_term():
+        return run_here(asked, settings, tell)
+
+
+@contextmanager
+def _ended_by_term() -> Iterator[None]:
+    """SIGTERM as ^C: what the job has made is taken back before the process ends."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run_here(
@@ -111,6 +138,8 @@ def run_here(
     registry = registry or load_plugins(discover())
     root = settings.folder
     url = local_url(asked.repository)
+    onto = check_ref(asked.onto) if asked.onto else ""
+    branch = check_ref(asked.branch or checked_out(asked.repository))
     door = Door(
         protocols=frozenset({*settings.git_protocols, *local_protocols(url)}),
         remote_deadline=settings.git_timeout,
@@ -122,10 +151,11 @@ def run_here(
         tempfile.TemporaryDirectory(prefix="flowforge-run-") as workspace,
         ExitStack() as undo,
     ):
-        target = check_ref(asked.onto) if asked.onto else mirror.default_branch()
-        branch = check_ref(asked.branch or checked_out(asked.repository))
+        target = onto or mirror.default_branch()
         found = definition_for(asked, mirror, branch, target, registry)
         pipeline = found.pipeline if asked.push else without_push(found.pipeline)
+        if any(stage.uses == "validate" for stage in pipeline.stages):
+            pool.warm()  # while the branches are fetched
         services = Services(registry, settings, _ports())
         models = undo.enter_context(services.job(Asker(organization=HERE), pipeline.limits, _word))
         tools = Tools(
@@ -226,7 +256,15 @@ def without_push(pipeline: Pipeline) -> Pipeline:
 def local_url(repository: str) -> str:
     """The url of what a person named: a url as it is, a folder as `file://`."""
     folder = folder_named(repository)
-    return repository if folder is None else folder.resolve().as_uri()
+    if folder is not None:
+        return folder.resolve().as_uri()
+    if "://" in repository:
+        return repository
+    raise Refused(
+        Reason.REPOSITORY_MISSING,
+        f"there is no folder {repository[:200]!r} here, and it is no url",
+        next_action="give a folder with a repository, or a url such as https://host/owner/name.git",
+    )
 
 
 def local_protocols(url: str) -> Sequence[str]:

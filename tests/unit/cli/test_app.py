@@ -119,3 +119,31 @@ def test_colours_need_a_terminal_and_no_NO_COLOR() -> None:  # noqa: N802 (the v
     assert not coloured(terminal, {"TERM": "dumb"})  # type: ignore[arg-type]
     with Path(os.devnull).open() as file:
         assert not coloured(file, {})
+
+
+def test_an_interrupt_is_told_like_an_error_and_is_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb() -> None:
+        raise KeyboardInterrupt
+
+    assert run_verb(single(verb), "verb", []) == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["error", "reason", "next"]
+
+
+def test_a_number_that_a_verb_answers_says_nothing_of_an_interrupt(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_verb(single(lambda: 130), "verb", []) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_with_json_a_wrong_option_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb(as_json: AsJson = False) -> None:
+        assert as_json
+
+    assert run_verb(single(verb), "verb", ["--json", "--absent"]) == 2
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert told["reason"] == "invalid_request"
+    assert "--absent" in told["sentence"]
+    assert told["next_action"] == "flowforge verb --help"

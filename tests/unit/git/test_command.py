@@ -245,6 +245,8 @@ def test_a_credential_hides_its_secret_and_holds_no_line_break() -> None:
         ("fatal: transport 'ext' not allowed", Refused, Reason.INVALID_URL),
         ("error: object 1234: hasDotgit: contains '.git'\nfatal: fsck error in packed object", Refused, Reason.HOSTILE_CONTENT),
         ("fatal: bad object refs/flowforge/x", Temporary, Reason.MIRROR_DAMAGED),
+        ("fatal: unexpected line in /m/packed-refs: garbage", Temporary, Reason.MIRROR_DAMAGED),
+        ("fatal: unterminated line in /m/packed-refs: ", Temporary, Reason.MIRROR_DAMAGED),
         ("something new that git says", Broken, Reason.REPOSITORY_UNREACHABLE),
     ],
 )  # fmt: skip
@@ -260,6 +262,7 @@ def test_gits_words_become_a_typed_error(words: str, kind: type[FlowForgeError],
     [
         ("error: object file objects/12/34 is empty", Reason.MIRROR_DAMAGED),
         ("fatal: not a git repository: '/x'", Reason.MIRROR_DAMAGED),
+        ("fatal: unexpected line in /m/packed-refs: garbage", Reason.MIRROR_DAMAGED),
         ("fatal: No space left on device", Reason.NO_SPACE),
         ("fatal: something else", Reason.INFRASTRUCTURE),
         ("", Reason.INFRASTRUCTURE),

@@ -53,6 +53,21 @@ def test_a_plugin_that_does_not_import_is_named_and_skipped() -> None:
     assert "left_pad" in failed.sentence
 
 
+def leave() -> object:
+    raise SystemExit(0)
+
+
+def test_a_plugin_that_ends_the_program_is_a_plugin_that_failed() -> None:
+    """Wherever its code is called: a `sys.exit` there must not end FlowForge without a word."""
+    bad = plugin(register_languages=leave, before_push=lambda plan: leave())
+    registry = load_plugins([Point("gone", leave), Point("bad", lambda: bad)])
+    assert [(failed.name, "SystemExit" in failed.sentence) for failed in registry.failed] == [
+        ("gone", True),
+        ("bad", True),
+    ]
+    assert "SystemExit" in (registry.gate(PLAN) or "")
+
+
 def test_a_plugin_for_another_api_is_refused_with_both_numbers() -> None:
     module = registering("py")
     module.PLUGIN_API = 99  # type: ignore[attr-defined]
