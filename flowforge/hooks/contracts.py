@@ -31,7 +31,7 @@ class EntityRule:
     name: str = "name"  # "" = the node has no name and is told from others of its kind by its place
     signature: tuple[str, ...] = ()  # what tells overloads apart; asked only where a name is not unique
     body: str = ""  # the node whose children are units in turn
-    when: str = ""  # a path that must exist, e.g. "(" for a group in parentheses
+    when: str = ""  # a path that must exist, e.g. "(" for a group in parentheses; "&" joins several that must
     ordered: bool = False  # its place among its neighbours has a meaning: statements, fields, calls
 
 

@@ -1,13 +1,16 @@
 """What a merged text must pass before it is offered: it parses, doubles nothing and loses nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from rapidfuzz import fuzz
 
 from flowforge.core.conflict import Hunk, split_lines
 from flowforge.merge.doubt import Doubt
-from flowforge.merge.entities import Body, Key, Role, file_body, open_piece, signed_key
+from flowforge.merge.entities import Body, Key, Piece, Role, file_body, open_piece, signed_key
 from flowforge.merge.syntax import Source
-from flowforge.merge.tokens import lex
+from flowforge.merge.tokens import Tokens, lex
 
 _MARKS = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
 
@@ -59,6 +62,8 @@ def check_hunk(hunk: Hunk, text: bytes, *, words: bool) -> None:
         _check_opposed(*runs[:3])
         if size == 1:
             _check_kept(*runs)
+            if words:
+                _check_once(*runs)
         elif size == 2 and words:  # noqa: PLR2004 (a pair is the shortest run that tells places apart)
             _check_once(*runs)
     lines = [_lines(side) for side in sides]
@@ -67,6 +72,46 @@ def check_hunk(hunk: Hunk, text: bytes, *, words: bool) -> None:
         _check_once(*lines)
     if any(line.startswith(_MARKS) for line in split_lines(text)):
         raise Doubt("markers", "the merged text would hold a line like a conflict marker")
+
+
+def check_words(sides: tuple[Tokens, Tokens, Tokens], *, near: bool) -> None:
+    """Check a place before it is merged word by word; `near`: the sides' edits are close together.
+
+    Raises:
+        Doubt: `removed_beside` where one side only takes away, `same_number` where both changed a number.
+    """
+    base, *changed = (Counter(token.text for token in side if token.text) for side in sides)
+    texts = [b"".join(token.lead + token.text for token in side) for side in sides]
+    lines = [_lines(text) for text in texts]
+    for words, here in zip(changed, lines[1:], strict=True):
+        if base - words and not words - base and (near or (lines[0] - here and not here - lines[0])):
+            raise Doubt("removed_beside", "one side only removed words of a place that the other changed")
+    if all(_numbers(words - base) and _numbers(base - words) for words in changed):
+        raise Doubt("same_number", "both sides changed a number of one place")
+
+
+def _numbers(words: Counter[bytes]) -> bool:
+    return any(word[:1].isdigit() for word in words)
+
+
+def check_twins(upstream: Iterable[Piece], commit: Iterable[Piece]) -> None:
+    """What each side added under a name of its own must not be one thing that one of them renamed.
+
+    Raises:
+        Doubt: `same_name_added`.
+    """
+    for one, two in product(upstream, commit):
+        if one.key[0] == two.key[0] and one.key[1] != two.key[1] and _alike(one, two):
+            names = " and ".join(repr(piece.key[1].decode("utf-8", "replace")) for piece in (one, two))
+            raise Doubt("same_name_added", f"{names}, which one side each added, are nearly the same")
+
+
+def _alike(one: Piece, two: Piece) -> bool:
+    names = fuzz.ratio(one.key[1], two.key[1])
+    return names >= _SAME_NAME and fuzz.ratio(one.text, two.text) >= _SAME_TEXT
+
+
+_SAME_NAME, _SAME_TEXT = 70, 75  # of 100
 
 
 def _check_opposed(base: Counts, upstream: Counts, commit: Counts) -> None:

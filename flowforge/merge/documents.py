@@ -5,6 +5,7 @@ taken out of it, with the commas that belong. A key that both sides gave differe
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,10 +108,10 @@ class _Merge:
             raise Doubt("out_of_time", "the document is too large or too deep for its time limit")
         old = _text(self.sources[0], base) if base is not None else None
         one, two = _text(self.sources[1], upstream), _text(self.sources[2], commit)
-        if one in {two, old}:
-            return two
-        if two == old:
-            return one
+        if one in {two, old} or two == old:
+            changed = two if one in {two, old} else one
+            _check_forward(old, changed, name)
+            return changed
         kinds = self.sources[0].language.commutative
         if (
             upstream.type not in kinds
@@ -144,6 +145,19 @@ class _Merge:
         leads = {key: (one.get(key) or two[key]).lead for key in order}
         texts |= {key: two[key].text for key in order if key not in texts}
         return _printed(_text(self.sources[1], upstream), one, [(leads[k], texts[k]) for k in order])
+
+
+def _check_forward(old: bytes | None, new: bytes, name: str) -> None:
+    """A version that went back is a decision of its time, seldom one of the merge's: people undid it."""
+    if old is None or not (_VERSION.fullmatch(old) and _VERSION.fullmatch(new)):
+        return
+    before, after = ([int(number) for number in _NUMBER.findall(text)] for text in (old, new))
+    if after < before:
+        raise Doubt("went_back", f"one side put {name} back to an earlier version")
+
+
+_VERSION = re.compile(rb'"[~^]?v?\d+(?:\.\d+)+[^\s"]*"')
+_NUMBER = re.compile(rb"\d+")
 
 
 def _check_removed(old: _Members, remover: _Members, keeper: _Members, who: str, other: str) -> None:

@@ -231,7 +231,7 @@ def _wrapped(node: Node, language: Language) -> Node | None:
 
 
 def _key(node: Node, rule: EntityRule) -> Key | None:
-    if rule.when and find(node, rule.when) is None:
+    if rule.when and any(find(node, path) is None for path in rule.when.split("&")):
         return None
     if not rule.name:
         return rule.kind, b"", b""

@@ -1,11 +1,12 @@
 """Imports as a set: names that both sides add to one import statement, and where a new import stands."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Piece, Role
+from flowforge.merge.names import bound
 from flowforge.merge.syntax import Node, find
 
 _MAX_LINE = 79  # a single-line import is not made longer than this: how to fold it is the project's taste
@@ -68,6 +69,23 @@ class _Names:
 
 def _relative(node: Node, piece: Piece) -> tuple[int, int]:
     return node.start_byte - piece.span.start, node.end_byte - piece.span.start
+
+
+def brought(row: Iterable[Piece]) -> frozenset[bytes]:
+    """All names that these imports bring."""
+    return frozenset(name for piece in row for name in bound(piece))
+
+
+def check_bound(upstream: Sequence[Piece], commit: Sequence[Piece]) -> None:
+    """Two imports that one side each added must not bring the same name from different places.
+
+    Raises:
+        Doubt: `same_name_added`.
+    """
+    names = [brought(row) for row in (upstream, commit)]
+    for name in sorted(names[0] & names[1]):
+        word = name.decode("utf-8", "replace")
+        raise Doubt("same_name_added", f"each side imports {word!r} from another place")
 
 
 Order = Callable[[bytes], object]

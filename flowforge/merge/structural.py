@@ -13,15 +13,17 @@ from flowforge.core.conflict import (
     Conflict,
     Hunk,
     HunkAnswer,
+    Side,
     splice,
 )
 from flowforge.hooks.contracts import Language, ResolveContext
 from flowforge.merge import checks
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Span, file_body
+from flowforge.merge.names import Names, check_hunk_names, troubled
 from flowforge.merge.sides import Versions, hunk_texts, versions
 from flowforge.merge.syntax import parse
-from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, WORDS, Open, Used, Weaver
+from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, REPLACED, WORDS, Open, Used, Weaver
 
 RUNG = "structural"
 
@@ -68,14 +70,27 @@ def _resolve(conflict: Conflict, language: Language, tick: Callable[[], None]) -
     checks.check(parse(splice(conflict.segments, filled), sides.sources[0].language), sides.sources)
     answers: list[HunkAnswer] = []
     doubts = [place.doubt for place in weaver.open]
+    files = [Names.of(parse(conflict.text(side) or b"", language)) for side in Side]
+    trouble = tuple(troubled(files, _possible(conflict, filled, open_, language)))
     for hunk, text in zip(conflict.hunks, texts, strict=True):
         if hunk.index in open_:
             continue
         try:
-            answers.append(_answer(hunk, text, _rules(hunk, sides, weaver.used)))
+            rules = _rules(hunk, sides, weaver.used)
+            check_hunk_names(hunk, files, trouble, words=bool({WORDS, NEAR_WORDS}.intersection(rules)))
+            answers.append(_answer(hunk, text, rules))
         except Doubt as doubt:
             doubts.append(doubt)
     return Candidate(answers=tuple(answers)) if answers else doubts[0].abstain()
+
+
+def _possible(conflict: Conflict, filled: Sequence[bytes], open_: set[int], language: Language) -> Names:
+    """The names of the merged file, where an open hunk may still become any of its sides."""
+    texts = [
+        hunk.upstream + hunk.commit if hunk.index in open_ else text
+        for hunk, text in zip(conflict.hunks, filled, strict=True)
+    ]
+    return Names.of(parse(splice(conflict.segments, texts), language))
 
 
 _WHY = {
@@ -83,6 +98,7 @@ _WHY = {
     WORDS: "both sides changed different words of neighbouring lines",
     NAMES: "both sides changed the names of one import; the set of both is kept",
     DEFINITIONS: "both sides added definitions, which may stand in any order; upstream's come first",
+    REPLACED: "both sides added imports beside some that one of them removed; both changes are kept",
     IMPORTS: "both sides added imports; the set of both is kept",
 }
 LINES = "different lines or definitions"

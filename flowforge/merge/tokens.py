@@ -120,19 +120,29 @@ def _lead(base: bytes, upstream: bytes, commit: bytes) -> bytes:
 
 
 def _check_whitespace(chunks: Sequence[Chunk], base: Tokens, upstream: Tokens, commit: Tokens) -> None:
-    """Lines that one side adds where the other re-indents or re-aligns would keep the old layout."""
+    """Lines that one side adds where the other re-indents or re-aligns would keep the old layout.
+
+    Whitespace directly after what a side changed belongs to that change, not to the layout.
+    """
     moved: set[Changed] = set()
     added: set[Changed] = set()
+    before: Changed | None = None
     for chunk in chunks:
         sides = base[chunk.base], upstream[chunk.upstream], commit[chunk.commit]
         if chunk.changed is Changed.NOBODY:
-            for b, u, c in zip(*sides, strict=True):
-                moved |= {Changed.UPSTREAM} if u.lead not in {b.lead, c.lead} else set()
-                moved |= {Changed.COMMIT} if c.lead not in {b.lead, u.lead} else set()
+            for place, (b, u, c) in enumerate(zip(*sides, strict=True)):
+                who = {Changed.UPSTREAM} if u.lead not in {b.lead, c.lead} else set()
+                who |= {Changed.COMMIT} if c.lead not in {b.lead, u.lead} else set()
+                moved |= who if place else who - {before}
         elif chunk.changed in {Changed.UPSTREAM, Changed.COMMIT}:
             side = sides[1] if chunk.changed is Changed.UPSTREAM else sides[2]
-            added |= {chunk.changed} if any(b"\n" in token.lead for token in side) else set()
+            added |= {chunk.changed} if _line_breaks(side) > _line_breaks(sides[0]) else set()
+        before = chunk.changed
     if len(moved) > 1:
         raise Doubt("reformatted", "both sides changed the whitespace of one place")
     if moved and added - moved:
         raise Doubt("reindented", "one side changed the layout of lines between which the other added some")
+
+
+def _line_breaks(tokens: Tokens) -> int:
+    return sum(b"\n" in token.lead for token in tokens)

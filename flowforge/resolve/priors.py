@@ -21,6 +21,7 @@ PRIORS: Mapping[str, Counts] = {
     "structural/added definitions": Counts(right=64, total=78),
     "structural/added imports": Counts(right=35, total=36),
     "structural/different lines or definitions": Counts(right=81, total=91),
+    "structural/imports beside removed ones": Counts(right=19, total=26),
     "structural/names of an import": Counts(right=1, total=1),
     "structural/words apart": Counts(right=74, total=81),
     "structural/words close together": Counts(right=71, total=87),

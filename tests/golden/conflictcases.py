@@ -32,3 +32,14 @@ def conflict_of(path: str, base: bytes | None, upstream: bytes, commit: bytes, f
         commit=version(commit),
         segments=parse_segments(merged, 7),
     )
+
+
+def texts_of(folder: Path) -> dict[str, bytes]:
+    """The texts of a golden case, by the word that names the file."""
+    return {file.stem: file.read_bytes() for file in folder.iterdir() if file.name != "path.txt"}
+
+
+def path_of(folder: Path) -> str:
+    """The path under which a golden case is merged."""
+    told = folder / "path.txt"
+    return told.read_text().strip() if told.exists() else next(folder.glob("base.*")).name

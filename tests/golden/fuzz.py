@@ -17,10 +17,11 @@ from flowforge.merge.syntax import parse
 from flowforge.resolve.ladder import Answers, climb
 from flowforge.resolve.policy import Action, Policy
 from flowforge.resolve.rungs import language_of
-from tests.golden.conflictcases import conflict_of
+from tests.golden.conflictcases import conflict_of, path_of
 from tests.golden.rungs import registry, shipped_rungs
 
 CASES = Path(__file__).parent / "conflicts"
+SIDES = {"base", "upstream", "commit", "expected"}
 ACT = Policy(otherwise=Action.ACT)
 
 Lines = list[bytes]
@@ -94,12 +95,12 @@ def mutate(rng: random.Random, text: bytes) -> bytes:
 
 
 def triples(rng: random.Random, count: int) -> list[tuple[str, bytes, bytes, bytes]]:
-    sources = sorted(p for p in CASES.rglob("*.*") if p.is_file())
+    sources = sorted(p for p in CASES.rglob("*.*") if p.stem in SIDES)
     made = []
     for _ in range(count):
         source = rng.choice(sources)
         base = source.read_bytes() * rng.choice((1, 1, 2))
-        made.append((source.name, base, mutate(rng, base), mutate(rng, base)))
+        made.append((path_of(source.parent), base, mutate(rng, base), mutate(rng, base)))
     return made
 
 

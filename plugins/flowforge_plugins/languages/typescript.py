@@ -34,7 +34,15 @@ _TYPESCRIPT = Language(
             node="variable_declaration", kind="variable", name="variable_declarator/name", ordered=True
         ),
         EntityRule(node="assignment_expression", kind="assignment", name="left", ordered=True),
-        EntityRule(
+        EntityRule(  # a test, a suite, a task: declared by a plain call, so its place has no meaning
+            node="call_expression",
+            kind="call",
+            name="arguments/string",
+            signature=("function",),
+            body=_CALL_BODY,
+            when=f"identifier&{_CALL_BODY}",
+        ),
+        EntityRule(  # a handler of something: the first route that fits wins, for one
             node="call_expression",
             kind="call",
             name="arguments/string",

@@ -72,16 +72,14 @@ def _larger(hunk: Hunk, pep440: bool) -> HunkAnswer | None:
 
 def _choose(base: bytes, upstream: bytes, commit: bytes, *, pep440: bool) -> bytes | None:
     """The three-way choice; the larger where both changed, None where they cannot be ordered."""
-    if commit in {upstream, base}:
-        return upstream
-    if base == upstream:
-        return commit
+    if base == upstream == commit:
+        return base
     old, one, two = (_key(version.decode("latin-1"), pep440) for version in (base, upstream, commit))
-    if old is None or one is None or two is None or one == two:
+    if old is None or one is None or two is None or (one == two and upstream != commit):
         return None
     if one < old or two < old:
         return None  # a side went back on purpose: that is a decision, not a bump
-    return upstream if one > two else commit
+    return upstream if one >= two else commit
 
 
 def _key(version: str, pep440: bool) -> _Key | None:

@@ -1,13 +1,15 @@
 """The words that resolvers say and the words that policy knows must be the same."""
 
 from flowforge.merge.structural import LINES
-from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, WORDS
+from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, REPLACED, WORDS
 from flowforge.resolve.priors import CERTAIN, PRIORS
 from tests.golden.rungs import registry
 
 
 def test_every_structural_rule_has_a_shipped_count() -> None:
-    said = {f"structural/{rule}" for rule in (LINES, DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, WORDS)}
+    said = {
+        f"structural/{rule}" for rule in (LINES, DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, REPLACED, WORDS)
+    }
     assert said == {rule for rule in PRIORS if rule.startswith("structural/")}
 
 

@@ -1,0 +1,5 @@
+package shop
+
+func F() error {
+	return open("cart", 1, nil, false)
+}

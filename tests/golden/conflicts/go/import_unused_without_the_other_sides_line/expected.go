@@ -1,0 +1,15 @@
+package shop
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+func F() {
+	fmt.Println(time.Now())
+}
+
+func G() int {
+	return os.Getpid()
+}

@@ -1,0 +1,7 @@
+package shop
+
+import (
+	"fmt"
+)
+
+var _ = fmt.Sprint

@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"fmt"
+	till "shop/internal/till"
+)
+
+var _ = fmt.Sprint

@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"fmt"
+	store "shop/internal/store"
+)
+
+var _ = fmt.Sprint

@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"fmt"
+	"new.example/codec"
+)
+
+var _ = fmt.Sprint

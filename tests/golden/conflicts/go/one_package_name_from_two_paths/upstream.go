@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"fmt"
+	"old.example/codec"
+)
+
+var _ = fmt.Sprint

@@ -1,0 +1,6 @@
+package shop
+
+type Cart struct {
+	ID string
+	Rows []string
+}

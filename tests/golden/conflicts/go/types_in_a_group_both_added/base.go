@@ -1,0 +1,5 @@
+package shop
+
+type (
+	ID string
+)

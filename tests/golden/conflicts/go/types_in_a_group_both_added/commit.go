@@ -1,0 +1,6 @@
+package shop
+
+type (
+	ID string
+	Shelf struct{}
+)

@@ -1,0 +1,7 @@
+package shop
+
+type (
+	ID string
+	Money int64
+	Shelf struct{}
+)

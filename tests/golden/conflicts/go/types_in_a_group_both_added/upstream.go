@@ -1,0 +1,6 @@
+package shop
+
+type (
+	ID string
+	Money int64
+)

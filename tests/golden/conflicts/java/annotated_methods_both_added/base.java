@@ -1,0 +1,7 @@
+class TillTest {
+
+    @Test
+    void opens() {
+        till.open();
+    }
+}

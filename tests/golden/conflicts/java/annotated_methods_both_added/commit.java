@@ -1,0 +1,12 @@
+class TillTest {
+
+    @Test
+    void opens() {
+        till.open();
+    }
+
+    @Test
+    void rings() {
+        till.ring(3);
+    }
+}

@@ -1,0 +1,18 @@
+class TillTest {
+
+    @Test
+    void opens() {
+        till.open();
+    }
+
+    @Test
+    @Slow
+    void closes() {
+        assertThat(till.close()).isZero();
+    }
+
+    @Test
+    void rings() {
+        till.ring(3);
+    }
+}

@@ -1,0 +1,7 @@
+class TillTest {
+
+    @Before
+    void setUp() {
+        open();
+    }
+}

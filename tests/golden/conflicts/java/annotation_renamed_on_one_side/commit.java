@@ -1,0 +1,12 @@
+class TillTest {
+
+    @Before
+    void clean() {
+        drop();
+    }
+
+    @Before
+    void setUp() {
+        open();
+    }
+}

@@ -1,0 +1,7 @@
+class TillTest {
+
+    @BeforeEach
+    void setUp() {
+        open();
+    }
+}

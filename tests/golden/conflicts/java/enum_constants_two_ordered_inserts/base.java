@@ -1,0 +1,4 @@
+enum Coin {
+    CENT,
+    EURO
+}

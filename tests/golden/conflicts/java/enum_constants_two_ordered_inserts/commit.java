@@ -1,0 +1,5 @@
+enum Coin {
+    CENT,
+    PENNY,
+    EURO
+}

@@ -1,0 +1,11 @@
+class Shop {
+
+    static class Builder {
+
+        Shop build() {
+            return new Shop();
+        }
+
+    }
+
+}

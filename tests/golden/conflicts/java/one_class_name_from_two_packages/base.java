@@ -1,0 +1,6 @@
+package shop;
+
+import java.io.File;
+
+class Till {
+}

@@ -1,0 +1,7 @@
+package shop;
+
+import java.io.File;
+import java.sql.Date;
+
+class Till {
+}

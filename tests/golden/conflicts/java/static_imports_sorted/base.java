@@ -1,0 +1,7 @@
+package shop;
+
+import static shop.Money.euro;
+import static shop.Money.zero;
+
+class Till {
+}

@@ -1,0 +1,8 @@
+package shop;
+
+import static shop.Money.euro;
+import static shop.Money.yen;
+import static shop.Money.zero;
+
+class Till {
+}

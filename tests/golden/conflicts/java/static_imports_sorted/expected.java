@@ -1,0 +1,9 @@
+package shop;
+
+import static shop.Money.euro;
+import static shop.Money.pound;
+import static shop.Money.yen;
+import static shop.Money.zero;
+
+class Till {
+}

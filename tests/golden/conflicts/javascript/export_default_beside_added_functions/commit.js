@@ -1,0 +1,7 @@
+export default function main() {
+  return 1;
+}
+
+export function half(rows) {
+  return rows.slice(2);
+}

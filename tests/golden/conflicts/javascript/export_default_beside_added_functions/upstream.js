@@ -1,0 +1,7 @@
+export default function main() {
+  return 1;
+}
+
+export function up(a) {
+  return a + 1;
+}

@@ -1,0 +1,2 @@
+const limit = 3;
+export default limit + 1;

@@ -1,0 +1,11 @@
+function a() {
+  return 1;
+}
+
+function bee(x) {
+  return x;
+}
+
+function sea() {
+  return [2];
+}

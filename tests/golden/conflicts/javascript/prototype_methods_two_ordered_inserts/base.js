@@ -1,0 +1,3 @@
+Cart.prototype.add = function (a) {
+  this.rows.push(a);
+};

@@ -1,0 +1,4 @@
+const fs = require('fs');
+const net = require('net');
+
+fs.open();

@@ -1,0 +1,7 @@
+app.get('/', () => {
+  home();
+});
+
+app.get('/:name', () => {
+  named();
+});

@@ -1,0 +1,3 @@
+describe('cart', () => {
+  setup();
+});

@@ -1,0 +1,7 @@
+describe('cart', () => {
+  setup();
+
+  it('counts', () => {
+    two();
+  });
+});

@@ -1,0 +1,5 @@
+describe('cart', () => {
+  it('is empty', () => {
+    expect(cart.size).toBe(0);
+  });
+});

@@ -1,0 +1,13 @@
+describe('basket', () => {
+  it('adds', () => {
+    add();
+  });
+
+  it('clears', () => {
+    clear();
+  });
+
+  it('counts', () => {
+    count();
+  });
+});

@@ -1,0 +1,3 @@
+def run(job):
+    log(job.name)
+    start(job, now())

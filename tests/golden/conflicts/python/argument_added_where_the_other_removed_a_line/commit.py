@@ -1,0 +1,3 @@
+def run(job):
+    log(job.name, level)
+    start(job, now())

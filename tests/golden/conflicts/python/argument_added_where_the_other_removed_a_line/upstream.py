@@ -1,0 +1,2 @@
+def run(job):
+    start(job, now())

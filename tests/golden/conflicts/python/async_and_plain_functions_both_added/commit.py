@@ -1,0 +1,5 @@
+LIMIT = 10
+
+
+def trim(rows):
+    return rows[:LIMIT]

@@ -1,0 +1,9 @@
+LIMIT = 10
+
+
+async def fetch(key):
+    return await store(key)
+
+
+def trim(rows):
+    return rows[:LIMIT]

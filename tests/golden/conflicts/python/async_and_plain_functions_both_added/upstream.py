@@ -1,0 +1,5 @@
+LIMIT = 10
+
+
+async def fetch(key):
+    return await store(key)

@@ -1,0 +1,6 @@
+import app
+
+
+@app.route('/')
+def index():
+    return 'home'

@@ -1,0 +1,4 @@
+def area(a, b):
+    """The area."""
+    size = a * b
+    return size

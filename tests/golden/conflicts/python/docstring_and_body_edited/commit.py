@@ -1,0 +1,4 @@
+def area(a, b):
+    """The area."""
+    size = abs(a * b)
+    return size

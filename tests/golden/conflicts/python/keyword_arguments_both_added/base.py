@@ -1,0 +1,3 @@
+shop = Shop(
+    name='corner',
+)

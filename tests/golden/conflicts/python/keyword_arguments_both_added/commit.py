@@ -1,0 +1,4 @@
+shop = Shop(
+    name='corner',
+    city='Ulm',
+)

@@ -1,0 +1,5 @@
+shop = Shop(
+    name='corner',
+    open_at=8,
+    city='Ulm',
+)

@@ -1,0 +1,9 @@
+a = 1
+
+
+def f():
+    return a
+
+
+class H:
+    size = a

@@ -1,0 +1,13 @@
+a = 1
+
+
+def f():
+    return a
+
+
+def g():
+    return [a, a]
+
+
+class H:
+    size = a

@@ -1,0 +1,9 @@
+a = 1
+
+
+def f():
+    return a
+
+
+def g():
+    return [a, a]

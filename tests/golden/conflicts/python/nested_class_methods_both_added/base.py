@@ -1,0 +1,7 @@
+class Shop:
+    class Meta:
+        def name(self):
+            return 'shop'
+
+    def open(self):
+        return True

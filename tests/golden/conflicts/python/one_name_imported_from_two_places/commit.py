@@ -1,0 +1,4 @@
+import os
+from stock.goods import Item
+
+print(os)

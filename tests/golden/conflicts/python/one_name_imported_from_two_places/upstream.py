@@ -1,0 +1,4 @@
+import os
+from shop.cart import Item
+
+print(os)

@@ -1,0 +1,5 @@
+from typing import overload
+
+
+@overload
+def get(key: int) -> int: ...

@@ -1,0 +1,9 @@
+from typing import overload
+
+
+@overload
+def get(key: int) -> int: ...
+
+
+@overload
+def get(key: str) -> str: ...

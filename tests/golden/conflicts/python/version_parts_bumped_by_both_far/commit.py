@@ -1,0 +1,1 @@
+VERSION = (1, 4, 0, 'alpha', 3)

@@ -1,0 +1,1 @@
+VERSION = (2, 4, 0, 'alpha', 2)

@@ -1,0 +1,1 @@
+show(cut(row.title), row.number)

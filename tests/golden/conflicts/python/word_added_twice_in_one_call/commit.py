@@ -1,0 +1,1 @@
+show(cut(50, row.title), row.number)

@@ -1,0 +1,1 @@
+show(cut(row.title, 50), row.number)

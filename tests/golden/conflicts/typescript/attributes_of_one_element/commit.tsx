@@ -1,0 +1,1 @@
+export const Row = () => <li className="row" id="a" onClick={choose} />;

@@ -1,0 +1,1 @@
+export const Row = () => <li className="wide" id="a" onClick={pick} />;

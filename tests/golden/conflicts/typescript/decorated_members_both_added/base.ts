@@ -1,0 +1,6 @@
+@Component()
+export class Cart {
+  rows() {
+    return 1;
+  }
+}

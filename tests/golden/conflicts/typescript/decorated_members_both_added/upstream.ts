@@ -1,0 +1,11 @@
+@Component()
+export class Cart {
+  rows() {
+    return 1;
+  }
+
+  @Bind()
+  clear(): void {
+    this.store.drop();
+  }
+}

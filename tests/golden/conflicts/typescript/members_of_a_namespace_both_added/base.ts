@@ -1,0 +1,3 @@
+export namespace Shop {
+  export type Id = string;
+}

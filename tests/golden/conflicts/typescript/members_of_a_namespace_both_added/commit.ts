@@ -1,0 +1,4 @@
+export namespace Shop {
+  export type Id = string;
+  export type Money = number;
+}

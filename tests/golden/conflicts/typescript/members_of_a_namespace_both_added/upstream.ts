@@ -1,0 +1,4 @@
+export namespace Shop {
+  export type Id = string;
+  export interface Row { id: Id }
+}

@@ -1,0 +1,4 @@
+export function get(key: string): string;
+export function get(key: any): any {
+  return key;
+}
