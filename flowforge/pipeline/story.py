@@ -51,7 +51,7 @@ def resolved(stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unre
 
 def validated(stage: str, verdicts: Sequence[Verdict]) -> Story:
     """All verdicts counted, those that say something in full."""
-    telling = [one for one in verdicts if one.findings or one.outcome is Outcome.ERROR]
+    telling = [one for one in verdicts if one.findings or one.outcome in {Outcome.ERROR, Outcome.SKIP}]
     return "files.validated", {
         "stage": stage,
         "checks": len(verdicts),
