@@ -1,0 +1,111 @@
+"""Names across a whole file: what one side does to a name and the other relies on.
+
+A hunk shows neither the import that a removed line needed nor the use that a renamed one still has; the real
+files do. Names are words of the text, so a word in a comment counts too: that errs towards a doubt.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flowforge.core.conflict import Hunk
+from flowforge.merge.doubt import Doubt
+from flowforge.merge.entities import Body, Piece, Role, file_body, open_piece
+from flowforge.merge.syntax import Source, find
+
+_NAME = re.compile(rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*")
+_KEYWORDS = frozenset({b"import", b"from", b"as", b"static", b"type", b"typeof", b"default"})
+
+
+def bound(piece: Piece) -> frozenset[bytes]:
+    """The names that an import brings; the last word where its source is its name, none where it brings all."""
+    node, language = piece.node, piece.span.source.language
+    if node is None:
+        return frozenset()
+    text = node.text or b""
+    source = find(node, language.import_source) if language.import_source else None
+    if source is not None and source.id != node.id:
+        words = _words(text.replace(source.text or b"", b" "))
+        return frozenset(words or _words(text)[-1:])
+    return frozenset() if text.rstrip(b" ;").endswith(b"*") else frozenset(_words(text)[-1:])
+
+
+def _words(text: bytes) -> list[bytes]:
+    return [word for word in _NAME.findall(text) if word not in _KEYWORDS]
+
+
+def uses(text: bytes) -> Counter[bytes]:
+    """How often each name stands in a text."""
+    return Counter(_NAME.findall(text))
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one version of a file: those that its imports bring, and how often each is used."""
+
+    imported: frozenset[bytes]
+    used: Counter[bytes]  # imports left out
+
+    @classmethod
+    def of(cls, source: Source) -> "Names":
+        used = uses(source.text)
+        imported: set[bytes] = set()
+        for piece in _imports(file_body(source)):
+            imported |= bound(piece)
+            used -= uses(piece.text)
+        return cls(frozenset(imported), used)
+
+
+def _imports(body: Body) -> Iterator[Piece]:
+    for piece in body.pieces:
+        inner = open_piece(piece) if piece.role is Role.IMPORT else None
+        if inner is not None:
+            yield from _imports(inner)
+        elif piece.role is Role.IMPORT:
+            yield piece
+
+
+def troubled(sides: Sequence[Names], result: Names) -> Iterator[tuple[bytes, str]]:
+    """Imported names that the result would miss or bring for nothing, each with a sentence's end.
+
+    `sides`: base, upstream and commit. A name that a side used no more, or did without, says nothing.
+    """
+    base, upstream, commit = sides
+    for side in (upstream, commit):
+        for name in side.imported - base.imported:
+            if name in result.imported and side.used[name] and not result.used[name]:
+                yield name, "is imported by one side for lines that the other removed"
+    for side, other in ((upstream, commit), (commit, upstream)):
+        for name in side.imported - other.imported - result.imported:
+            if result.used[name] and not other.used[name]:
+                yield name, "is imported no more by one side and used by the other"
+
+
+def check_hunk_names(
+    hunk: Hunk, files: Sequence[Names], trouble: Sequence[tuple[bytes, str]], *, words: bool
+) -> None:
+    """Check the names of one hunk against what each side did to them in the whole file.
+
+    `words`: the hunk was merged word by word, so less use of a name by the other side is a doubt already.
+
+    Raises:
+        Doubt: `opposed`: one side adds what the other uses no more, or an import and its use part.
+    """
+    base, *sides = (uses(text) for text in (hunk.base, hunk.upstream, hunk.commit))
+    for name, what in trouble:
+        if len({side[name] for side in (base, *sides)}) > 1:
+            raise Doubt("opposed", f"{_show(name)} {what}")
+    for side, other in zip(sides, (files[2], files[1]), strict=True):
+        for name in side - base:
+            before, left = _count(files[0], name), _count(other, name)
+            if left < before and (words or not left):
+                raise Doubt("opposed", f"one side adds {_show(name)}, which the other removes")
+
+
+def _count(names: Names, name: bytes) -> int:
+    return names.used[name] + (name in names.imported)
+
+
+def _show(name: bytes) -> str:
+    return repr(name.decode("utf-8", "replace"))
