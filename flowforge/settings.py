@@ -62,7 +62,6 @@ class Settings(BaseSettings):
     # HTTP
     host: str = "127.0.0.1"
     port: Port = 8080
-    public_url: str = ""
     api_processes: PositiveInt = 1
     api_threads: PositiveInt = 16
     trusted_hops: NonNegativeInt = 0

@@ -23,6 +23,7 @@ from flowforge.store.scope import Scope
 
 LOOK = 1.0  # seconds between looks when nothing is signalled
 MOST = 500  # rings of one look
+CAP = 50  # jobs of one organization that run at a time, unless it or the settings say otherwise
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Relay:
     alive: float = ALIVE  # seconds since its last beat within which a worker's slots count
     sweep_every: float = EVERY
     ring_lost: float = RING_LOST
+    cap: int = CAP  # running jobs of an organization whose settings name no number of their own
     chores: Sequence[Callable[[], object]] = ()
     clock: Callable[[], float] = time.monotonic
     _swept: float = field(default=float("-inf"))
@@ -94,7 +96,7 @@ class Relay:
         with self.database.transaction(Scope.system(), actor=RELAY) as transaction:
             if unheard and unheard >= 2 * schedule.slots(transaction, self.alive):
                 return ()
-            picked = schedule.pick(transaction, alive=self.alive, most=MOST)
+            picked = schedule.pick(transaction, alive=self.alive, most=MOST, cap=self.cap)
         failed = self.bell.ring_all(picked) if picked else ()
         if failed:
             with self.database.transaction(Scope.system(), actor=RELAY) as transaction:

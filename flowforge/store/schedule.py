@@ -31,7 +31,7 @@ free AS MATERIALIZED (
 ready AS (
     SELECT j.id, j.turn_at, coalesce(t.n, 0)
            + row_number() OVER (PARTITION BY o.id ORDER BY j.turn_at, j.id) AS share,
-           (o.settings ->> 'max_running')::int AS cap
+           coalesce((o.settings ->> 'max_running')::int, %(cap)s) AS cap
     FROM organizations o
     LEFT JOIN (SELECT organization, count(*) AS n FROM taken GROUP BY organization) t ON t.organization = o.id
     CROSS JOIN LATERAL (
@@ -46,7 +46,7 @@ ready AS (
         ORDER BY q.turn_at, q.id LIMIT (SELECT slots FROM free)) j
     WHERE (SELECT slots FROM free) > 0),
 chosen AS (
-    SELECT id, share, turn_at FROM ready WHERE cap IS NULL OR share <= cap
+    SELECT id, share, turn_at FROM ready WHERE share <= cap
     ORDER BY share, turn_at, id LIMIT (SELECT slots FROM free)),
 ordered AS MATERIALIZED (SELECT array_agg(id ORDER BY share, turn_at, id) AS ids FROM chosen)
 -- The last two conditions hold unless another relay was faster. They are written so that only the primary key serves
@@ -142,9 +142,12 @@ def slots(transaction: Transaction, alive: float) -> int:
     return int(transaction.value(_SLOTS, alive=alive))
 
 
-def pick(transaction: Transaction, *, alive: float, most: int) -> list[tuple[UUID, PriorityClass]]:
-    """Mark the jobs that run next as rung, at most `most`, and return them in the order to ring in."""
-    rows = transaction.rows(_PICK, alive=alive, most=most)
+def pick(transaction: Transaction, *, alive: float, most: int, cap: int) -> list[tuple[UUID, PriorityClass]]:
+    """Mark the jobs that run next as rung, at most `most`, and return them in the order to ring in.
+
+    `cap` is for organizations whose settings have no `max_running`.
+    """
+    rows = transaction.rows(_PICK, alive=alive, most=most, cap=cap)
     rows.sort(key=lambda row: int(row["place"]))
     return [(row["id"], priority_class(row["priority"])) for row in rows]
 

@@ -18,24 +18,22 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
 import flowforge
-from flowforge.accounts.repositories import CheckUrl
 from flowforge.accounts.tokens import believe
 from flowforge.api.app import App, Parts, create_app
 from flowforge.api.lifespan import STOP
 from flowforge.api.repositories import Shelf
-from flowforge.core.errors import Broken, Reason
-from flowforge.git.names import check_url, plain_ref
+from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
 from flowforge.jobs.submit import Door
 from flowforge.jobs.tell import Teller
 from flowforge.observe.metrics import Metrics
 from flowforge.queues import notify
 from flowforge.settings import Settings
-from flowforge.store.admin import role_urls
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.wiring.keys import open_vault
 from flowforge.wiring.starting import registry_of
+from flowforge.wiring.urls import app_url, repository_check
 
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 SPARE_CONNECTIONS = 4  # beyond the threads: for the health check and a transaction that is being given back
@@ -136,7 +134,7 @@ def parts(settings: Settings) -> Parts:
         executor=executor,
         believe=lambda token, address: believe(database, token, address=address),
         door=Door(new_id=ids, check_ref=plain_ref, teller=teller(redis_url, registry)),
-        shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=url_check(settings)),
+        shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=repository_check(settings)),
         version=flowforge.__version__,
         telemetry=metrics,
         metrics=metrics.expose,
@@ -151,29 +149,6 @@ def teller(redis_url: str, registry: Registry) -> Teller:
     if not redis_url:
         return Teller(notify=registry.notify)
     return Teller(publish=notify.Signals(url=redis_url).publish, notify=registry.notify)
-
-
-def url_check(settings: Settings) -> CheckUrl:
-    """The check of repository urls with the protocols that the settings allow."""
-    protocols = frozenset(settings.git_protocols)
-    return lambda url: check_url(url, protocols)
-
-
-def app_url(settings: Settings) -> str:
-    """The database as role ff_app sees it.
-
-    Raises:
-        Broken: no database is named.
-    """
-    given = settings.database_app_url.get_secret_value()
-    owner = settings.database_url.get_secret_value()
-    if not given and not owner:
-        raise Broken(
-            Reason.CONFIGURATION,
-            "no database is named, so there is nothing to serve",
-            next_action="set FLOWFORGE_DATABASE_APP_URL, or start everything on this machine: flowforge up",
-        )
-    return given or role_urls(owner).app
 
 
 def hearing(

@@ -61,6 +61,7 @@ def made(settings: Settings, registry: Registry, deliver: Deliver = nobody_to_te
             teller=teller,
             alive=settings.lease_seconds,
             sweep_every=settings.sweep_seconds,
+            cap=settings.jobs_per_organization,
             chores=(post.empty, post.forget, *seldom_chores(settings, database)),
         )
     database.close()

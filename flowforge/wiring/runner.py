@@ -48,6 +48,7 @@ from flowforge.store.scope import Scope
 from flowforge.vault.envelope import Vault
 from flowforge.wiring.models import Services
 from flowforge.wiring.sandbox import sandbox_for
+from flowforge.wiring.urls import repository_check
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT = "refs/flowforge/head"
@@ -126,6 +127,7 @@ class PipelineRunner:
             record=lambda operation: self._record(job, operation),
         )
         credential = Credential(username=login.username, secret=login.secret) if login else None
+        repository_check(self.settings)(url)  # the settings may have changed since it was added
         with open_mirror(self.settings.folder / "mirrors", url, door, credential) as mirror:
             yield mirror
 

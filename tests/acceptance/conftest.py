@@ -17,6 +17,7 @@ from tests.githttp import GitServer
 
 SETTINGS = {
     "FLOWFORGE_GIT_PROTOCOLS": "https,ssh,http",
+    "FLOWFORGE_GIT_HOSTS": "127.0.0.1",
     "FLOWFORGE_MODEL_PROVIDER": "scripted",
     "FLOWFORGE_WORKER_THREADS": "1",  # one slot, so that order can be seen
     "FLOWFORGE_LEASE_SECONDS": "6",

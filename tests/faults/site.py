@@ -31,6 +31,7 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process' environment
 SETTINGS = {
     "FLOWFORGE_TEST_MODE": "1",
     "FLOWFORGE_GIT_PROTOCOLS": "https,ssh,http",
+    "FLOWFORGE_GIT_HOSTS": "127.0.0.1",
     "FLOWFORGE_WORKER_THREADS": "1",
     "FLOWFORGE_LEASE_SECONDS": str(LEASE),
     "FLOWFORGE_RENEW_SECONDS": "0.5",

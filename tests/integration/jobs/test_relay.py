@@ -138,6 +138,17 @@ def test_an_organization_at_its_cap_waits(world: World) -> None:
     assert ring(world) == []
 
 
+def test_an_organization_without_a_cap_of_its_own_has_the_installations(world: World) -> None:
+    for number in range(5):
+        world.submit(branch=f"a{number}")
+    worker(world, 9)
+    bell = Rings()
+    relay = Relay(database=world.database.system, bell=bell, wait=lambda _seconds: None, cap=3)
+    relay.ring()
+    relay.ring()
+    assert len(bell.heard) == 3
+
+
 def test_of_the_jobs_of_one_ref_one_is_rung(world: World) -> None:
     worker(world, 9)
     first, second = world.submit(branch="same"), world.submit(branch="same")

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from flowforge.api.lifespan import STOP
-from flowforge.core.errors import Broken, Reason
 from flowforge.settings import Settings
 from flowforge.wiring import api
 
@@ -31,29 +30,6 @@ def test_every_name_in_our_file_is_one_that_gunicorn_knows() -> None:
     assert server.cfg.logger_class is api.HouseLog
     assert server.cfg.control_socket_disable is True
     assert server.cfg.address == [("127.0.0.1", 0)]
-
-
-def test_without_a_database_nothing_starts() -> None:
-    with pytest.raises(Broken) as caught:
-        api.app_url(settings())
-    assert caught.value.reason is Reason.CONFIGURATION
-    assert "FLOWFORGE_DATABASE_APP_URL" in caught.value.next_action
-
-
-def test_the_apis_own_role_is_used_and_derived_where_only_the_owner_is_known() -> None:
-    given = settings(database_app_url="postgresql://ff_app@h/d", database_url="postgresql://root:p@h/d")
-    assert api.app_url(given) == "postgresql://ff_app@h/d"
-    derived = api.app_url(settings(database_url="postgresql://root:p@h/d"))
-    assert "ff_app" in derived
-    assert "root" not in derived
-
-
-def test_urls_are_checked_with_the_protocols_of_the_settings() -> None:
-    strict, loose = api.url_check(settings()), api.url_check(settings(git_protocols=("file",)))
-    assert strict("https://git.example.org/a.git") == "https://git.example.org/a.git"
-    assert loose("file:///srv/a.git") == "file:///srv/a.git"
-    with pytest.raises(Exception, match="not accepted"):
-        strict("file:///srv/a.git")
 
 
 def test_without_redis_nobody_listens() -> None:
