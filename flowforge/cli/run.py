@@ -88,7 +88,7 @@ def _described(ended: Ended) -> Mapping[str, Any]:
                 "reason": one.reason.value,
                 "sentence": one.sentence,
                 "seconds": round(one.seconds, 3),
-                "outputs": {name: value for name, value in one.outputs.items() if name != "markdown"},
+                "outputs": {} if one.outputs.get("text") == ended.report else dict(one.outputs),
             }
             for one in ended.results
         ],

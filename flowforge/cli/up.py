@@ -1,5 +1,6 @@
 """`flowforge up`: the whole service on this machine, until ^C."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -36,7 +37,9 @@ def up(ctx: typer.Context) -> int:
         say(f"its operator's token is in {running.token_file}; logs are in {running.logs}")
         say("")
         say("in another terminal:")
-        say(f"  export FLOWFORGE_URL={running.url} FLOWFORGE_TOKEN=$(cat {running.token_file})")
+        say(
+            f"  export FLOWFORGE_URL={running.url} FLOWFORGE_TOKEN=$(cat {shlex.quote(str(running.token_file))})"
+        )
         say("  flowforge repo add NAME URL")
         say("  flowforge job submit NAME BRANCH --onto main --watch")
         say("")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -207,9 +208,15 @@ def _keep(run: Run[Work], mirror: Mirror) -> str:
     pushed = any(result.reason is Reason.PUSHED for result in run.results)
     if run.ending.result is not Result.SUCCESS or pushed or work.head in {"", work.old_head}:
         return ""
-    ref = f"refs/flowforge-results/{work.branch}"
+    ref = result_ref(work.branch)
     mirror.git.run("update-ref", ref, work.head)
-    return f"git fetch {shlex.quote(str(mirror.path))} {ref}"
+    return shlex.join(["git", "fetch", str(mirror.path), ref])
+
+
+def result_ref(branch: str) -> str:
+    """One flat name a branch: `a` and `a/b` may follow each other in a repository, not as refs beside each other."""
+    unique = sha256(branch.encode()).hexdigest()[:8]
+    return f"refs/flowforge-results/{branch.replace('/', '-')}-{unique}"
 
 
 def definition_for(asked: Asked, mirror: Mirror, branch: str, target: str, registry: Registry) -> Found:
