@@ -2,6 +2,7 @@
 
 Events are public: they are streamed by the API, shown by the terminal and kept in `job_events`. Kinds:
 stage.started, stage.finished, repository.scanned, conflicts.resolved, files.validated, push.intended, push.settled,
+checkpoint.lost (the job begins anew), mirror.noted,
 and the job's own moves.
 """
 

@@ -40,7 +40,6 @@ class DemoWorld:
     running: Service
     git: Git  # of the remote
     repository: UUID
-    sandboxed: bool
     before: Mapping[str, Before] = field(default_factory=dict)
 
     @property
@@ -133,7 +132,7 @@ def start(say: Say) -> Iterator[DemoWorld]:
         )
         with service(settings, durable=False, more=_environment(sandboxed=sandboxed)) as running:
             say(f"the service is up at {running.url}")
-            yield _world(running, remote, sandboxed=sandboxed)
+            yield _world(running, remote)
 
 
 def _environment(*, sandboxed: bool) -> Mapping[str, str]:
@@ -145,11 +144,11 @@ def _environment(*, sandboxed: bool) -> Mapping[str, str]:
     }
 
 
-def _world(running: Service, remote: Git, *, sandboxed: bool) -> DemoWorld:
+def _world(running: Service, remote: Git) -> DemoWorld:
     with Client(Server(url=running.url, token=running.token)) as client:
         url = remote.folder.as_uri()
         known = client.add_repository(RepositoryIn(name="shop", url=url, default_branch="main"))
-    world = DemoWorld(running=running, git=remote, repository=known.id, sandboxed=sandboxed)
+    world = DemoWorld(running=running, git=remote, repository=known.id)
     world.before = {branch: world.remote(branch) for branch in ("main", _DISCOUNTS, _ROUNDING)}
     return world
 

@@ -1,5 +1,6 @@
 """`flowforge run`: one pipeline, here, without a service; every port in its one-process form."""
 
+import codecs
 import errno
 import random
 import secrets
@@ -43,6 +44,7 @@ from flowforge.settings import Settings, read_settings
 from flowforge.wiring.models import Services
 from flowforge.wiring.sandbox import sandbox_for
 
+_DECODER = codecs.getincrementaldecoder("utf-8")
 HERE = UUID(int=0)  # the organization of a run without a service
 
 
@@ -53,15 +55,20 @@ class LocalRecorder:
     tell: Tell
     backups: Path
     intents: list[tuple[str, str]] = field(default_factory=list)
+    _texts: dict[str, codecs.IncrementalDecoder] = field(
+        default_factory=dict
+    )  # by stage: pieces cut characters
 
     def stage_started(self, spec: StageSpec) -> None:
         self.tell(*story.stage_started(spec))
 
     def stage_finished(self, result: StageResult, work: Work) -> None:  # noqa: ARG002 (no checkpoint here)
+        self._say(result.stage, self._text(result.stage).decode(b"", final=True))
+        self._texts.pop(result.stage, None)
         self.tell(*story.stage_finished(result))
 
     def log(self, stage: str, text: bytes) -> None:
-        self.tell("log", {"stage": stage, "text": text.decode("utf-8", "replace")})
+        self._say(stage, self._text(stage).decode(text))
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         self.tell(kind, data)
@@ -96,6 +103,13 @@ class LocalRecorder:
                 place.unlink()  # half a bundle is none
             raise _not_kept(self.backups, error) from error
         return str(place)
+
+    def _text(self, stage: str) -> codecs.IncrementalDecoder:
+        return self._texts.setdefault(stage, _DECODER("replace"))
+
+    def _say(self, stage: str, text: str) -> None:
+        if text:
+            self.tell("log", {"stage": stage, "text": text})
 
 
 def _not_kept(folder: Path, error: OSError) -> Broken:

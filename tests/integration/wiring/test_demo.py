@@ -26,7 +26,7 @@ def remote(tmp_path: Path) -> Git:
 
 @pytest.fixture
 def world(remote: Git) -> DemoWorld:
-    made = DemoWorld(running=cast("Service", None), git=remote, repository=UUID(int=1), sandboxed=False)
+    made = DemoWorld(running=cast("Service", None), git=remote, repository=UUID(int=1))
     made.before = {branch: made.remote(branch) for branch in ("main", "discounts", "rounding")}
     return made
 
