@@ -320,24 +320,25 @@ class _Rows:
         return base, upstream, commit
 
 
-def _joined(placed: Iterable[Placed]) -> Iterable[bytes]:
+def _joined(placed: Sequence[Placed]) -> Iterable[bytes]:
     """The text of placed pieces; two that were added side by side get the wider gap of the two."""
     before: Placed | None = None
-    for piece in placed:
+    for place, piece in enumerate(placed):
         lead = piece.lead
-        if (
-            before is not None
-            and piece.added
-            and before.added
-            and piece.added != before.added
-            and len(before.lead) > len(lead)
-        ):
-            lead = before.lead
+        if before is not None and piece.added and before.added and piece.added != before.added:
+            lead = _gap(before, piece, placed[place + 1] if place + 1 < len(placed) else None)
         if before is not None and before.text and not before.text.endswith(b"\n"):
             raise Doubt("no_final_newline", "something was added after a last line without a line end")
         yield lead
         yield piece.text
         before = piece
+
+
+def _gap(before: Placed, piece: Placed, after: Placed | None) -> bytes:
+    """The gap between what each side added; at the top of a container the one after it, if it is a block."""
+    gap = max(before.lead, piece.lead, key=len)
+    block = before.text.count(b"\n") > 1 and piece.text.count(b"\n") > 1
+    return after.lead if not gap and block and after is not None else gap
 
 
 def _three(base: bytes, upstream: bytes, commit: bytes) -> bytes:
