@@ -6,6 +6,7 @@ FLOWFORGE_TEST_REDIS_URL name servers to use instead. A service that cannot be h
 laptop and fails them where CI=true.
 """
 
+import functools
 import os
 import shutil
 import socket
@@ -19,9 +20,39 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from flowforge.core.errors import Refused
+from flowforge.sandbox.choose import choose_sandbox
 from flowforge.store.admin import Urls, create_database, drop_database, role_urls, upgrade, with_database
 from flowforge.store.database import Database
 from flowforge.wiring.embedded import start_postgres, start_redis
+
+PROCESSES = (
+    "tests/acceptance",
+    "tests/faults",
+)  # whole services: one after the other, whatever runs beside them
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(PROCESSES):
+            item.add_marker(pytest.mark.sandbox)
+            item.add_marker(pytest.mark.xdist_group("processes"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("sandbox") is not None:
+        error = no_sandbox()
+        if error is not None:
+            absent("the sandbox", error)
+
+
+@functools.cache
+def no_sandbox() -> Refused | None:
+    """Why commands cannot be walled in here, if they cannot."""
+    try:
+        choose_sandbox("auto", unique=lambda: uuid.uuid4().hex, warn=lambda _text: None)
+    except Refused as error:
+        return error
+    return None
 
 
 def absent(service: str, error: Refused) -> None:

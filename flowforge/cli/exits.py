@@ -41,6 +41,10 @@ _REQUEST = frozenset(
     }
 )
 _PERSON = frozenset({Reason.UNRESOLVED_CONFLICTS, Reason.DECISION_NEEDED, Reason.DECISION_EXPIRED})
+# Refused or not, it is this machine that has to be mended.
+_MACHINE = frozenset(
+    {Reason.SANDBOX_UNAVAILABLE, Reason.CONFIGURATION, Reason.NO_SPACE, Reason.PLUGIN_FAILED}
+)
 _SPECIAL = {
     Reason.NOT_SIGNED_IN: Exit.NOT_SIGNED_IN,
     Reason.BUDGET_EXHAUSTED: Exit.BUDGET,
@@ -62,7 +66,8 @@ def exit_of_error(error: FlowForgeError) -> Exit:
     known = exit_of_reason(error.reason)
     if known is not None:
         return known
-    return Exit.BROKEN if isinstance(error, Broken | Temporary) else Exit.FAILED
+    ours = isinstance(error, Broken | Temporary) or error.reason in _MACHINE
+    return Exit.BROKEN if ours else Exit.FAILED
 
 
 def exit_of_ending(ending: Ending) -> Exit:

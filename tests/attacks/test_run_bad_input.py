@@ -309,6 +309,7 @@ def small(folder: Path, size: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("which", "size"), [("data", "64k"), ("data", "256k"), ("temporary", "4k"), ("temporary", "64k")]
 )
+@pytest.mark.sandbox
 def test_a_full_disk_is_said_and_nothing_is_pushed(place: Place, which: str, size: str) -> None:
     """Too small for the mirror; for the bundle of the old tip; for git's own; for the exported tree."""
     text = HEAD + STAGES + "  - {uses: test, run: 'true'}\n  - {uses: push}\n"

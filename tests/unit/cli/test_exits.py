@@ -33,6 +33,11 @@ def test_an_error_never_ends_with_zero(reason: Reason) -> None:
     assert exit_of_error(Broken(reason, "s")) != Exit.OK
 
 
+def test_a_machine_without_a_sandbox_is_not_the_changes_fault() -> None:
+    assert exit_of_error(Refused(Reason.SANDBOX_UNAVAILABLE, "s")) == Exit.BROKEN
+    assert exit_of_error(Refused(Reason.VALIDATION_FAILED, "s")) == Exit.FAILED
+
+
 def test_a_request_that_cannot_be_met_is_never_flowforges_own_error() -> None:
     asked = [
         reason for reason in Reason if reason.startswith(("invalid_", "pipeline_", "branch_", "target_"))
