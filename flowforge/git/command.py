@@ -103,6 +103,9 @@ class Door:
     cancelled: Callable[[], bool] = _never
     env: Mapping[str, str] = field(default_factory=dict)
     ssh: str = _SSH
+    private: Path | None = (
+        None  # where a credential may lie while git asks for it; None = the system's folder
+    )
 
     def bounds(self, deadline: float | None = None) -> Bounds:
         return Bounds(
@@ -214,7 +217,7 @@ class Git:
     ) -> bytes:
         limit = self.door.remote_deadline if deadline is None else deadline
         with (
-            tempfile.TemporaryDirectory(prefix="flowforge-git-") as private,
+            tempfile.TemporaryDirectory(prefix="flowforge-git-", dir=self.door.private) as private,
             helper(credential, url, Path(private)) as ours,
         ):
             done = run_remote(

@@ -125,6 +125,7 @@ class PipelineRunner:
             remote_deadline=self.settings.git_timeout,
             cancelled=session.cancelled,
             record=lambda operation: self._record(job, operation),
+            private=self.workspaces,  # swept after a worker that was killed, which the system's folder is not
         )
         credential = Credential(username=login.username, secret=login.secret) if login else None
         repository_check(self.settings)(url)  # the settings may have changed since it was added
