@@ -46,6 +46,14 @@ class Slots:
             self._taken[queue] = outstanding
             return max(0, self.total - sum(self._taken.values()))
 
+    def close(self) -> None:
+        """Fetch no more; what runs goes on.
+
+        (Dramatiq's own pause sends its consumers to sleep for three seconds, and the end of the worker waits for it.)
+        """
+        with self._lock:
+            self.total = 0
+
 
 class DoorbellConsumer(_RedisConsumer):
     """Fetches for free threads only, and never minds a lost acknowledgement."""
@@ -108,9 +116,3 @@ def make_worker(broker: DoorbellBroker) -> Worker:
 def quiet(level: int = logging.ERROR) -> None:
     """Dramatiq logs a critical line every three seconds while Redis is away; ours says it once, elsewhere."""
     logging.getLogger("dramatiq").setLevel(level)
-
-
-def pause(worker: Worker) -> None:
-    """Fetch no more; what runs goes on. (`Worker.pause` waits until every running job has ended.)"""
-    for consumer in worker.consumers.values():
-        consumer.pause()

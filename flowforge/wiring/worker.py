@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import flowforge
 from flowforge.core.errors import Temporary
-from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, pause, quiet
+from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, quiet
 from flowforge.settings import Settings
 from flowforge.store.database import Limits
 from flowforge.store.schedule import Worker
@@ -43,7 +43,7 @@ class WorkerProcess:
         log.info("worker %s waits for rings", self.supervisor.worker.id)
         stop.wait()
         log.info("worker %s is leaving; %s jobs run", self.supervisor.worker.id, self.supervisor.running)
-        pause(rings)
+        self.broker.slots.close()
         handed_over = self.supervisor.drain()
         rings.stop(timeout=STOP_RINGS)
         self.supervisor.close()

@@ -13,7 +13,7 @@ import pytest
 
 from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass
-from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, pause, quiet
+from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, quiet
 from flowforge.queues.connection import connect
 from flowforge.queues.doorbell import ACTOR, Doorbell
 from flowforge.queues.limits import make_limiter
@@ -89,12 +89,12 @@ def test_a_worker_fetches_for_its_free_threads_only(
     until(lambda: ringer.waiting() == 0 and len(thread.heard) == 10)
 
 
-def test_a_paused_worker_ends_what_it_has_and_fetches_no_more(
+def test_a_worker_whose_slots_are_closed_ends_what_it_has_and_fetches_no_more(
     worker: tuple[Thread, DoorbellBroker, dramatiq.Worker], redis_url: str
 ) -> None:
-    thread, _, rings = worker
+    thread, broker, _ = worker
     ringer = bell(redis_url)
-    pause(rings)
+    broker.slots.close()
     time.sleep(0.2)
     ringer.ring(uuid4(), NORMAL)
     time.sleep(0.3)

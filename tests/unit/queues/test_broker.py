@@ -27,6 +27,14 @@ def test_more_rings_than_threads_never_ask_for_a_negative_number() -> None:
     assert slots.report("low", 1) == 0
 
 
+def test_closed_slots_let_nothing_in() -> None:
+    slots = Slots(total=2)
+    slots.report("high", 1)
+    slots.close()
+    assert slots.report("high", 0) == 0
+    assert slots.report("low", 0) == 0
+
+
 def test_a_broker_has_the_three_queues_and_neither_delays_nor_middleware() -> None:
     broker = make_broker("redis://127.0.0.1:1/0", threads=3)
     assert broker.get_declared_queues() == set(QUEUES) == {"high", "normal", "low"}
