@@ -1,6 +1,6 @@
 """What time does to rows: partitions to come, partitions past, texts and reservations whose time is over.
 
-Run by the relay once in a while and by `flowforge db maintain`, as ff_system. Every step is safe to repeat, and
+Run by the relay once in a while, as ff_system. Every step is safe to repeat, and
 many processes may do it at once.
 """
 

@@ -122,7 +122,7 @@ def _words(
     if outcome is Outcome.SKIP:
         return Reason.SKIPPED, "no validator had anything to look at", ""
     if outcome is Outcome.PASS:
-        return Reason.DONE, f"{counts[outcome]} checks passed on {files} files", ""
+        return Reason.DONE, f"{_of(counts[outcome], 'check')} passed on {_of(files, 'file')}", ""
     worst = [verdict for verdict in verdicts if verdict.outcome is outcome]
     more = f" ({len(worst) - 1} more)" if len(worst) > 1 else ""
     first = worst[0]
@@ -132,3 +132,7 @@ def _words(
     finding = next(f for f in first.findings if f.level is Level.ERROR and f.introduced)
     said = f"{first.path}:{finding.start}: {finding.message} [{first.validator}/{finding.rule}]{more}"
     return Reason.VALIDATION_FAILED, said, "resolve this file by hand, or leave the check out of `checks`"
+
+
+def _of(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -115,6 +115,11 @@ def test_all_passing_says_how_much_was_checked() -> None:
     assert decision.sentence == "2 checks passed on 2 files"
 
 
+def test_one_of_a_thing_is_no_plural() -> None:
+    passed = Verdict(validator="v", path="a", outcome=Outcome.PASS)
+    assert decide([passed]).sentence == "1 check passed on 1 file"
+
+
 def test_a_failure_names_place_message_and_validator() -> None:
     failed = verdict(Outcome.FAIL, findings=(finding(Level.NOTE, start=1), finding(start=7, end=7)))
     decision = decide([verdict(Outcome.PASS), failed, verdict(Outcome.FAIL, findings=(finding(),))])
