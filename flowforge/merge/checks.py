@@ -116,7 +116,7 @@ _SAME_NAME, _SAME_TEXT = 70, 75  # of 100
 
 def _check_opposed(base: Counts, upstream: Counts, commit: Counts) -> None:
     """One side uses more of what the other removes or renames: both cannot be had."""
-    for what in upstream.keys() | commit.keys():
+    for what in sorted(upstream.keys() | commit.keys()):
         if (upstream[what] - base[what]) * (commit[what] - base[what]) < 0:
             raise Doubt("opposed", f"one side removes {_show(what)} where the other adds it")
 
@@ -130,7 +130,7 @@ def _check_removed(base: Counts, upstream: Counts, commit: Counts) -> None:
 
 def _check_kept(base: Counts, upstream: Counts, commit: Counts, merged: Counts) -> None:
     """Every word that a side added is there, and none that nobody added."""
-    for what in base.keys() | upstream.keys() | commit.keys() | merged.keys():
+    for what in sorted(base.keys() | upstream.keys() | commit.keys() | merged.keys()):
         least, most = _bounds(upstream[what] - base[what], commit[what] - base[what])
         change = merged[what] - base[what]
         if change < least:
@@ -141,7 +141,7 @@ def _check_kept(base: Counts, upstream: Counts, commit: Counts, merged: Counts) 
 
 def _check_once(base: Counts, upstream: Counts, commit: Counts, merged: Counts) -> None:
     """What both sides added at different words is most likely one change, made twice."""
-    for what in upstream.keys() & commit.keys():
+    for what in sorted(upstream.keys() & commit.keys()):
         one, two = upstream[what] - base[what], commit[what] - base[what]
         if min(one, two) > 0 and merged[what] - base[what] > max(one, two):
             raise Doubt("doubled", f"both sides added {_show(what)}, and the merged text would double it")

@@ -215,6 +215,7 @@ class _Rows:
             self._place(piece, 1, 2)
         if chunk.changed is Changed.CONFLICT:
             self._insert(chunk, start)
+            self._place_moved(base, commit)
 
     def _as_text(self, chunk: Chunk, base: Row, upstream: Row, commit: Row) -> None:
         """Statements among what both sides changed: merge the stretch as text."""
@@ -223,6 +224,8 @@ class _Rows:
         for here, known in zip(keys, self.known, strict=True):
             if any(key in known and key not in here for other in keys for key in other):
                 raise Doubt("moved", "a definition was moved among statements that both sides changed")
+        if (keys[1] & keys[2]) - keys[0]:
+            raise Doubt("same_name_added", "both sides added one definition among statements")
         text = self.weaver.lines(spans)
         self.placed.append(Placed(("", text, b""), b"", text))
 
@@ -256,13 +259,20 @@ class _Rows:
         upstream, commit = (piece, theirs) if own == 1 else (theirs, piece)
         self.placed.append(Placed(piece.key, piece.lead, self.weaver.piece(before, upstream, commit)))
 
+    def _place_moved(self, base: Row, commit: Row) -> None:
+        """Put what the commit moved here from elsewhere; upstream's pieces, its own moves too, stand already."""
+        here = {piece.key for piece in base}
+        for piece in commit:
+            if piece.key in self.known[0] and piece.key in self.known[1] and piece.key not in here:
+                self._place(piece, 2, 1)
+
     def _insert(self, chunk: Chunk, start: int) -> None:
         """Put what the commit added among upstream's pieces, which stand from `start`; upstream's come first.
 
         Imports keep the sorted order that both sides keep.
         """
         upstream, commit = self.rows[1][chunk.upstream], self.rows[2][chunk.commit]
-        added = [p for p in upstream if p.key not in self.known[0]]
+        added = [p for p in upstream if p.key not in self.known[0] and p.key not in self.known[2]]
         fresh = [p for p in commit if p.key not in self.known[0] and p.key not in self.known[1]]
         if any(p.ordered for p in added) and any(p.ordered for p in fresh):
             raise Doubt("two_ordered_inserts", "both sides added something at one place where order matters")

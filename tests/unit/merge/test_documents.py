@@ -95,3 +95,33 @@ def test_another_language_abstains(tmp_path: Path) -> None:
     said = resolve(conflict, ResolveContext())
     assert isinstance(said, Abstain)
     assert said.why == "no_language"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "back"),
+    [
+        ("1.4.0", "1.3.9", True),
+        ("1.4.0", "1.10.0", False),
+        ("^1.4.0", "~1.3.0", True),
+        ("1.0.0-alpha.11", "1.0.0-alpha.10", True),
+        ("v2.0", "v1.9", True),
+        ("1.4.0", "file:../till", False),
+        ("latest", "1.0.0", False),
+        ("10", "9", False),  # a bare number is no version
+    ],
+)
+def test_a_version_that_one_side_put_back_is_a_doubt(old: str, new: str, back: bool, tmp_path: Path) -> None:
+    base, one, two = {"a": old, "b": 1}, {"a": new, "b": 1}, {"a": old, "b": 2}
+    for upstream, commit in ((one, two), (two, one)):
+        merged = merge(text(base), text(upstream), text(commit), tmp_path)
+        assert merged == ("went_back" if back else text({"a": new, "b": 2}))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(KEYS, KEYS, KEYS)
+def test_both_orders_of_the_sides_hold_the_same_values(
+    tmp_path: Path, base: dict[str, int], one: dict[str, int], two: dict[str, int]
+) -> None:
+    there, back = (merge(text(base), text(a), text(b), tmp_path) for a, b in ((one, two), (two, one)))
+    if isinstance(there, bytes) and isinstance(back, bytes):
+        assert json.loads(there) == json.loads(back)

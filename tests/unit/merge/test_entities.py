@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowforge.hooks.contracts import Language
 from flowforge.merge.entities import Piece, Role, file_body, identify, open_piece
@@ -127,3 +129,111 @@ def test_typescript_decorators_belong_to_what_they_decorate() -> None:
 def test_a_container_on_one_line_is_not_opened() -> None:
     assert open_piece(pieces("class A: x = 1\n")[0]) is None
     assert open_piece(pieces("class A { int x; }\n", JAVA)[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "known"),
+    [
+        (PYTHON, "@dec(1)\n@two\nclass A(B):\n    pass\n", [("class", "A")]),
+        (PYTHON, "async def f():\n    pass\n", [("function", "f")]),
+        (PYTHON, "x: int = 1\ny += 2\n", [("variable", "x")]),
+        (PYTHON, "if a:\n    def f(): ...\n", []),
+        (JAVASCRIPT, "export default function f() {}\n", [("function", "f")]),
+        (JAVASCRIPT, "export default class A {}\n", [("class", "A")]),
+        (JAVASCRIPT, "export { a, b };\n", []),
+        (JAVASCRIPT, "const a = 1, b = 2;\n", [("variable", "a")]),
+        (JAVASCRIPT, "it('adds', () => {\n});\n", [("call", "'adds'")]),
+        (JAVASCRIPT, "app.get('/', function () {\n});\n", [("call", "'/'")]),
+        (JAVASCRIPT, "log('adds');\n", []),
+        (TYPESCRIPT, "export abstract class A {}\n", [("class", "A")]),
+        (TYPESCRIPT, "export enum A { B }\n", [("enum", "A")]),
+        (TYPESCRIPT, "function f(a: string): void;\n", [("function", "f")]),
+        (GO, "package a\n\ntype A = B\n", [("type", "A")]),
+        (GO, "package a\n\nfunc (a *A) F() {}\n", [("method", "F")]),
+        (GO, "package a\n\nvar (\n\tx = 1\n)\n", [("variables", "")]),
+        (GO, "package a\n\nconst X = 1\n", [("constant", "X")]),
+        (JAVA, "@A\npublic final class B {}\n", [("class", "B")]),
+        (JAVA, "record P(int x) {}\n", [("class", "P")]),
+        (JAVA, "import static a.B.*;\n", [("import", "import static a.B.*;")]),
+    ],
+)
+def test_what_is_an_entity_and_what_it_is_called(
+    language: Language, text: str, known: list[tuple[str, str]]
+) -> None:
+    assert keys(text, language) == known
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name", "members"),
+    [
+        (PYTHON, "class A:\n    class B:\n        x = 1\n\n    def f(self): ...\n", "A",
+         [("class", "B"), ("function", "f")]),
+        (JAVA, "class A {\n    class B {\n    }\n\n    A() {\n    }\n\n    static {\n    }\n}\n", "A",
+         [("class", "B"), ("constructor", "A"), ("initializer", "")]),
+        (JAVA, "enum A {\n    B,\n    C\n}\n", "A", [("constant", "B"), ("constant", "C")]),
+        (JAVASCRIPT, "class A {\n  get b() {}\n  set b(c) {}\n  static d() {}\n  #e = 1;\n}\n", "A",
+         [("method", "b"), ("method", "b"), ("method", "d"), ("field", "#e")]),
+        (TYPESCRIPT, "interface A {\n  b: string;\n  c(): void;\n}\n", "A", [("field", "b"), ("method", "c")]),
+        (GO, "package a\n\ntype (\n\tA int\n\tB = A\n)\n", "", [("type", "A")]),
+    ],
+)  # fmt: skip
+def test_members_of_a_container(
+    language: Language, text: str, name: str, members: list[tuple[str, str]]
+) -> None:
+    found = inside(text, language, name)
+    assert [member for member in found if member in members] == members
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "ordered"),
+    [
+        (PYTHON, "def f(): ...\n", False),
+        (PYTHON, "x = 1\n", True),
+        (PYTHON, "run()\n", True),
+        (JAVASCRIPT, "it('a', () => {\n});\n", False),
+        (JAVASCRIPT, "app.get('a', () => {\n});\n", True),
+        (TYPESCRIPT, "describe('a', function () {\n});\n", False),
+        (TYPESCRIPT, "function f(a: string): void;\n", True),
+        (GO, "const X = 1\n", True),
+        (JAVA, "class A {}\n", False),
+    ],
+)
+def test_which_entities_keep_their_place(language: Language, text: str, ordered: bool) -> None:
+    assert pieces(text, language)[-1].ordered is ordered
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        ["import os\n", "# why\n", "\n", "x = 1\n", "x = 1; y = 2\n", "@dec\n", "def f():\n    pass\n",
+         "class A:\n    x = 1\n\n    # end\n", "    oops\n", "if a:\r\n    b()\r\n", '"""text\n"""\n', "f("]
+    ),
+    max_size=8,
+).map("".join)  # fmt: skip
+
+
+@given(PARTS)
+def test_pieces_cover_any_text_without_a_gap(text: str) -> None:
+    body = file_body(parse(text.encode(), PYTHON))
+    assert b"".join(p.lead + p.text for p in body.pieces) + body.tail == text.encode()
+
+
+@given(PARTS)
+def test_every_opened_piece_covers_itself(text: str) -> None:
+    for piece in pieces(text):
+        body = open_piece(piece)
+        if body is not None:
+            inner = b"".join(p.lead + p.text for p in body.pieces) + body.tail
+            assert body.header.text + inner + body.footer.text == piece.text
+
+
+@given(PARTS, PARTS)
+def test_keys_are_unique_within_a_version(one: str, two: str) -> None:
+    for row in identify(pieces(one), pieces(one), pieces(two)):
+        named = [piece.key for piece in row if piece.role is not Role.PLAIN]
+        assert len(named) == len(set(named))
+
+
+@given(PARTS)
+def test_a_version_gets_the_same_keys_as_itself(text: str) -> None:
+    first, second = identify(pieces(text), pieces(text))
+    assert [piece.key for piece in first] == [piece.key for piece in second]

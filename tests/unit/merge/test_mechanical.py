@@ -123,6 +123,7 @@ def test_each_version_of_a_hunk_is_chosen_by_itself() -> None:
         ("package.json", '"a": "1.0.0"', '"a": "^1.1.0"', '"a": "1.0.1"'),  # a range on one side
         ("requirements.txt", "a>=1.0,<2.0", "a>=1.1,<2.0", "a>=1.2,<2.0"),  # ranges
         ("package.json", '"a": "1.5.0"', '"a": "1.4.0"', '"a": "1.6.0"'),  # one side went back
+        ("requirements.txt", "a==1.4.0\nb==1.0.0", "a==1.3.0\nb==1.0.0", "a==1.4.0\nb==1.1.0"),  # or here
         ("pom.xml", "<v>5.1.0.Final</v>", "<v>5.2.0.Final</v>", "<v>5.1.1.Final</v>"),  # not semantic
         ("setup.cfg", "version = 1.0+local", "version = 1.1+local", "version = 1.2+local"),  # local versions
         ("go.mod", "go 2", "go 3", "go 4"),  # a bare number is no version
@@ -158,3 +159,23 @@ def test_other_changes_of_a_changelog_are_left_to_a_person(
     base: bytes, upstream: bytes, commit: bytes
 ) -> None:
     assert kept(base, upstream, commit) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "upstream", "commit", "text"),
+    [
+        ("a = 1\r\n", "a  = 1\r\n", "a = 2\r\n", "a = 2\r\n"),
+        ("a\n", "a\r\n", "b\n", "b\n"),  # line ends alone are no edit
+        ("if a:\n\tb()\n", "if a:\n\tb( )\n", "if a:\n\tc()\n", "if a:\n\tc()\n"),
+        ("if a:\n\tb()\n", "if a:\n    b()\n", "if a:\n\tc()\n", None),  # tabs to spaces is indentation
+        ("", "a\n", "b\n", None),
+        ("a\n", "", "b\n", None),
+    ],
+)
+def test_whitespace_of_one_side_in_many_forms(
+    base: str, upstream: str, commit: str, text: str | None
+) -> None:
+    found = mechanically(base.encode(), upstream.encode(), commit.encode())
+    assert (found.text.decode() if found else None) == text
+    other = mechanically(base.encode(), commit.encode(), upstream.encode())
+    assert (other.text.decode() if other else None) == text

@@ -117,3 +117,45 @@ def test_a_byte_order_mark_on_one_side_only_abstains(tmp_path: Path) -> None:
     said = answer(conflict_of("a.py", b"X = 1\n", bom + b"X = 1\n", b"X = 2\n", tmp_path))
     assert isinstance(said, Abstain)
     assert said.why == "byte_order_mark"
+
+
+@pytest.mark.parametrize(
+    ("rule", "base", "upstream", "commit"),
+    [
+        ("added definitions", "x = 1\n", "x = 1\n\n\ndef f(): ...\n", "x = 1\n\n\nclass G:\n    a = x\n"),
+        ("added imports", "import a\n", "import a\nimport b\n", "import a\nimport c\n"),
+        ("imports beside removed ones", "import a\nimport b\n", "import a\nimport c\n",
+         "import a\nimport b\nimport d\n"),
+        ("names of an import", "from a import b\n", "from a import b, c\n", "from a import b, d\n"),
+        ("words close together", "f(a, b, c)\n", "f(x, b, c)\n", "f(a, b, z)\n"),
+        ("different lines or definitions", "def f():\n    return 1\ndef g():\n    return 1\n",
+         "def f():\n    return 2\ndef g():\n    return 1\n", "def f():\n    return 1\ndef g(a):\n    return 1\n"),
+    ],
+)  # fmt: skip
+def test_an_answer_names_its_rule_and_says_why(
+    rule: str, base: str, upstream: str, commit: str, tmp_path: Path
+) -> None:
+    said = answer(conflict_of("a.py", base.encode(), upstream.encode(), commit.encode(), tmp_path))
+    assert isinstance(said, Candidate), said
+    assert [a.rule for a in said.answers] == [rule]
+    assert said.answers[0].why
+
+
+def test_a_name_that_the_other_side_renamed_far_away_is_a_doubt(tmp_path: Path) -> None:
+    middle = b"a = 1\n" * 6
+    base = b"def old(): ...\n" + middle + b"x = 1\n"
+    upstream = b"def new(): ...\n" + middle + b"x = 1\n\n\ndef u():\n    return 2\n"
+    commit = b"def old(): ...\n" + middle + b"x = 1\n\n\nclass C:\n    value = old()\n"
+    said = answer(conflict_of("a.py", base, upstream, commit, tmp_path))
+    assert isinstance(said, Abstain)
+    assert said.why == "opposed"
+
+
+def test_an_import_stays_while_its_use_may_still_come_from_an_open_hunk(tmp_path: Path) -> None:
+    middle = b"".join(b"def f%d(): ...\n" % n for n in range(5))
+    base = b"import a\n" + middle + b"x = a\n"
+    upstream = b"import a\nimport b\n" + middle + b"x = a + b\n"
+    commit = b"import a\nimport c\n" + middle + b"x = c\n"
+    said = answer(conflict_of("a.py", base, upstream, commit, tmp_path))
+    assert isinstance(said, Candidate), said
+    assert [(a.index, a.text) for a in said.answers] == [(0, b"import b\nimport c\n")]

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +99,73 @@ def test_spans_of_leaves_are_counted_from_the_offset() -> None:
         Token(b"  ", b"cd"),
         Token(b"\n", b""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("base", "upstream", "commit", "merged"),
+    [
+        # one side wraps a word in a call while the other changes the first word of the next line
+        ("a = x, 1\nb = y\n", "a = f(x), 1\nb = y\n", "a = x, 1\nc = y\n", "a = f(x), 1\nc = y\n"),
+        ("a = x, 1\nb = y\n", "a = x, 1\nc = y\n", "a = f(x), 1\nb = y\n", "a = f(x), 1\nc = y\n"),
+        # the line end of one side, the word of the other
+        ("f(a, b, c)\n", "f(a, b, c)\r\n", "f(d, b, c)\n", "f(d, b, c)\r\n"),
+        # a line added by one side below a line that the other edits
+        ("f(a, b)\ng()\n", "f(a, b)\ng()\nh()\n", "f(c, b)\ng()\n", "f(c, b)\ng()\nh()\n"),
+        # words removed at one place, added at another
+        ("f(a, b, c, d)\n", "f(b, c, d)\n", "f(a, b, c, d, e)\n", "f(b, c, d, e)\n"),
+        # bytes outside ASCII are parts of words
+        ("f(\u00fc, b, c)\n", "f(\u00f6, b, c)\n", "f(\u00fc, b, d)\n", "f(\u00f6, b, d)\n"),
+        # tabs stay tabs
+        ("\tf(a, b, c)\n", "\tf(x, b, c)\n", "\tf(a, b, y)\n", "\tf(x, b, y)\n"),
+    ],
+)
+def test_words_of_both_sides_are_kept(base: str, upstream: str, commit: str, merged: str) -> None:
+    assert merge(base.encode(), upstream.encode(), commit.encode()) == merged.encode()
+
+
+@pytest.mark.parametrize(
+    ("why", "base", "upstream", "commit"),
+    [
+        # indentation by one side, new lines by the other
+        ("reindented", "a()\nb()\n", "\ta()\n\tb()\n", "a()\nc()\nd()\nb()\n"),
+        # the removed words had a layout of their own on the other side
+        ("reformatted", "f(a, b, c)\n", "f(a,\n  b, c)\n", "f(a, c)\n"),
+        # both changed the gap before one word
+        ("reformatted", "f(a, b)\n", "f(a,  b)\n", "f(a,\tb)\n"),
+        ("same_tokens", "f(a)\n", "f(a, b)\n", "f(a, c)\n"),
+        ("same_tokens", "", "a\n", "b\n"),
+    ],
+)
+def test_a_layout_that_cannot_be_kept_is_a_doubt(why: str, base: str, upstream: str, commit: str) -> None:
+    texts = base.encode(), upstream.encode(), commit.encode()
+    assert outcome(*texts) == why
+    assert outcome(texts[0], texts[2], texts[1]) == why
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_no_word_that_one_side_added_is_lost(base: bytes, one: bytes, two: bytes) -> None:
+    merged = outcome(base, one, two)
+    if isinstance(merged, str):
+        return
+    old, first, second, new = (Counter(t.text for t in lex(text)) for text in (base, one, two, merged))
+    for word in first:
+        if word and first[word] > old[word] and second[word] >= old[word]:
+            assert new[word] >= first[word]
+
+
+@given(TEXTS, TEXTS)
+def test_the_same_change_on_both_sides_is_taken_once(base: bytes, changed: bytes) -> None:
+    assert merge(base, changed, changed) == changed
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_the_distance_between_edits_does_not_know_which_side_is_upstream(
+    base: bytes, one: bytes, two: bytes
+) -> None:
+    rows = lex(base), lex(one), lex(two)
+    try:
+        there = merge_tokens(*rows)
+    except Doubt:
+        return
+    assert there.apart == merge_tokens(rows[0], rows[2], rows[1]).apart
+    assert 0 <= there.apart <= MAX_TOKENS
