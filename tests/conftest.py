@@ -31,6 +31,7 @@ PROCESSES = (
 )  # whole services: one after the other, whatever runs beside them
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(PROCESSES):
