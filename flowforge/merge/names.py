@@ -57,6 +57,11 @@ class Names:
         return cls(frozenset(imported), used)
 
 
+def imports_in(body: Body) -> Iterator[bytes]:
+    """The texts of a file's imports: where they are the same on all sides, no import is in trouble."""
+    return (piece.text for piece in body.pieces if piece.role is Role.IMPORT)
+
+
 def _imports(body: Body) -> Iterator[Piece]:
     for piece in body.pieces:
         inner = open_piece(piece) if piece.role is Role.IMPORT else None
@@ -83,10 +88,11 @@ def troubled(sides: Sequence[Names], result: Names) -> Iterator[tuple[bytes, str
 
 
 def check_hunk_names(
-    hunk: Hunk, files: Sequence[Names], trouble: Sequence[tuple[bytes, str]], *, words: bool
+    hunk: Hunk, files: Sequence[Counter[bytes]], trouble: Sequence[tuple[bytes, str]], *, words: bool
 ) -> None:
     """Check the names of one hunk against what each side did to them in the whole file.
 
+    `files`: the `uses` of the real base, upstream and commit, imports too, for trees cost more than they tell.
     `words`: the hunk was merged word by word, so less use of a name by the other side is a doubt already.
 
     Raises:
@@ -98,13 +104,8 @@ def check_hunk_names(
             raise Doubt("opposed", f"{_show(name)} {what}")
     for side, other in zip(sides, (files[2], files[1]), strict=True):
         for name in side - base:
-            before, left = _count(files[0], name), _count(other, name)
-            if left < before and (words or not left):
+            if other[name] < files[0][name] and (words or not other[name]):
                 raise Doubt("opposed", f"one side adds {_show(name)}, which the other removes")
-
-
-def _count(names: Names, name: bytes) -> int:
-    return names.used[name] + (name in names.imported)
 
 
 def _show(name: bytes) -> str:

@@ -20,7 +20,7 @@ from flowforge.hooks.contracts import Language, ResolveContext
 from flowforge.merge import checks
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Span, file_body
-from flowforge.merge.names import Names, check_hunk_names, troubled
+from flowforge.merge.names import Names, check_hunk_names, imports_in, troubled, uses
 from flowforge.merge.sides import Versions, hunk_texts, versions
 from flowforge.merge.syntax import parse
 from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, REPLACED, WORDS, Open, Used, Weaver
@@ -70,8 +70,11 @@ def _resolve(conflict: Conflict, language: Language, tick: Callable[[], None]) -
     checks.check(parse(splice(conflict.segments, filled), sides.sources[0].language), sides.sources)
     answers: list[HunkAnswer] = []
     doubts = [place.doubt for place in weaver.open]
-    files = [Names.of(parse(conflict.text(side) or b"", language)) for side in Side]
-    trouble = tuple(troubled(files, _possible(conflict, filled, open_, language)))
+    files = [uses(conflict.text(side) or b"") for side in Side]
+    trouble: tuple[tuple[bytes, str], ...] = ()
+    if len({tuple(imports_in(body)) for body in (base, upstream, commit)}) > 1:
+        names = [Names.of(parse(conflict.text(side) or b"", language)) for side in Side]
+        trouble = tuple(troubled(names, _possible(conflict, filled, open_, language)))
     for hunk, text in zip(conflict.hunks, texts, strict=True):
         if hunk.index in open_:
             continue

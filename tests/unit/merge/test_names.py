@@ -84,7 +84,9 @@ def check(
     base: str, upstream: str, commit: str, *, words: bool, outside: tuple[str, str, str] = ("", "", "")
 ) -> str:
     """The word of the doubt about one hunk, "" when there is none; `outside`: the files' other text."""
-    files = [of(text + rest) for text, rest in zip((base, upstream, commit), outside, strict=True)]
+    files = [
+        uses((text + rest).encode()) for text, rest in zip((base, upstream, commit), outside, strict=True)
+    ]
     hunk = Hunk(index=0, base=base.encode(), upstream=upstream.encode(), commit=commit.encode())
     try:
         check_hunk_names(hunk, files, (), words=words)
@@ -109,7 +111,7 @@ def test_a_new_use_of_a_name_that_the_other_side_left_alone_is_none() -> None:
 
 
 def test_trouble_speaks_only_in_hunks_that_the_sides_differ_about_it() -> None:
-    files = [of("a\n"), of("a\nb\n"), of("a\nc\n")]
+    files = [uses(b"a\n"), uses(b"a\nb\n"), uses(b"a\nc\n")]
     trouble = [(b"b", "is imported for nothing")]
     here = Hunk(index=0, base=b"a\n", upstream=b"a\nb\n", commit=b"a\nc\n")
     elsewhere = Hunk(index=1, base=b"b\n", upstream=b"b\nx\n", commit=b"b\ny\n")
@@ -120,7 +122,7 @@ def test_trouble_speaks_only_in_hunks_that_the_sides_differ_about_it() -> None:
 
 @given(WORDS, WORDS)
 def test_a_side_that_changed_nothing_is_never_opposed(base: str, changed: str) -> None:
-    files = [of(base), of(base), of(changed)]
+    files = [uses(text.encode()) for text in (base, base, changed)]
     hunk = Hunk(index=0, base=base.encode(), upstream=base.encode(), commit=changed.encode())
     check_hunk_names(hunk, files, (), words=True)
 
