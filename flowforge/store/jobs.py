@@ -157,7 +157,9 @@ class Pushes:
 def job_of(row: Row) -> Job:
     """The row as the rest of the house sees it."""
     ending = None
-    if row["result"] is not None:
+    if (
+        row["result"] is not None and row["reason"] is not None
+    ):  # a job that goes on has the reason of its return only
         ending = Ending(
             result=Result(row["result"]),
             reason=Reason(row["reason"]),

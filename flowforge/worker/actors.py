@@ -19,10 +19,15 @@ def declare(broker: DoorbellBroker, answer: Callable[[UUID], object]) -> None:
 
     def heard(job_id: str) -> None:
         try:
-            answer(UUID(job_id))
-        except FlowForgeError as error:
-            log.warning("job %s: %s", job_id, error.sentence)
+            identity = UUID(job_id)
         except ValueError:
             log.warning("a ring for %r, which is no job", job_id[:80])
+            return
+        try:
+            answer(identity)
+        except FlowForgeError as error:
+            log.warning("job %s: %s", job_id, error.sentence)
+        except Exception:
+            log.exception("job %s could not be answered", job_id)
 
     dramatiq.actor(broker=broker, actor_name=ACTOR, queue_name=PriorityClass.NORMAL.value)(heard)

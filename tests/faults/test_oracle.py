@@ -37,10 +37,13 @@ def test_every_broken_promise_is_heard(site: Site, make_project: MakeProject) ->
     assert set(LIES) == set(PROMISES)
     with site.worker():
         job = make_project().run()
-    for name, statement in LIES.items():
-        assert name not in heard(site, job.id)
-        lie(site, statement, job.id)
-        assert name in heard(site, job.id)
+    try:
+        for name, statement in LIES.items():
+            assert name not in heard(site, job.id)
+            lie(site, statement, job.id)
+            assert name in heard(site, job.id)
+    finally:  # nobody after this shall meet the job that the lies have made: it would run
+        lie(site, "UPDATE jobs SET state = 'cancelled', rung_at = NULL WHERE id = %(job)s", job.id)
 
 
 def heard(site: Site, job: UUID) -> set[str]:
