@@ -9,6 +9,7 @@ laptop and fails them where CI=true.
 import functools
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import uuid
@@ -26,6 +27,12 @@ from flowforge.sandbox.choose import choose_sandbox
 from flowforge.store.admin import Urls, create_database, drop_database, role_urls, upgrade, with_database
 from flowforge.store.database import Database
 from flowforge.wiring.embedded import start_postgres, start_redis
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in its background with ^C ignored, and every child would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 PROCESSES = (
     "tests/acceptance",

@@ -16,6 +16,15 @@ IMPORTED = CODE.replace("import os\n", "import os\nimport re\n")
 ALSO = CODE.replace("import os\n", "import os\nimport sys\n")
 
 
+TESTED = """version: 1
+name: tested
+extends: [flowforge:rebase-and-resolve]
+stages:
+  - {id: test, uses: test, run: "true"}
+  - {id: push, uses: push, with: {require: tested}}
+"""
+
+
 class Origin:
     """A repository with one branch of each outcome."""
 
@@ -25,6 +34,11 @@ class Origin:
         self.main = self.repo.commit(
             {**BASE, "a.py": IMPORTED, "b.txt": "1\nup\n3\n"}, self.base, branch="main"
         )
+
+    def with_tests(self) -> None:
+        """Let main's own definition test the result, so that proposals are confirmed."""
+        files = {**BASE, "a.py": IMPORTED, "b.txt": "1\nup\n3\n", ".flowforge.yml": TESTED}
+        self.main = self.repo.commit(files, self.base, branch="main")
 
     def branch(self, name: str, *versions: dict[str, str]) -> list[str]:
         commits = [self.base]
@@ -58,6 +72,7 @@ def test_a_clean_branch_is_clean_and_counted(origin: Origin, capsys: Said) -> No
 
 
 def test_an_answered_conflict_names_rung_rule_and_line_and_is_code_0(origin: Origin, capsys: Said) -> None:
+    origin.with_tests()
     (commit,) = origin.branch("topic", {"a.py": ALSO})
     code, told = simulated(origin, capsys)
     one = only(told)
@@ -69,8 +84,17 @@ def test_an_answered_conflict_names_rung_rule_and_line_and_is_code_0(origin: Ori
     assert hunk["why"]
 
 
+def test_a_proposal_that_no_test_confirms_is_a_persons(origin: Origin, capsys: Said) -> None:
+    origin.branch("topic", {"a.py": ALSO})
+    code, told = simulated(origin, capsys)
+    (hunk,) = only(told)["conflicts"][0]["files"][0]["hunks"]
+    assert (code, hunk["rung"], hunk["confirmed"]) == (5, "structural", False)
+
+
+@pytest.mark.sandbox
 def test_what_a_run_does_is_what_was_said(origin: Origin, capsys: Said, tmp_path: Path) -> None:
     """The same commits come out of `run`: one code, two verbs."""
+    origin.with_tests()
     origin.branch("topic", {"a.py": ALSO}, {"a.py": ALSO, "c.txt": "C\n"})
     one = only(simulated(origin, capsys)[1])
     assert main(["run", str(origin.repo.path), "--branch", "topic", "--json"]) == 0
