@@ -40,6 +40,7 @@ BEHAVIOURS = {
 }
 
 
+@pytest.mark.sandbox  # for what a stage of a stranger may run
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_a_plugins_stage_ends_the_run_in_a_typed_reason(place: Place, behaviour: str) -> None:
     place.plug(PLUGIN % BEHAVIOURS[behaviour])
@@ -167,11 +168,13 @@ def asked(place: Place, rule: str) -> Done:
         ("bad:secret", 1, "validation_failed"),
     ],
 )
+@pytest.mark.sandbox
 def test_a_models_bad_answer_is_never_pushed(place: Place, rule: str, code: int, reason: str) -> None:
     before = place.refs()
     refused(place, before, asked(place, rule), code, reason)
 
 
+@pytest.mark.sandbox
 def test_a_models_good_answer_is_pushed_so_the_others_were_refused_for_what_they_are(place: Place) -> None:
     done = asked(place, "both")
     assert (done.code, done.told["reason"]) == (0, "pushed"), done.out

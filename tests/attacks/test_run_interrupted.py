@@ -90,7 +90,8 @@ def in_push(place: Place) -> tuple[list[str], Reached]:
     return ["--branch", "clean"], marker.exists
 
 
-STAGES = [in_clone, in_rebase, in_resolve, in_validate, in_stage_of_a_plugin, in_test, in_push]
+WALLED = [pytest.param(stage, marks=pytest.mark.sandbox) for stage in (in_stage_of_a_plugin, in_test)]
+STAGES = [in_clone, in_rebase, in_resolve, in_validate, *WALLED, in_push]
 
 
 def stopped(place: Place, words: list[str], reached: Reached, number: int) -> Done:
@@ -118,6 +119,7 @@ def test_an_interrupted_stage_leaves_nothing_and_moves_nothing(
     assert place.fetched().branch == place.repo.tip("clean")
 
 
+@pytest.mark.sandbox
 def test_sigterm_is_as_good_as_an_interrupt(place: Place) -> None:
     words, reached = in_test(place)
     done = stopped(place, words, reached, signal.SIGTERM)
