@@ -247,9 +247,14 @@ def test_the_deadline_cuts_an_encrypted_connection_too(
 
 
 def test_deadlines_leave_no_thread_behind(server: ModelServer, provider: Messages) -> None:
+    before = timers()  # other rooms' libraries keep timers of their own in this process
     for _ in range(5):
         provider.complete(REQUEST, 5.0)
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert timers() <= before
+
+
+def timers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)}
 
 
 def test_no_time_left_asks_nobody(server: ModelServer, provider: Messages) -> None:
