@@ -9,18 +9,11 @@ import pytest
 from tests.acceptance.house import Project, ending, eventually
 from tests.faults.oracle import strays
 from tests.faults.site import Site
+from tests.faults.table import PLACES, STAGES, at_each_place, proves
 from tests.githttp import Fault
 
-STAGES = ("clone", "rebase", "resolve", "validate", "test", "push")
-STEPS = ("begun", "done", "recorded")  # before the effect, after it, after its record
-PLACES = [f"{stage}.{step}" for stage in STAGES for step in STEPS]
-PLACES += [
-    "push.intended",
-    "push.before_remote",
-    "push.after_remote",
-    "push.settled",
-    "job.stopped",
-]
+BETWEEN = ("push.intended", "push.before_remote", "push.after_remote", "push.settled", "job.stopped")
+CASES = [pytest.param(place, marks=row) for place, row in zip(PLACES, at_each_place(1), strict=True)]
 
 MakeProject = Callable[..., Project]
 
@@ -36,7 +29,7 @@ def runs(site: Site, job: object) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*CASES, *BETWEEN])
 def test_a_job_outlives_its_worker_and_moves_the_branch_once(
     site: Site, make_project: MakeProject, place: str
 ) -> None:
@@ -111,6 +104,7 @@ def test_a_worker_killed_while_git_fetches_blocks_nobody(site: Site, make_projec
     site.keeps_its_promises(job)
 
 
+@proves("F61")
 def test_a_job_that_kills_every_worker_is_given_up_and_its_neighbours_run(
     site: Site, make_project: MakeProject
 ) -> None:
