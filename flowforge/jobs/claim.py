@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from flowforge.core.job import Job
+from flowforge.jobs import measure
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
 from flowforge.store import schedule, stages
@@ -38,6 +39,7 @@ def claim(
                 worker=owner,
             )
             teller.moved(transaction, moved)
+            transaction.after_commit(lambda: measure.claimed(teller.telemetry, moved.job, lease))
             return moved.job
     except Duplicate:  # two jobs of one ref in the same moment: the index let one of them through
         decline(database, identity)

@@ -21,7 +21,7 @@ from flowforge.core.job import Ending, Job
 from flowforge.core.masking import Mask, Stream
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
-from flowforge.jobs import rows
+from flowforge.jobs import measure, rows
 from flowforge.jobs.logs import LogWriter, Piece
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.tell import SILENT, Teller
@@ -137,6 +137,7 @@ class FencedRecorder:
             return seq
 
         self._fenced(write)
+        measure.answered(self.teller.telemetry, resolutions, open_)
         for resolution in resolutions:
             for answer in resolution.answers:
                 path = resolution.conflict.path

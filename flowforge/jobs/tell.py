@@ -1,9 +1,11 @@
-"""Tell whoever listens that a job has moved: readers by a signal, plugins by their hooks. Both may be deaf."""
+"""Tell whoever listens that a job has moved: readers by a signal, plugins by their hooks, the metrics. All may be deaf."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from flowforge.core.telemetry import Silent, Telemetry
+from flowforge.jobs import measure
 from flowforge.store.jobs import Moved
 from flowforge.store.transaction import Transaction
 
@@ -17,10 +19,11 @@ def _deaf(*_words: object, **_values: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Teller:
-    """Neither call may raise, block for long or change what happened."""
+    """No call may raise, block for long or change what happened."""
 
     publish: Publish = _deaf
     notify: Notify = _deaf
+    telemetry: Telemetry = field(default_factory=Silent)
 
     def moved(self, transaction: Transaction, moved: Moved) -> None:
         """Tell of the move once it is true."""
@@ -36,6 +39,7 @@ class Teller:
 
     def tell(self, moved: Moved) -> None:
         ending = moved.job.ending
+        measure.ended(self.telemetry, moved.job)
         self.publish(moved.job.id, moved.seq)
         self.notify(
             "job_changed",

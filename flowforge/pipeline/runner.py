@@ -143,12 +143,17 @@ class _Walk(Generic[W, T]):
             attempt=self.terms.tries.get(spec.id, 0) + 1,
         )
         failpoint(f"{spec.uses}.done")
-        self.tools.telemetry.observe(
-            "flowforge_stage_duration_seconds", result.seconds, stage=spec.uses, result=result.result
-        )
         self.tools.recorder.stage_finished(result, work)
         failpoint(f"{spec.uses}.recorded")
+        self._measure(spec, result)
         return result, work
+
+    def _measure(self, spec: StageSpec, result: StageResult) -> None:
+        """By what the stage uses: its id is the file's author's to choose, and there is no end of those."""
+        uses = spec.uses if spec.uses in self.stages else "missing"
+        self.tools.telemetry.observe(
+            "flowforge_stage_duration_seconds", result.seconds, stage=uses, result=result.result.value
+        )
 
     def hand_back(self, spec: StageSpec, result: StageResult) -> float | None:
         """Seconds after which the job should be claimed again, where trying again may help."""
