@@ -1,7 +1,7 @@
 """The application: which address leads to which handler, and what stands around all of them."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -45,6 +45,7 @@ class Parts:
     version: str
     telemetry: Telemetry = field(default_factory=Silent)
     metrics: Metrics = lambda: (b"", "text/plain; version=0.0.4")
+    helpers: Mapping[str, Callable[[], None]] = field(default_factory=dict)  # see api.system
     hear: Hear | None = None  # signals of news; without it live streams look into Postgres every second
     on_close: Sequence[Callable[[], None]] = ()  # called when the process has drained
     pace: Pace = field(default_factory=Pace)
@@ -84,7 +85,13 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     """Every address of the service, and who answers there."""
     jobs = Jobs(desk=desk, live=Live(bells=bells, pace=parts.pace), door=parts.door)
     repositories = Repositories(desk=desk, shelf=parts.shelf)
-    system = System(desk=desk, ping=parts.database.ping, metrics=parts.metrics, version=parts.version)
+    system = System(
+        desk=desk,
+        ping=parts.database.ping,
+        metrics=parts.metrics,
+        version=parts.version,
+        helpers=parts.helpers,
+    )
     return [
         ("/api/v1/jobs", jobs, ""),
         ("/api/v1/jobs/{job:uuid}", jobs, "one"),

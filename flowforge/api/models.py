@@ -272,6 +272,11 @@ class Health(Outgoing):
     status: str
 
 
+class Readiness(Outgoing):
+    status: str = Field(description="ready; or degraded: it answers, and something comes later than it could")
+    degraded: list[str] = Field(default=[], description="services that are away and that no answer waits for")
+
+
 class VersionOut(Outgoing):
     version: str
     api: str = Field(description="version of this REST API, the one in its addresses")

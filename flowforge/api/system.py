@@ -1,20 +1,32 @@
 """What operators and their machines ask: is it alive, is it ready, what is it, how is it doing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import falcon.asgi
 
 from flowforge.api.desk import Desk
-from flowforge.api.models import Health, VersionOut
+from flowforge.api.models import Health, Readiness, VersionOut
 from flowforge.api.operation import Contract, operation
+from flowforge.core.errors import Temporary
 
 Metrics = Callable[[], tuple[bytes, str]]  # the exposition and its media type
 
 
 class System:
-    def __init__(self, *, desk: Desk, ping: Callable[[], None], metrics: Metrics, version: str) -> None:
+    """`ping` raises Temporary where nothing can be answered, each of `helpers` where answers only come later."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        ping: Callable[[], None],
+        metrics: Metrics,
+        version: str,
+        helpers: Mapping[str, Callable[[], None]],
+    ) -> None:
         self._desk = desk
         self._ping = ping
+        self._helpers = helpers
         self._metrics = metrics
         self._version = version
 
@@ -23,11 +35,14 @@ class System:
         """Whether this process lives. Asks nothing else, so that a database's fault restarts nobody."""
         resp.media = Health(status="ok")
 
-    @operation(Contract(name="readyz", tag="system", needs=None, answers={200: Health}, refuses=(503,)))
+    @operation(Contract(name="readyz", tag="system", needs=None, answers={200: Readiness}, refuses=(503,)))
     async def on_get_readyz(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Whether requests can be answered: Postgres gives a sign of life."""
+        """Whether requests can be answered: Postgres gives a sign of life. Without Redis they are: `degraded`."""
         await self._desk.call(self._ping)
-        resp.media = Health(status="ready")
+        away = await self._desk.call(
+            lambda: [name for name, ask in self._helpers.items() if not answers(ask)]
+        )
+        resp.media = Readiness(status="degraded" if away else "ready", degraded=away)
 
     @operation(
         Contract(name="metrics", tag="system", needs=None, answers={200: None}, media={200: "text/plain"})
@@ -40,3 +55,11 @@ class System:
     async def on_get_version(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Which FlowForge this is."""
         resp.media = VersionOut(version=self._version, api="v1")
+
+
+def answers(ask: Callable[[], None]) -> bool:
+    try:
+        ask()
+    except Temporary:
+        return False
+    return True

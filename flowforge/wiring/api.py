@@ -28,6 +28,7 @@ from flowforge.jobs.submit import Door
 from flowforge.jobs.tell import Teller
 from flowforge.observe.metrics import Metrics
 from flowforge.queues import notify
+from flowforge.queues.health import Pulse
 from flowforge.settings import Settings
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
@@ -138,6 +139,7 @@ def parts(settings: Settings) -> Parts:
         version=flowforge.__version__,
         telemetry=metrics,
         metrics=metrics.expose,
+        helpers={"redis": Pulse(url=redis_url)} if redis_url else {},
         hear=hearing(redis_url),
         on_close=(functools.partial(executor.shutdown, wait=False), database.close),
         trusted_hops=settings.trusted_hops,

@@ -16,6 +16,7 @@ from flowforge.core.job import PriorityClass
 from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, quiet
 from flowforge.queues.connection import connect
 from flowforge.queues.doorbell import ACTOR, Doorbell
+from flowforge.queues.health import Pulse
 from flowforge.queues.limits import make_limiter
 from flowforge.queues.notify import Signals, hear
 from flowforge.wiring.embedded import start_redis
@@ -230,6 +231,31 @@ def test_limits_hold_in_each_process_while_redis_is_away() -> None:
     assert alone.hit(["1/minute"], "a").allowed
     assert not alone.hit(["1/minute"], "a").allowed
     assert alone.degraded
+
+
+@pytest.mark.parametrize(
+    ("setting", "ill", "well"),
+    [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")],
+)
+def test_the_pulse_feels_a_redis_that_answers_and_takes_no_writes(
+    redis_url: str, setting: str, ill: str, well: str
+) -> None:
+    pulse, client = Pulse(url=redis_url), connect(redis_url)
+    pulse()
+    assert 0 < int(client.ttl("ff:health")) <= 60
+    client.config_set(setting, ill)
+    try:
+        assert client.ping()
+        with pytest.raises(Temporary):
+            pulse()
+    finally:
+        client.config_set(setting, well)
+    pulse()
+
+
+def test_the_pulse_of_a_redis_that_is_away_is_not_felt() -> None:
+    with pytest.raises(Temporary):
+        Pulse(url=NOWHERE)()
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The whole application without its services: what it says to strangers and to machines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import falcon.testing
@@ -8,7 +8,7 @@ import pytest
 
 from flowforge.api.app import create_app
 from flowforge.api.desk import client_address
-from flowforge.core.errors import Reason
+from flowforge.core.errors import Reason, Temporary
 from tests.unit.api.parts import lonely_parts
 
 PROBLEM = "application/problem+json"
@@ -33,6 +33,27 @@ def test_readiness_asks_the_database_and_tells_no_stranger_where_it_is(
     assert answer.headers["retry-after"]
     assert answer.json["reason"] == "service_unavailable"
     assert "127.0.0.1" not in answer.text
+
+
+def test_a_helper_that_is_away_degrades_the_service_and_stops_nothing() -> None:
+    def away() -> None:
+        raise Temporary(Reason.SERVICE_UNAVAILABLE, "Redis at 10.0.0.7 did not answer")
+
+    assert ready(redis=away).json == {"status": "degraded", "degraded": ["redis"]}
+    assert ready(redis=away, other=lambda: None).json == {"status": "degraded", "degraded": ["redis"]}
+    assert ready(redis=lambda: None).json == {"status": "ready", "degraded": []}
+    assert ready(redis=away).status_code == 200
+
+
+class Alive:
+    def ping(self) -> None:
+        """It is there."""
+
+
+def ready(**helpers: Callable[[], None]) -> falcon.testing.Result:
+    with ThreadPoolExecutor(1) as executor:
+        app = create_app(lonely_parts(executor, database=Alive(), helpers=helpers))
+        return falcon.testing.TestClient(app).simulate_get("/readyz")
 
 
 def test_the_version_is_public(client: falcon.testing.TestClient) -> None:
