@@ -1,22 +1,36 @@
 """Metrics by the names of CONTRACTS section 8, and spans whose ids stand in the logs.
 
 The table below is the whole of what is measured: another name or another label is a bug, so labels stay
-bounded. With several API processes prometheus-client keeps its values in files (`PROMETHEUS_MULTIPROC_DIR`).
+bounded. A gauge appears once somebody has set it: a zero that nobody measured would be a lie. With several API
+processes prometheus-client keeps its values in files, in a folder of `shared_by_processes`.
 """
 
 import os
 import secrets
+import shutil
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+    values,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics import MetricWrapperBase
 from structlog.contextvars import bound_contextvars, get_contextvars
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _REQUEST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _JOB = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -27,6 +41,7 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    together: Literal["livemostrecent", "livesum"] = "livemostrecent"  # a gauge of several processes
     of_repository: bool = False  # may carry a `repository` label, where the setting says so
 
 
@@ -69,7 +84,7 @@ TABLE: Mapping[str, Metric] = {
         kind="counter", help="Webhook events received.", labels=("host", "event", "outcome")
     ),
     "flowforge_workers_active": Metric(kind="gauge", help="Workers that said lately that they live."),
-    "flowforge_db_connections": Metric(kind="gauge", help="Database connections in use."),
+    "flowforge_db_connections": Metric(kind="gauge", help="Database connections in use.", together="livesum"),
     "flowforge_build_info": Metric(kind="gauge", help="1, labelled with the version.", labels=("version",)),
 }
 
@@ -78,7 +93,7 @@ _Kind = TypeVar("_Kind", bound=MetricWrapperBase)
 _MAKE: Mapping[str, Callable[[str, Metric, tuple[str, ...], CollectorRegistry], MetricWrapperBase]] = {
     "counter": lambda name, m, labels, registry: Counter(name, m.help, labels, registry=registry),
     "gauge": lambda name, m, labels, registry: Gauge(
-        name, m.help, labels, registry=registry, multiprocess_mode="livemostrecent"
+        name, m.help, labels, registry=registry, multiprocess_mode=m.together
     ),
     "histogram": lambda name, m, labels, registry: Histogram(
         name, m.help, labels, registry=registry, buckets=m.buckets
@@ -95,9 +110,12 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._clock = clock
         self._repository_label = repository_label
-        self._metrics = {name: self._make(name, metric) for name, metric in TABLE.items()}
+        self._looks: list[Callable[[], None]] = []
+        self._one_makes = threading.Lock()
+        self._metrics = {
+            name: self._make(name, metric) for name, metric in TABLE.items() if metric.kind != "gauge"
+        }
         self.gauge("flowforge_build_info", 1, version=version)
-        self.gauge("flowforge_budget_remaining_ratio", float("nan"))  # 0 would say that nothing is left
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         self._of(name, Counter, labels).inc(amount)
@@ -115,10 +133,19 @@ class Metrics:
         with bound_contextvars(trace_id=trace, span_id=secrets.token_hex(8), span=name, **attributes):
             yield
 
+    def on_look(self, look: Callable[[], None]) -> None:
+        """Call `look` each time before somebody is answered: it sets gauges, and must not raise."""
+        self._looks.append(look)
+
+    def look(self) -> None:
+        for look in self._looks:
+            look()
+
     def expose(self) -> tuple[bytes, str]:
         """What `/metrics` answers: body and content type."""
+        self.look()
         registry = self._registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if SHARED in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST
@@ -133,9 +160,48 @@ class Metrics:
         Raises:
             ValueError: the table has no such metric of this kind, or it has other labels.
         """
-        metric = self._metrics.get(name)
+        metric = self._metrics.get(name) or self._first(name)
         if not isinstance(metric, kind):
             raise ValueError(f"{name!r} is no {kind.__name__.lower()} that FlowForge measures")  # noqa: TRY004
         if "repository" in labels and not self._repository_label:
             labels = {key: value for key, value in labels.items() if key != "repository"}
         return metric.labels(**labels) if labels else metric
+
+    def _first(self, name: str) -> MetricWrapperBase | None:
+        """A gauge that is set for the first time."""
+        with self._one_makes:
+            if name not in self._metrics and name in TABLE:
+                self._metrics[name] = self._make(name, TABLE[name])
+            return self._metrics.get(name)
+
+
+def _choose_values() -> None:
+    """In files or in memory, by the environment as it is now; the library chose when it was imported."""
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]  # theirs
+
+
+@contextmanager
+def shared_by_processes() -> Iterator[None]:
+    """Let the processes that are forked inside answer with the sum of all; to be entered before the first metric.
+
+    A folder that the environment names already is the operator's: it is used and left.
+    """
+    if SHARED in os.environ:
+        yield
+        return
+    folder, owner = tempfile.mkdtemp(prefix="flowforge-metrics-"), os.getpid()
+    os.environ[SHARED] = folder
+    _choose_values()
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:  # a forked process leaves the block too
+            os.environ.pop(SHARED)
+            _choose_values()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_process(pid: int) -> None:
+    """A process has ended: its gauges count no more, what it had counted does."""
+    if SHARED in os.environ and Path(os.environ[SHARED]).is_dir():
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,55 @@ def test_the_help_page_names_every_metric_with_its_labels() -> None:
     )
     told = {name: (kind, set(re.findall(r"`(\w+)`", labels)) - {"repository"}) for name, kind, labels in rows}
     assert told == {name: (metric.kind, set(metric.labels)) for name, metric in TABLE.items()}
+
+
+def test_a_gauge_appears_once_somebody_has_set_it() -> None:
+    metrics = Metrics(version="1")
+    assert value(metrics, "flowforge_jobs_active") is None
+    metrics.gauge("flowforge_jobs_active", 0)
+    assert value(metrics, "flowforge_jobs_active") == 0
+
+
+def test_who_looks_is_answered_with_what_is_true_now() -> None:
+    metrics, open_ = Metrics(version="1"), iter([3, 5])
+    metrics.on_look(lambda: metrics.gauge("flowforge_db_connections", next(open_)))
+    assert value(metrics, "flowforge_db_connections") == 3
+    assert value(metrics, "flowforge_db_connections") == 5
+
+
+SHARING = """
+import os, sys
+from flowforge.observe.metrics import SHARED, Metrics, forget_process, shared_by_processes
+
+with shared_by_processes():
+    folder = os.environ[SHARED]
+    children = []
+    for number in (1, 2):
+        child = os.fork()
+        if not child:
+            metrics = Metrics(version="1")
+            metrics.count("flowforge_model_cost_usd_total", number)
+            metrics.gauge("flowforge_db_connections", number)
+            metrics.gauge("flowforge_jobs_active", 7)
+            sys.exit(0)  # through the block, as a worker of gunicorn ends
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    metrics = Metrics(version="1")
+    before = metrics.expose()[0].decode()
+    for child in children:
+        forget_process(child)
+    print(before, "----", metrics.expose()[0].decode(), sep="\\n")
+print("left" if os.path.exists(folder) else "gone", SHARED in os.environ)
+"""
+
+
+def test_processes_that_share_answer_with_their_sum_and_forget_the_dead() -> None:
+    ran = subprocess.run([sys.executable, "-c", SHARING], capture_output=True, text=True, check=True)
+    alive, _, rest = ran.stdout.partition("----")
+    assert "flowforge_model_cost_usd_total 3.0" in alive
+    assert "flowforge_db_connections 3.0" in alive
+    assert "flowforge_jobs_active 7.0" in alive
+    assert "flowforge_model_cost_usd_total 3.0" in rest
+    assert "flowforge_db_connections 3.0" not in rest
+    assert rest.splitlines()[-1] == "gone False"
