@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     # what is told
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 9464
     metrics_repository: bool = False
 
     @classmethod

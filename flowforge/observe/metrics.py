@@ -201,6 +201,18 @@ def shared_by_processes() -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def keep_looking(metrics: Metrics, every: float = 5.0) -> Callable[[], None]:
+    """Look every so many seconds in a thread, for a process whose gauges others show; returns what ends it."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(every):
+            metrics.look()
+
+    threading.Thread(target=look, name="gauges", daemon=True).start()
+    return ended.set
+
+
 def forget_process(pid: int) -> None:
     """A process has ended: its gauges count no more, what it had counted does."""
     if SHARED in os.environ and Path(os.environ[SHARED]).is_dir():

@@ -7,10 +7,9 @@ stream at once.
 
 import functools
 import importlib
-import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from uuid import UUID
 
 from gunicorn.app.base import BaseApplication
@@ -22,11 +21,12 @@ from flowforge.accounts.tokens import believe
 from flowforge.api.app import App, Parts, create_app
 from flowforge.api.lifespan import STOP
 from flowforge.api.repositories import Shelf
+from flowforge.core.telemetry import Telemetry
 from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
 from flowforge.jobs.submit import Door
 from flowforge.jobs.tell import Teller
-from flowforge.observe.metrics import Metrics
+from flowforge.observe.metrics import Metrics, forget_process, keep_looking, shared_by_processes
 from flowforge.queues import notify
 from flowforge.queues.health import Pulse
 from flowforge.settings import Settings
@@ -36,10 +36,7 @@ from flowforge.wiring.keys import open_vault
 from flowforge.wiring.starting import registry_of
 from flowforge.wiring.urls import app_url, repository_check
 
-SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 SPARE_CONNECTIONS = 4  # beyond the threads: for the health check and a transaction that is being given back
-
-_log = logging.getLogger("flowforge.api")
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -97,9 +94,8 @@ def serve(settings: Settings) -> None:
         Broken: the settings name no database.
     """
     app_url(settings)
-    if settings.api_processes > 1 and SHARED_METRICS not in os.environ:
-        _log.warning("each process shows its own metrics: set %s to an empty folder", SHARED_METRICS)
-    Server(functools.partial(build, settings), options(settings)).run()
+    with shared_by_processes() if settings.api_processes > 1 else nullcontext():
+        Server(functools.partial(build, settings), options(settings)).run()
 
 
 def options(settings: Settings) -> dict[str, object]:
@@ -109,6 +105,7 @@ def options(settings: Settings) -> dict[str, object]:
         "workers": settings.api_processes,
         "loglevel": settings.log_level,
         "proc_name": "flowforge-api",
+        "child_exit": lambda _server, worker: forget_process(worker.pid),
     }
 
 
@@ -130,27 +127,34 @@ def parts(settings: Settings) -> Parts:
     executor = ThreadPoolExecutor(threads, thread_name_prefix="api")
     registry, ids = registry_of(settings), make_ids()
     metrics = Metrics(version=flowforge.__version__, repository_label=settings.metrics_repository)
+    metrics.on_look(lambda: metrics.gauge("flowforge_db_connections", database.in_use))
+    alone = settings.api_processes == 1
     return Parts(
         database=database,
         executor=executor,
         believe=lambda token, address: believe(database, token, address=address),
-        door=Door(new_id=ids, check_ref=plain_ref, teller=teller(redis_url, registry)),
+        door=Door(new_id=ids, check_ref=plain_ref, teller=teller(redis_url, registry, metrics)),
         shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=repository_check(settings)),
         version=flowforge.__version__,
         telemetry=metrics,
         metrics=metrics.expose,
         helpers={"redis": Pulse(url=redis_url)} if redis_url else {},
         hear=hearing(redis_url),
-        on_close=(functools.partial(executor.shutdown, wait=False), database.close),
+        on_close=(
+            functools.partial(executor.shutdown, wait=False),
+            database.close,
+            *(() if alone else (keep_looking(metrics),)),
+        ),
         trusted_hops=settings.trusted_hops,
     )
 
 
-def teller(redis_url: str, registry: Registry) -> Teller:
-    """Who is told that a job moved: live streams over Redis, plugins by their hook."""
+def teller(redis_url: str, registry: Registry, telemetry: Telemetry) -> Teller:
+    """Who is told that a job moved: live streams over Redis, plugins by their hook, the metrics."""
     if not redis_url:
-        return Teller(notify=registry.notify)
-    return Teller(publish=notify.Signals(url=redis_url).publish, notify=registry.notify)
+        return Teller(notify=registry.notify, telemetry=telemetry)
+    publish = notify.Signals(url=redis_url).publish
+    return Teller(publish=publish, notify=registry.notify, telemetry=telemetry)
 
 
 def hearing(

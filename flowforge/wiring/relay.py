@@ -9,12 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
+import flowforge
 from flowforge.accounts.spending import hold_installation_to
 from flowforge.core.errors import FlowForgeError, Temporary
+from flowforge.core.telemetry import Silent, Telemetry
+from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
+from flowforge.jobs.gauges import Counting
+from flowforge.jobs.due import Starter
 from flowforge.jobs.relay import Relay
-from flowforge.jobs.submit import REPORT
+from flowforge.jobs.submit import REPORT, Door
 from flowforge.jobs.tell import Teller
+from flowforge.observe.listener import metrics_at
+from flowforge.observe.metrics import Metrics
 from flowforge.outbound.deliver import Deliver, Post, nobody_to_tell
 from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
@@ -42,16 +49,33 @@ def serve(settings: Settings, registry: Registry) -> None:
     Raises:
         Broken: the settings name no database.
     """
-    with stopped_by_signals() as stop, made(settings, registry) as relay:
-        relay.run(stop)
+    metrics = Metrics(version=flowforge.__version__, repository_label=settings.metrics_repository)
+    with stopped_by_signals() as stop, made(settings, registry, telemetry=metrics) as relay:
+        watched(settings, relay.database, metrics)
+        with metrics_at(settings.metrics_host, settings.metrics_port, metrics.expose):
+            relay.run(stop)
+
+
+def watched(settings: Settings, database: Database, metrics: Metrics) -> None:
+    """Let who looks at the metrics see the whole installation, and this process' connections."""
+    metrics.on_look(Counting(database=database, telemetry=metrics, alive=settings.lease_seconds))
+    metrics.on_look(lambda: metrics.gauge("flowforge_db_connections", database.in_use))
 
 
 @contextmanager
-def made(settings: Settings, registry: Registry, deliver: Deliver = nobody_to_tell) -> Iterator[Relay]:
+def made(
+    settings: Settings,
+    registry: Registry,
+    deliver: Deliver = nobody_to_tell,
+    telemetry: Telemetry | None = None,
+) -> Iterator[Relay]:
     """A relay with a pool and a listener of its own; nothing connects before its first look."""
     url, redis_url = system_url(settings), settings.redis_url.get_secret_value()
     database = Database(url, connections=CONNECTIONS, application="flowforge-relay")
-    teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify)
+    teller = Teller(
+        publish=Signals(url=redis_url).publish, notify=registry.notify, telemetry=telemetry or Silent()
+    )
+    door = Door(new_id=make_ids(), check_ref=plain_ref, teller=teller)
     post = Post(database=database, kind=REPORT, deliver=deliver, draw=random.random)
     with listening(url, CHANNEL) as listener:
         yield Relay(
@@ -62,6 +86,7 @@ def made(settings: Settings, registry: Registry, deliver: Deliver = nobody_to_te
             alive=settings.lease_seconds,
             sweep_every=settings.sweep_seconds,
             cap=settings.jobs_per_organization,
+            first=(Starter(database=database, door=door),),
             chores=(post.empty, post.forget, *seldom_chores(settings, database)),
         )
     database.close()

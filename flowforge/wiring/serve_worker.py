@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import flowforge
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Broken, Reason
-from flowforge.core.telemetry import Silent
 from flowforge.jobs.run import Workbench
 from flowforge.jobs.tell import Teller
+from flowforge.observe.listener import metrics_at
+from flowforge.observe.metrics import Metrics
 from flowforge.queues.notify import Signals
+from flowforge.queues.presence import Presence
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
 from flowforge.store.database import Database
@@ -55,7 +58,8 @@ def serve(settings: Settings) -> bool:
         application="flowforge-worker",
     )
     registry = registry_of(settings)
-    teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify)
+    metrics = Metrics(version=flowforge.__version__, repository_label=settings.metrics_repository)
+    teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify, telemetry=metrics)
     with (
         stopped_by_signals() as stop,
         Pool(size=threads) as pool,
@@ -69,26 +73,31 @@ def serve(settings: Settings) -> bool:
             vault=open_vault(settings, registry),
             artifacts=artifacts,
             pool=pool,
-            telemetry=Silent(),
-            services=Services(registry, settings, model_ports(database, make_ids(), Silent())),
+            telemetry=metrics,
+            services=Services(registry, settings, model_ports(database, make_ids(), metrics)),
             workspaces=folder,
         )
         bench = Workbench(database=database, artifacts=artifacts, run_pipeline=runner, teller=teller)
+        leases = Database(
+            system_url(settings),
+            connections=_LEASE_CONNECTIONS,
+            limits=limits,
+            application="flowforge-leases",
+        )
+        worker = worker_of_this_process(threads)
         supervisor = Supervisor(
-            worker=worker_of_this_process(threads),
+            worker=worker,
             work=bench.run,
             database=database,
-            leases=Database(
-                system_url(settings),
-                connections=_LEASE_CONNECTIONS,
-                limits=limits,
-                application="flowforge-leases",
-            ),
+            leases=leases,
             pace=pace_of(settings),
             teller=teller,
+            signs=Presence(url=redis_url, worker=worker.id, keep=settings.lease_seconds),
         )
+        metrics.on_look(lambda: metrics.gauge("flowforge_db_connections", database.in_use + leases.in_use))
         process = WorkerProcess(supervisor=supervisor, broker=doorbells(redis_url, threads))
-        return process.run(stop)
+        with metrics_at(settings.metrics_host, settings.metrics_port, metrics.expose):
+            return process.run(stop)
 
 
 @contextmanager

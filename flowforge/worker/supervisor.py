@@ -17,6 +17,7 @@ from flowforge.jobs.claim import LEASE, claim, decline
 from flowforge.jobs.recorder import WORKER
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.tell import SILENT, Teller
+from flowforge.queues.presence import Presence
 from flowforge.store import jobs as table
 from flowforge.store import schedule
 from flowforge.store.database import Database
@@ -51,6 +52,7 @@ class Supervisor:
     leases: Database  # for the lease thread alone
     pace: Pace = field(default_factory=Pace)
     teller: Teller = SILENT
+    signs: Presence | None = None  # for display; the beat in Postgres decides
     clock: Callable[[], float] = time.monotonic
     _running: dict[UUID, JobSession] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
@@ -112,6 +114,8 @@ class Supervisor:
         if self._thread is not None:
             self._thread.join(self.pace.watch + 5.0)
         self._try(lambda: self._within(lambda tx: schedule.gone(tx, self.worker.id)))
+        if self.signs is not None:
+            self.signs.leave()
 
     # ------------------------------------------------------------------------------------------ the lease thread
 
@@ -131,6 +135,7 @@ class Supervisor:
         self._renewed = before
         for session in held:
             self._apply(session, answers.get(session.job), self._good(before))
+        self._show()
 
     def _apply(self, session: JobSession, stop: bool | None, good_until: float) -> None:
         if stop is None:
@@ -150,6 +155,11 @@ class Supervisor:
             stopping = table.stopping(transaction, held)
         for identity in stopping:
             held[identity].stop(Stop.CANCELLED)
+
+    def _show(self) -> None:
+        if self.signs is not None:
+            about = {"host": self.worker.host, "version": self.worker.version, "slots": self.worker.slots}
+            self.signs.show({**about, "running": self.running, "draining": self._leaving})
 
     def _beat(self) -> None:
         self._within(lambda tx: schedule.beat(tx, self.worker, draining=self._leaving))
