@@ -32,7 +32,7 @@ def site() -> Iterator[Site]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_project(site: Site) -> Callable[..., Project]:
     """A project whose branch conflicts with main in its imports, so that every stage has work."""
 

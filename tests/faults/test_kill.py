@@ -2,11 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.acceptance.house import Project, ending, eventually
+from tests.faults.doomed import Fate, all_end, fates
 from tests.faults.oracle import strays
 from tests.faults.site import Site
 from tests.faults.table import PLACES, STAGES, at_each_place, proves
@@ -29,28 +30,28 @@ def runs(site: Site, job: object) -> dict[str, list[int]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def killed(site: Site, make_project: MakeProject) -> Iterator[dict[str, Fate]]:
+    """Jobs whose first worker was killed at each place, and which another worker has ended."""
+    places = [*PLACES, *BETWEEN]
+    with fates(
+        site, make_project, places, "kill9", struck=lambda worker: worker.popen.poll() is not None
+    ) as found:
+        all_end(site, found)
+        yield found
+
+
+@pytest.mark.timeout(300)  # the first case waits for all
 @pytest.mark.parametrize("place", [*CASES, *BETWEEN])
 def test_a_job_outlives_its_worker_and_moves_the_branch_once(
-    site: Site, make_project: MakeProject, place: str
+    site: Site, killed: dict[str, Fate], place: str
 ) -> None:
-    project = make_project()
-    with site.worker(f"{place}:kill9") as first:
-        job = project.submit()
-        eventually(lambda: site.house.job(job.id).state != "queued", "the first worker has it")
-        with site.worker() as second:
-            assert first.dies() == -signal.SIGKILL
-            ended = site.house.ended(job)
-            assert ending(ended) == ("success", "pushed"), second.said()[-2000:]
-            site.keeps_its_promises(job)
-    assert ended.attempts == 2
-    assert str(second.popen.pid) in last_worker(site, job.id)
-    assert len(project.pushes()) == 1
-    assert_only_the_unrecorded_ran_again(runs(site, job.id), place)
-
-
-def last_worker(site: Site, job: object) -> str:
-    query = "SELECT worker FROM job_executions WHERE job::text = %(job)s ORDER BY fence DESC LIMIT 1"
-    return str(site.house.truth.rows(query, job=job)[0]["worker"])
+    fate = killed[place]
+    assert fate.worker.dies() == -signal.SIGKILL
+    assert (ending(fate.end), fate.end.attempts) == (("success", "pushed"), 2)
+    site.keeps_its_promises(fate.job)
+    assert len(fate.project.pushes()) == 1
+    assert_only_the_unrecorded_ran_again(runs(site, fate.job.id), place)
 
 
 def assert_only_the_unrecorded_ran_again(ran: dict[str, list[int]], place: str) -> None:
