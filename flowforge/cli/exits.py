@@ -28,6 +28,7 @@ _REQUEST = frozenset(
         Reason.NOT_FOUND,
         Reason.NOT_ALLOWED,
         Reason.CONFLICT_OF_STATE,
+        Reason.GROUP_BUSY,
         Reason.TOO_LARGE,
         Reason.REPOSITORY_UNREACHABLE,
         Reason.REPOSITORY_MISSING,

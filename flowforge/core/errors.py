@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NOTHING_TO_PUSH = "nothing_to_push"
     SKIPPED = "skipped"
     CANCEL_TOO_LATE = "cancel_too_late"
+    UNDONE = "undone"
     # the change, not FlowForge, is why
     UNRESOLVED_CONFLICTS = "unresolved_conflicts"
     VALIDATION_FAILED = "validation_failed"
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     REPOSITORY_MISSING = "repository_missing"
     REPOSITORY_EMPTY = "repository_empty"
     REPOSITORY_SHALLOW = "repository_shallow"
+    REPOSITORY_DAMAGED = "repository_damaged"
     AUTHENTICATION_FAILED = "authentication_failed"
     BRANCH_MISSING = "branch_missing"
     TARGET_MISSING = "target_missing"
@@ -44,6 +46,9 @@ class Reason(StrEnum):
     INVALID_REF = "invalid_ref"
     INVALID_URL = "invalid_url"
     INVALID_REQUEST = "invalid_request"
+    INVALID_SCHEDULE = "invalid_schedule"
+    NEVER_DUE = "never_due"
+    UNKNOWN_TIMEZONE = "unknown_timezone"
     MALFORMED = "malformed"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MEDIA_TYPE = "media_type"
@@ -53,6 +58,7 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     NOT_SIGNED_IN = "not_signed_in"
     CONFLICT_OF_STATE = "conflict_of_state"
+    GROUP_BUSY = "group_busy"
     TOO_LARGE = "too_large"
     BUSY = "busy"
     # limits
@@ -64,6 +70,7 @@ class Reason(StrEnum):
     # FlowForge or its machine is why
     NO_SPACE = "no_space"
     MIRROR_DAMAGED = "mirror_damaged"
+    BACKUP_MISSING = "backup_missing"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     PLUGIN_FAILED = "plugin_failed"
     MODEL_UNAVAILABLE = "model_unavailable"

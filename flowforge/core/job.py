@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from flowforge.core.concurrency import Concurrency
 from flowforge.core.errors import Reason, Refused
 
 
@@ -142,6 +143,7 @@ class JobRequest:
     parent_job: UUID | None = None
     retry_from: str = ""  # stage id to start from, with parent_job
     max_attempts: int = 3
+    concurrency: Concurrency | None = None  # overrules what the definition says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +190,10 @@ class Job:
     cancelled_at: datetime | None
     ending: Ending | None
     outputs: Mapping[str, object]  # artifacts, metrics and what the stages said
+    superseded_by: UUID | None = None  # the newer job of its group, for which it makes way
+    concurrency_group: str = ""  # key of its group; "" = it has none
+    concurrency_policy: str = ""
+    concurrency_template: str = ""  # as the request asked; "" = the definition decides
 
     @property
     def final(self) -> bool:

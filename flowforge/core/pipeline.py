@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from flowforge.core.concurrency import Concurrency
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.job import Ending, Result
 
@@ -65,12 +66,6 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Concurrency:
-    group: str = "branch"
-    policy: str = "queue"  # supersede | queue | reject
-
-
-@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     name: str
     version: int
@@ -78,7 +73,7 @@ class Pipeline:
     last: tuple[StageSpec, ...] = ()  # the YAML's `finally`: run whatever happened
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
-    concurrency: Concurrency = Concurrency()
+    concurrency: Concurrency | None = None  # None: only the ref that is written keeps jobs apart
     triggers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     source: str = ""  # path and commit id the definition came from
 

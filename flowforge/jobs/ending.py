@@ -5,6 +5,7 @@ outcome that is unknown is asked again and never assumed; only what may pass is 
 """
 
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from flowforge.core.errors import Reason
 from flowforge.core.job import Ending, Event, Result, final_event
@@ -24,6 +25,7 @@ class Facts:
     may_ask: bool = False  # a person can be asked here; else a job that needs one has ended
     attempts_left: bool = True
     cancel_requested: bool = False
+    superseded_by: UUID | None = None  # the stop was asked for by a newer job of its group
     pushed: bool = False  # an intent of this job is known to have landed
     unsettled: bool = False  # an intent whose outcome nobody knows
 
@@ -69,6 +71,8 @@ def _again(facts: Facts) -> Next | None:
 
 def _cancelled(facts: Facts) -> Next:
     if facts.ending.result in {Result.SUCCESS, Result.SKIP}:
+        if facts.superseded_by is not None:  # nobody asked for a cancel; the newer job runs after this one
+            return Next(event=Event.SUCCEED, ending=facts.ending)
         late = "the cancel came too late: " + (
             "the branch had been pushed" if facts.pushed else "the job had come to its end"
         )
@@ -76,11 +80,27 @@ def _cancelled(facts: Facts) -> Next:
         return Next(event=Event.SUCCEED, ending=ending)
     if facts.pushed or facts.unsettled:
         return Next(event=Event.FAIL, ending=_no_cancellation(facts.ending))
-    return Next(event=Event.CANCEL, ending=cancelled())
+    return given_up(facts.superseded_by)
 
 
 def _no_cancellation(ending: Ending) -> Ending:
     return replace(ending, result=Result.ERROR) if ending.result is Result.CANCELLATION else ending
+
+
+def given_up(superseded_by: UUID | None) -> Next:
+    """The end of a job that shall not go on and has changed nothing on the remote."""
+    if superseded_by is None:
+        return Next(event=Event.CANCEL, ending=cancelled())
+    return Next(event=Event.SUPERSEDE, ending=superseded(superseded_by))
+
+
+def superseded(newer: UUID) -> Ending:
+    return Ending(
+        result=Result.CANCELLATION,
+        reason=Reason.SUPERSEDED,
+        sentence=f"the newer job {newer} of its group took its place; it changed nothing on the remote",
+        next_action="follow the newer job",
+    )
 
 
 def cancelled() -> Ending:

@@ -124,6 +124,7 @@ class Workbench:
                 delay=outcome.hand_back or 0.0,
                 attempts_left=mine.attempts < mine.max_attempts,
                 cancel_requested=mine.cancel_requested,
+                superseded_by=mine.superseded_by,
                 pushed=pushes.pushed,
                 unsettled=pushes.unsettled,
             )

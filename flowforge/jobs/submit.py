@@ -8,20 +8,23 @@ from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 from flowforge.core.access import Operation, Principal, may
+from flowforge.core.concurrency import Group
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.failpoint import failpoint
 from flowforge.core.job import Job, JobRequest, priority_class
+from flowforge.jobs import groups
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
 from flowforge.store import outbox
 from flowforge.store.transaction import Transaction
 
 READS_ONLY = frozenset({"validate-only"})  # tasks that write no ref, so they may run beside others
-REPORT = "report"  # kind of the outbox letters that tell a git host how a job stands
+REPORT = groups.REPORT
 
 # What could turn our own tools against us, or against the host's network, is never set by a job.
 _RESERVED = re.compile(r"GIT_.*|LD_.*|PYTHON.*|DYLD_.*|FLOWFORGE_.*|PATH|HOME|.*_PROXY", re.IGNORECASE)
 _ALLOWED = frozenset({"PYTHONHASHSEED"})
+_NOT_COLUMNS = frozenset({"concurrency", "joins"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -39,8 +42,8 @@ def submit(transaction: Transaction, principal: Principal, request: JobRequest, 
 
     Raises:
         Refused: not_allowed, not_found (repository), conflict_of_state (repository is switched off),
-            invalid_request (priority, variable, or a key used with another request), invalid_ref,
-            branch_is_target.
+            invalid_request (priority, variable, group, or a key used with another request), invalid_ref,
+            branch_is_target, group_busy (its group rejects a second open job).
     """
     if not may(principal, Operation.SUBMIT):
         raise Refused(
@@ -52,7 +55,14 @@ def submit(transaction: Transaction, principal: Principal, request: JobRequest, 
     return store(transaction, principal, wanted, door)
 
 
-def check(transaction: Transaction, request: JobRequest, check_ref: Callable[[str], object]) -> JobRequest:
+@dataclass(frozen=True, kw_only=True)
+class Checked(JobRequest):
+    """A request that may be stored."""
+
+    joins: Group | None = None  # the group of the job, where it has one and that is known already
+
+
+def check(transaction: Transaction, request: JobRequest, check_ref: Callable[[str], object]) -> Checked:
     """The request with its defaults filled in.
 
     Raises:
@@ -83,14 +93,24 @@ def check(transaction: Transaction, request: JobRequest, check_ref: Callable[[st
             f"branch {request.branch!r} cannot be rebased onto itself",
             next_action="name the branch that holds the work, or another target",
         )
-    return replace(request, target=target)
+    filled = replace(request, target=target)
+    return Checked(**vars(filled), joins=groups.of_request(filled, repository["groups"]))
 
 
 def store(
-    transaction: Transaction, principal: Principal, request: JobRequest, door: Door, *, source: str = ""
+    transaction: Transaction, principal: Principal, request: Checked, door: Door, *, source: str = ""
 ) -> Job:
-    """Insert what `check` let through; `source` is where a text came from that an earlier job had read."""
-    fingerprint = body_hash(request)
+    """Insert what `check` let through; `source` is where a text came from that an earlier job had read.
+
+    What becomes of the open jobs of its group is decided here too, in the same transaction and under the group's lock.
+    A request that was stored before changes nothing.
+    """
+    fingerprint, key = body_hash(request), request.idempotency_key
+    met = groups.enter(transaction, request.repository, request.joins)
+    if met is not None and groups.keeps_out(request.joins):
+        if key and table.of_key(transaction, principal.organization, key) is not None:
+            return _same(transaction, principal, key, fingerprint)
+        raise groups.busy(met, request.joins)
     values: Mapping[str, object] = {
         "id": door.new_id(),
         "organization": principal.organization,
@@ -98,13 +118,16 @@ def store(
         "ref_key": ref_key(request),
         "body_hash": fingerprint,
         "pipeline_source": source,
-        **vars(request),
+        **groups.columns(request.concurrency, request.joins),
+        **{name: value for name, value in vars(request).items() if name not in _NOT_COLUMNS},
     }
     moved = table.insert(transaction, values)
     if moved is None:
-        return _same(transaction, principal, request.idempotency_key, fingerprint)
+        return _same(transaction, principal, key, fingerprint)
     outbox.put(transaction, principal.organization, moved.job.id, REPORT, {"state": moved.job.state.value})
     door.teller.moved(transaction, moved)
+    if met is not None and request.joins is not None:
+        groups.arrive(transaction, moved.job, request.joins, met, door.teller)
     transaction.after_commit(lambda: failpoint("submit.committed"))
     failpoint("submit.stored")
     return moved.job
@@ -118,6 +141,9 @@ def ref_key(request: JobRequest) -> str:
 def body_hash(request: JobRequest) -> bytes:
     """A hash over everything that was asked for; the key itself is not part of it."""
     body = {**asdict(request), "idempotency_key": ""}
+    body.pop("joins", None)  # found, not asked for
+    if request.concurrency is None:  # the hash of a version that knew no groups
+        body.pop("concurrency")
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
 
 

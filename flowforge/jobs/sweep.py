@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from flowforge.core.job import Event, Job
-from flowforge.jobs.ending import Next, cancelled, exhausted, lease_expired
+from flowforge.jobs.ending import Next, exhausted, given_up, lease_expired
 from flowforge.jobs.run import move
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
@@ -58,12 +58,12 @@ def after_silence(job: Job, pushes: Pushes) -> Next:
     must first ask the remote what became of it.
     """
     if job.cancel_requested and not pushes.pushed and not pushes.unsettled:
-        return Next(event=Event.CANCEL, ending=cancelled())
+        return given_up(job.superseded_by)
     return Next(event=Event.HAND_BACK, ending=lease_expired(job.owner))
 
 
 def after_attempts(job: Job, pushes: Pushes) -> Next:
     """What becomes of a queued job that has no attempt left."""
     if job.cancel_requested and not pushes.pushed and not pushes.unsettled:
-        return Next(event=Event.CANCEL, ending=cancelled())
+        return given_up(job.superseded_by)
     return Next(event=Event.DEAD, ending=exhausted(job.attempts))

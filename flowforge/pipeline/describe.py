@@ -17,7 +17,7 @@ def as_json(pipeline: Pipeline) -> dict[str, object]:
         "version": pipeline.version,
         "source": pipeline.source,
         "triggers": _plain(pipeline.triggers),
-        "concurrency": _plain(vars(pipeline.concurrency)),
+        "concurrency": _plain(pipeline.concurrency),
         "limits": _plain(vars(pipeline.limits)),
         "env": dict(pipeline.env),
         "stages": [stage_as_json(stage) for stage in plan.stages],

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from flowforge.core.concurrency import MAX_TEMPLATE, BadTemplate, parse_template
 from flowforge.pipeline import environment, quantities
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
@@ -74,6 +75,15 @@ def _text(value: object) -> object:
     return value
 
 
+def _group(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            parse_template(value)
+        except BadTemplate as error:
+            raise _fail("FF034", f"{value[:60]!r} cannot be read: {error}") from error
+    return value
+
+
 def _condition(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -96,6 +106,13 @@ Version = Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": 1})
 Pattern = Annotated[str, BeforeValidator(_pattern), Field(max_length=500)]
 Quoted = Annotated[str, BeforeValidator(_text), Field(max_length=environment.MAX_VALUE)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
+GroupTemplate = Annotated[
+    str,
+    BeforeValidator(_group),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": MAX_TEMPLATE, "examples": ["deploy-{target}"]}
+    ),
+]
 Command = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Condition = Annotated[str, BeforeValidator(_condition), WithJsonSchema({"type": ["string", "boolean"]})]
 AnyMapping = dict[str, Any]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from flowforge.core.concurrency import Concurrency
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import (
-    Concurrency,
     Limits,
     Network,
     OnFailure,
@@ -139,7 +139,7 @@ def _convert(root: Node, source: str) -> Pipeline:
             model_usd=limits.model_usd,
             model_calls=limits.model_calls,
         ),
-        concurrency=Concurrency(group=concurrency.group, policy=concurrency.policy),
+        concurrency=Concurrency(group=concurrency.group, policy=concurrency.policy) if concurrency else None,
         triggers=definition.triggers.model_dump(mode="json", exclude_none=True),
         source=source,
     )

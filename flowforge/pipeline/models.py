@@ -13,6 +13,7 @@ from flowforge.pipeline.fields import (
     Condition,
     Dollars,
     Duration,
+    GroupTemplate,
     Id,
     Line,
     Pattern,
@@ -69,7 +70,7 @@ class Triggers(Strict):
 
 
 class ConcurrencyModel(Strict):
-    group: Line = "branch"
+    group: GroupTemplate = "branch"
     policy: Literal["supersede", "queue", "reject"] = "queue"
 
 
@@ -115,7 +116,7 @@ class Definition(Strict):
     name: Line
     extends: Annotated[list[Line], Field(max_length=8)] = Field(default_factory=list)
     triggers: Triggers = Field(default_factory=Triggers)
-    concurrency: ConcurrencyModel = Field(default_factory=ConcurrencyModel)
+    concurrency: ConcurrencyModel | None = None
     limits: LimitsModel = Field(default_factory=LimitsModel)
     env: Annotated[dict[str, Quoted], Field(max_length=100)] = Field(default_factory=dict)
     stages: Annotated[list[StageModel], Field(min_length=1, max_length=64)]

@@ -305,6 +305,14 @@ _ROWS = (
         "stages: [{uses: rebase}, {uses: clone}]",
         "stages: [{uses: clone}, {uses: rebase}]",
     ),
+    _row(
+        "FF034",
+        "group that cannot be read",
+        "A concurrency group is one of the words repository, branch, target, or a text of one line that may hold them "
+        "in braces. Other words in braces, and braces that do not close, mean nothing.",
+        "concurrency: {group: 'deploy-{brnch}'}",
+        "concurrency: {group: 'deploy-{branch}'}",
+    ),
 )
 
 CODES: Mapping[str, Explanation] = {row.code: row for row in _ROWS}

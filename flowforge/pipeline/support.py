@@ -1,7 +1,7 @@
 """What of the format this version does not honour yet: one table. A row is taken out when a stage honours it.
 
 Accepted and kept with the pipeline, to be acted on outside of a run: `triggers` (pull_request, comment, push, api) by
-the door that receives the event, `concurrency` by the relay.
+the door that receives the event, `concurrency` by the door that submits and by the relay.
 """
 
 from collections.abc import Callable, Iterator

@@ -21,10 +21,11 @@ _INSERT = """
 -- is its arrival moved forward by its priority, which is ageing in one number that never has to be computed again.
 INSERT INTO jobs (id, organization, repository, user_id, parent_job, priority, branch, target, task, pipeline,
                   environment, trigger, retry_from, max_attempts, ref_key, idempotency_key, body_hash, pipeline_source,
-                  turn_at)
+                  concurrency_group, concurrency_policy, concurrency_template, turn_at)
 VALUES (%(id)s, %(organization)s, %(repository)s, %(user)s, %(parent_job)s, %(priority)s, %(branch)s, %(target)s,
         %(task)s, %(pipeline)s, %(environment)s, %(trigger)s, %(retry_from)s, %(max_attempts)s, %(ref_key)s,
         nullif(%(idempotency_key)s, ''), %(body_hash)s, %(pipeline_source)s,
+        %(concurrency_group)s, %(concurrency_policy)s, %(concurrency_template)s,
         now() - make_interval(secs => %(ageing)s * %(priority)s))
 ON CONFLICT (organization, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
 UPDATE jobs SET state = 'queued' WHERE id = %(id)s RETURNING *
@@ -37,7 +38,7 @@ SELECT * FROM jobs WHERE organization = %(organization)s AND idempotency_key = %
 
 _REPOSITORY = """
 -- What submit must know of a repository; the row policies hide those of others.
-SELECT id, default_branch, is_active FROM repositories WHERE id = %(id)s
+SELECT id, default_branch, is_active, groups FROM repositories WHERE id = %(id)s
 """
 
 _ONE = "SELECT * FROM jobs WHERE id = %(id)s"
@@ -57,7 +58,8 @@ ORDER BY created_at DESC, id DESC LIMIT %(limit)s
 """
 
 _CLAIM = """
--- Have the job, if nobody has it, it may run now and no other job writes its ref. Counted before it runs.
+-- Have the job, if nobody has it, it may run now, nothing pauses it, and no other job writes its ref or runs in its
+-- group. Counted before it runs.
 UPDATE jobs SET state = 'running', owner = %(owner)s, lease_until = now() + make_interval(secs => %(lease)s),
                 fence = fence + 1, attempts = attempts + 1, run_after = NULL, reason = NULL, sentence = '',
                 next_action = '', evidence = ''
@@ -65,6 +67,12 @@ WHERE id = (SELECT id FROM jobs j WHERE id = %(id)s AND state = 'queued' AND att
                    AND (run_after IS NULL OR run_after <= now())
                    AND NOT EXISTS (SELECT FROM jobs w WHERE w.repository = j.repository AND w.ref_key = j.ref_key
                                    AND w.ref_key <> '' AND w.state = 'running')
+                   AND (concurrency_group = '' OR NOT EXISTS (
+                        SELECT FROM jobs w WHERE w.repository = j.repository AND w.state = 'running'
+                        AND w.concurrency_group = j.concurrency_group AND w.concurrency_group <> ''))
+                   AND NOT EXISTS (SELECT FROM pauses p WHERE p.organization = j.organization
+                                   AND (p.repository IS NULL OR p.repository = j.repository)
+                                   AND (p.target IS NULL OR p.target = j.target))
             FOR UPDATE SKIP LOCKED)
 RETURNING *
 """
@@ -75,14 +83,14 @@ UPDATE jobs SET lease_until = now() + make_interval(secs => %(lease)s)
 FROM unnest(%(jobs)s::uuid[], %(fences)s::bigint[]) AS held (id, fence)
 WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'running'
 RETURNING jobs.id, cancel_requested AND NOT EXISTS (
-    SELECT FROM push_intents p WHERE p.job = jobs.id AND p.kind = 'push'
+    SELECT FROM push_intents p WHERE p.job = jobs.id
     AND p.outcome IN ('intended', 'unknown', 'pushed', 'already')) AS stop
 """
 
 _STOPPING = """
 -- Which of these running jobs were cancelled and may stop: none whose push may have begun.
 SELECT id FROM jobs WHERE id = ANY(%(jobs)s::uuid[]) AND cancel_requested AND NOT EXISTS (
-    SELECT FROM push_intents p WHERE p.job = jobs.id AND p.kind = 'push'
+    SELECT FROM push_intents p WHERE p.job = jobs.id
     AND p.outcome IN ('intended', 'unknown', 'pushed', 'already'))
 """
 
@@ -110,8 +118,9 @@ WHERE id = %(id)s AND fence = %(fence)s AND state = 'running' RETURNING *
 """
 
 _ASK = """
--- A person must decide; the job holds no slot meanwhile.
-UPDATE jobs SET state = 'waiting', reason = %(reason)s, sentence = %(sentence)s, next_action = %(next_action)s
+-- A person must decide; the job holds no slot meanwhile, and the attempt that came so far does not count.
+UPDATE jobs SET state = 'waiting', reason = %(reason)s, sentence = %(sentence)s, next_action = %(next_action)s,
+                attempts = greatest(attempts - 1, 0)
 WHERE id = %(id)s AND fence = %(fence)s AND state = 'running' RETURNING *
 """
 
@@ -131,10 +140,10 @@ WHERE id = %(id)s AND fence = %(fence)s AND state = 'running'
 """
 
 _PUSHES = """
--- What is known of the job's pushes: did one land, and is the outcome of one unknown.
+-- What is known of the job's pushes, or of its undo: did one land, and is the outcome of one unknown.
 SELECT coalesce(bool_or(outcome IN ('pushed', 'already')), false) AS pushed,
        coalesce(bool_or(outcome IN ('intended', 'unknown')), false) AS unsettled
-FROM push_intents WHERE job = %(id)s AND kind = 'push'
+FROM push_intents WHERE job = %(id)s
 """
 
 
@@ -170,7 +179,8 @@ def job_of(row: Row) -> Job:
     same = (
         "id organization repository parent_job priority branch target task pipeline pipeline_source environment "
         "trigger retry_from attempts max_attempts fence owner lease_until cancel_requested run_after created_at "
-        "queued_at started_at completed_at cancelled_at outputs"
+        "queued_at started_at completed_at cancelled_at outputs superseded_by concurrency_group concurrency_policy "
+        "concurrency_template"
     )
     return Job(
         user=row["user_id"],
@@ -238,7 +248,7 @@ def claim(transaction: Transaction, identity: UUID, owner: str, lease: float) ->
     """Make the job `owner`'s for `lease` seconds; None when it is not there to be had.
 
     Raises:
-        Duplicate: another job that writes the same ref was claimed in this very moment.
+        Duplicate: another job of the same ref or group was claimed in this very moment.
     """
     return _moved(transaction.row(_CLAIM, id=identity, owner=owner, lease=lease))
 

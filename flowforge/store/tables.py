@@ -26,7 +26,7 @@ REPOSITORIES: Any = Table(
     "repositories",
     (
         *("id", "organization", "name", "url", "host", "default_branch", "credentials", "settings"),
-        *("is_active", "last_synced_at", "created_at", "updated_at"),
+        *("is_active", "last_synced_at", "created_at", "updated_at", "groups"),
     ),
 )
 
@@ -48,14 +48,20 @@ JOBS: Any = Table(
         *("max_attempts", "fence", "owner", "lease_until", "cancel_requested", "run_after", "rung_at"),
         *("concurrency_group", "ref_key", "idempotency_key", "body_hash", "result", "reason", "sentence"),
         *("next_action", "evidence", "outputs", "last_seq", "created_at", "queued_at", "started_at"),
-        *("completed_at", "cancelled_at", "turn_at"),
+        "texts_erased_at",
+        *("completed_at", "cancelled_at", "turn_at", "superseded_by", "concurrency_policy"),
+        "concurrency_template",
     ),
 )
 
-JOB_EVENTS: Any = Table("job_events", ("organization", "job", "seq", "kind", "at", "data"))
+JOB_EVENTS: Any = Table("job_events", ("organization", "job", "seq", "kind", "at", "data", "tx"))
 
 LOG_CHUNKS: Any = Table(
     "log_chunks", ("organization", "job", "seq", "attempt", "stage", "start_byte", "bytes", "at")
+)
+
+LOG_ARCHIVES: Any = Table(
+    "log_archives", ("organization", "job", "reference", "index_at", "stored", "size", "at", "removed_at")
 )
 
 OUTBOX: Any = Table(
@@ -145,10 +151,37 @@ AUDIT_LOGS: Any = Table(
     ),
 )
 
+PAUSES: Any = Table(
+    "pauses", ("id", "organization", "repository", "target", "reason", "user_id", "created_at")
+)
+
 WORKERS: Any = Table("workers", ("id", "host", "version", "slots", "draining", "started_at", "seen_at"))
 
+SCHEDULES: Any = Table(
+    "schedules",
+    (
+        *("id", "organization", "user_id", "repository", "name", "branch", "target", "task", "cron"),
+        *("timezone", "priority", "environment", "max_attempts", "is_active", "next_at", "last_due_at"),
+        *("last_job", "last_reason", "last_error", "created_at", "updated_at"),
+    ),
+)
+
+CHORES: Any = Table("chores", ("name", "began_at", "ended_at", "did", "error"))
+
 ALL: tuple[Any, ...] = (
-    *(ORGANIZATIONS, USERS, TOKENS, REPOSITORIES, JOBS, JOB_EVENTS, LOG_CHUNKS, OUTBOX, JOB_EXECUTIONS),
+    *(SCHEDULES, CHORES),
+    *(
+        ORGANIZATIONS,
+        USERS,
+        TOKENS,
+        REPOSITORIES,
+        JOBS,
+        JOB_EVENTS,
+        LOG_CHUNKS,
+        LOG_ARCHIVES,
+        OUTBOX,
+        JOB_EXECUTIONS,
+    ),
     *(STAGE_RUNS, GIT_OPERATIONS, PUSH_INTENTS, CONFLICT_RESOLUTIONS, MODEL_USAGE, BUDGETS, BUDGET_TOTALS),
-    *(BUDGET_RESERVATIONS, AUDIT_LOGS, WORKERS),
+    *(BUDGET_RESERVATIONS, AUDIT_LOGS, WORKERS, PAUSES),
 )

@@ -62,6 +62,7 @@ def rows_of(
             "id": uuid.uuid4(), "user_id": user, "shown": "ff_", "hash": uuid.uuid4().bytes * 2, "scopes": ["read"],
         },
         "log_chunks": {"job": job, **piece},
+        "log_archives": {"job": job, "reference": "r", "index_at": 1, "stored": 2, "size": 1},
         "outbox": {"job": job, "kind": "x"},
         "job_executions": {"job": job, "attempt": 1, "fence": 1, "worker": "w"},
         "stage_runs": {"job": job, "stage": "s", "attempt": 1, "fence": 1},
@@ -72,6 +73,10 @@ def rows_of(
         "budgets": {"id": uuid.uuid4(), "period": "daily", "amount_usd": 1},
         "budget_totals": budget,
         "budget_reservations": reservation,
+        "schedules": {
+            "id": uuid.uuid4(), "user_id": user, "repository": repository, "name": "s", "branch": "b", "cron": "0 5 * * *",
+        },
+        "pauses": {"id": uuid.uuid4(), "repository": repository, "target": "t", "reason": "release"},
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from flowforge.core.concurrency import Concurrency
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import Network, OnFailure, Pipeline, Retry
 from flowforge.core.plan import make_plan
@@ -65,7 +66,7 @@ def test_every_key_becomes_its_value() -> None:
         Decimal("0.1"),
         0,
     )
-    assert (pipeline.concurrency.group, pipeline.concurrency.policy) == ("target", "reject")
+    assert pipeline.concurrency == Concurrency(group="target", policy="reject")
     assert pipeline.env == {"PYTHONHASHSEED": "0"}
     assert (stage.id, stage.uses, stage.run, stage.network) == ("tests", "test", "pytest -q", Network.FULL)
     assert (stage.timeout, stage.cpu, stage.memory) == (90.0, 0.5, 512 << 20)
