@@ -40,6 +40,7 @@ ONLY_ROOM = {  # library -> the rooms that may import it
     "obstore": {"artifacts"},
     "ruamel": {"pipeline"},
     "cel": {"pipeline"},
+    "cronsim": {"jobs"},
     "jwt": {"accounts"},
     "argon2": {"accounts"},
     "falcon": {"api"},

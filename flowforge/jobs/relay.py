@@ -46,7 +46,10 @@ class Bell(Protocol):
 
 @dataclass(kw_only=True)
 class Relay:
-    """`wait(seconds)` blocks until there is a reason to look (see `store.listen`); `chores` run after each sweep."""
+    """`wait(seconds)` blocks until there is a reason to look (see `store.listen`).
+
+    `first` runs before each look, for what may add to the queue; `chores` run after each sweep.
+    """
 
     database: Database  # of role ff_system
     bell: Bell
@@ -56,6 +59,7 @@ class Relay:
     sweep_every: float = EVERY
     ring_lost: float = RING_LOST
     cap: int = CAP  # running jobs of an organization whose settings name no number of their own
+    first: Sequence[Callable[[], object]] = ()
     chores: Sequence[Callable[[], object]] = ()
     clock: Callable[[], float] = time.monotonic
     _swept: float = field(default=float("-inf"))
@@ -79,6 +83,8 @@ class Relay:
             Temporary: Postgres or Redis is away. The sweep has been done all the same where it could be.
         """
         swept = Swept()
+        for prepare in self.first:
+            prepare()
         if self.clock() - self._swept >= self.sweep_every:
             self._swept = self.clock()
             swept = sweep(self.database, ring_lost=self.ring_lost, teller=self.teller)
