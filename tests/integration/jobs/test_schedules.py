@@ -302,7 +302,7 @@ def test_while_its_last_job_still_waits_no_second_one_is_put_behind_it(world: Wo
     assert f"job {first} of an earlier time has not begun yet" in after.last_error
     assert first is not None
     world.claim(world.job(first))
-    make_due(world, schedule)
+    make_due(world, schedule, 2 * MINUTE)
     start(world)
     assert len(jobs(world)) == 2
     assert shown(world, schedule).last_error == ""
