@@ -16,7 +16,7 @@ from flowforge.api.models import (
     WhyOut,
 )
 from flowforge.core.job import Ending, Job, priority_class
-from flowforge.jobs.read import LogPage
+from flowforge.jobs.log import LogPage
 from flowforge.jobs.why import Why
 from flowforge.store.accounts import Repository
 from flowforge.store.events import JobEvent

@@ -105,6 +105,26 @@ class Artifacts:
                 next_action="check the disk of the artifact store, then run the job again",
             )
 
+    def range(self, reference: str, begin: int, length: int) -> bytes:
+        """A part of a blob; what is read is not checked against its SHA-256.
+
+        Raises:
+            Refused: no such blob, or an impossible name.
+            Broken: it is shorter than that.
+            Temporary: the store cannot be reached.
+        """
+        name, _ = split_reference(reference)
+        with _translated(name):
+            obstore.head(self._store, name)  # a local store says of an absent blob only that a range is wrong
+            found = bytes(obstore.get_range(self._store, name, start=begin, length=length)) if length else b""
+        if len(found) != length:
+            raise Broken(
+                Reason.INTERNAL_ERROR,
+                f"artifact {name!r} ends before byte {begin + length}",
+                next_action="check the disk of the artifact store",
+            )
+        return found
+
     def delete(self, reference: str) -> bool:
         """Remove a blob; False when it was not there."""
         name, _ = split_reference(reference)

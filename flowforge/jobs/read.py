@@ -3,23 +3,25 @@
 import base64
 import binascii
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.job import Job, State
 from flowforge.jobs.cancel import not_found
+from flowforge.jobs.log import LogPage, LogQuery, read_log
 from flowforge.store import events as story
 from flowforge.store import jobs as table
 from flowforge.store import stages
 from flowforge.store.database import Database
-from flowforge.store.events import JobEvent, LogChunk
+from flowforge.store.events import JobEvent
 from flowforge.store.scope import Scope
 from flowforge.store.transaction import Row, Transaction
 
-_CHUNKS = 64  # rows of log read at once
 _POLL = 1.0  # seconds between looks while no signal can be heard
 
 
@@ -29,17 +31,6 @@ class Page:
 
     jobs: tuple[Job, ...]
     cursor: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogPage:
-    """Bytes of the whole log from `offset` on; `complete` when the job has ended and nothing follows."""
-
-    offset: int
-    next_offset: int
-    text: bytes
-    complete: bool
-    pieces: tuple[LogChunk, ...]  # the same bytes by stage, attempt and time
 
 
 def get(transaction: Transaction, identity: UUID) -> Job:
@@ -106,37 +97,25 @@ def events(transaction: Transaction, identity: UUID, *, after: int = 0, limit: i
     return story.after(transaction, identity, after, limit)
 
 
-def log(transaction: Transaction, identity: UUID, *, offset: int = 0, limit: int = 1 << 20) -> LogPage:
+def log(
+    transaction: Transaction,
+    identity: UUID,
+    *,
+    offset: int = 0,
+    limit: int = 1 << 20,
+    artifacts: Artifacts | None = None,
+    **chosen: Any,
+) -> LogPage:
     """At most `limit` bytes of the log from `offset` on; beyond its end there is nothing, which is no error.
+
+    `chosen` is what else `jobs.log.LogQuery` takes.
 
     Raises:
         Refused: not_found.
+        Broken, Temporary: as `jobs.log.read_log`.
     """
     job = get(transaction, identity)
-    chunks = story.log_after(transaction, identity, offset, _CHUNKS)
-    pieces = tuple(cut(chunks, offset, limit))
-    text = b"".join(piece.text for piece in pieces)
-    ends = chunks[-1].starts + len(chunks[-1].text) if chunks else offset
-    read_all = len(chunks) < _CHUNKS and offset + len(text) == ends
-    return LogPage(
-        offset=offset,
-        next_offset=offset + len(text),
-        text=text,
-        complete=job.final and (not chunks or read_all),
-        pieces=pieces,
-    )
-
-
-def cut(chunks: Sequence[LogChunk], offset: int, limit: int) -> list[LogChunk]:
-    """The parts of the chunks that lie within `limit` bytes from `offset`."""
-    pieces = []
-    for chunk in chunks:
-        begin = max(0, offset - chunk.starts)
-        end = min(len(chunk.text), offset + limit - chunk.starts)
-        if begin < end:
-            whole = {**vars(chunk), "starts": chunk.starts + begin, "text": chunk.text[begin:end]}
-            pieces.append(LogChunk(**whole))
-    return pieces
+    return read_log(transaction, job, LogQuery(offset=offset, limit=limit, **chosen), artifacts)
 
 
 def stage_runs(transaction: Transaction, identity: UUID) -> list[Row]:

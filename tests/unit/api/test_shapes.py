@@ -8,7 +8,7 @@ from flowforge.api.models import JobDetail, JobIn, JobOut
 from flowforge.api.shapes import conflict_out, job_detail, job_out, log_out
 from flowforge.core.errors import Reason
 from flowforge.core.job import Ending, Job, JobRequest, PriorityClass, Result, State
-from flowforge.jobs.read import LogPage
+from flowforge.jobs.log import LogPage
 from flowforge.jobs.why import Why, WhyCode
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from flowforge.core.errors import Refused
 from flowforge.core.job import JobRequest
-from flowforge.jobs.read import cut, read_cursor
+from flowforge.jobs.log import cut
+from flowforge.jobs.read import read_cursor
 from flowforge.jobs.retry import before
 from flowforge.jobs.submit import _refuse_variables, body_hash, ref_key
 from flowforge.store.events import LogChunk
