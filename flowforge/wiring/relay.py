@@ -11,10 +11,12 @@ from decimal import Decimal
 
 import flowforge
 from flowforge.accounts.spending import hold_installation_to
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import FlowForgeError, Temporary
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
+from flowforge.jobs.archive import LogKeeper
 from flowforge.jobs.gauges import Counting
 from flowforge.jobs.due import Starter
 from flowforge.jobs.relay import Relay
@@ -38,6 +40,7 @@ from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import stopped_by_signals
 
 CONNECTIONS = 4
+MOVES = 15.0  # seconds between two looks for logs of finished jobs
 MINUTE, HOUR, ONCE = 60.0, 3600.0, math.inf  # seconds between two times of a chore
 
 _log = logging.getLogger(__name__)
@@ -119,7 +122,7 @@ class Seldom:
 
 
 def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
-    """The installation's own cap as the settings have it, money that dead workers reserved, and old rows."""
+    """The installation's own cap as the settings have it, money that dead workers reserved, old rows, and logs."""
 
     def cap() -> None:
         hold_installation_to(database, Decimal(str(settings.model_monthly_usd)), make_ids())
@@ -128,8 +131,13 @@ def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
         with database.transaction(Scope.system()) as tx:
             ledger.expire(tx)
 
+    keeper = LogKeeper(
+        database=database, artifacts=Artifacts(settings.folder / "artifacts"), days=settings.log_days
+    )
     return (
         Seldom(chore=cap, name="setting the installation's budget", every=ONCE),
         Seldom(chore=expire, name="booking of overdue reservations", every=MINUTE),
         Seldom(chore=lambda: maintain(database), name="maintenance of the database", every=HOUR),
+        Seldom(chore=keeper.move, name="moving logs to artifacts", every=MOVES),
+        Seldom(chore=keeper.remove, name="removing old logs", every=HOUR),
     )
