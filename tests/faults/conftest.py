@@ -3,7 +3,9 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,15 +14,31 @@ from tests.acceptance.house import Project
 from tests.acceptance.stories import CART, pipeline, shop
 from tests.conftest import absent
 from tests.faults.site import Site
+from tests.faults.wired import WiredSite
 from tests.githttp import GitServer
+
+S = TypeVar("S", bound=Site)
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
+    with standing(Site) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def wired() -> Iterator[WiredSite]:
+    """Another one, for the faults of services: its wires can be cut."""
+    with standing(WiredSite) as made:
+        yield made
+
+
+@contextmanager
+def standing(kind: type[S]) -> Iterator[S]:
     folder = Path(tempfile.mkdtemp(prefix="ff-faults-"))  # a short path: sockets live in it
     try:
         with GitServer(folder / "host") as host:
-            made = Site(folder=folder, host=host)
+            made = kind(folder=folder, host=host)
             try:
                 made.__enter__()
             except Refused as error:

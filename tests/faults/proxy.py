@@ -271,7 +271,11 @@ def _connect(upstream: Address) -> socket.socket:
     if isinstance(upstream, tuple):
         return socket.create_connection(upstream)
     server = socket.socket(socket.AF_UNIX)
-    server.connect(upstream)
+    try:
+        server.connect(upstream)
+    except OSError:
+        server.close()
+        raise
     return server
 
 

@@ -1,0 +1,125 @@
+"""A site whose processes reach Postgres and Redis over wires that a test can break."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from flowforge.api.models import JobOut
+from flowforge.queues.connection import connect
+from tests.acceptance.house import Project, ending
+from tests.acceptance.stories import shop
+from tests.faults.proxy import Proxy, through, upstream_of
+from tests.faults.site import Process, Site
+
+JOBS = int(os.environ.get("FLOWFORGE_FAULTS_JOBS", "20"))  # queued at once; the long run says 1000
+SECONDS = float(os.environ.get("FLOWFORGE_FAULTS_SECONDS", "6"))  # without a service; the long run says 60
+
+
+@dataclass(kw_only=True)
+class WiredSite(Site):
+    """As Site. `truth` asks the database directly; everything of the service goes over the wires."""
+
+    database_wire: Proxy = field(init=False)
+    redis_wire: Proxy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.database_wire, self.redis_wire = Proxy(""), Proxy("")
+
+    def __enter__(self) -> Self:
+        for wire in (self.database_wire, self.redis_wire):
+            self._undo.enter_context(wire)
+        super().__enter__()
+        return self
+
+    def start_postgres(self) -> str:
+        url = super().start_postgres()
+        self.database_wire.upstream = upstream_of(url)
+        return url
+
+    def start_redis(self) -> None:
+        super().start_redis()
+        self.redis_wire.upstream = upstream_of(self.redis_url)
+
+    @contextmanager
+    def process(self, name: str, failpoints: str = "", **more: str) -> Iterator[Process]:
+        wires = {
+            "FLOWFORGE_DATABASE_URL": through(self.house.truth.database, self.database_wire),
+            "FLOWFORGE_REDIS_URL": through(self.redis_url, self.redis_wire),
+        }
+        with super().process(name, failpoints, **{**wires, **more}) as made:
+            yield made
+
+    def heal(self) -> None:
+        self.database_wire.heal()
+        self.redis_wire.heal()
+
+    # ------------------------------------------------------------------------------------------------ what it says
+
+    @property
+    def readiness(self) -> tuple[int, Mapping[str, Any]]:
+        answer = self.house.ask("GET", "/readyz")
+        return answer.status, answer.json
+
+    def degraded(self) -> bool:
+        return self.readiness == (200, {"status": "degraded", "degraded": ["redis"]})
+
+    def ready(self) -> bool:
+        return self.readiness == (200, {"status": "ready", "degraded": []})
+
+    # ------------------------------------------------------------------------------------------------------ servers
+
+    def redis(self, *words: str) -> Any:
+        """One command to Redis, past the wire."""
+        client = connect(self.redis_url)
+        try:
+            return client.execute_command(*words)
+        finally:
+            client.close()
+
+    def redis_pid(self) -> int:
+        return int(self.redis("INFO", "server")["process_id"])
+
+    @property
+    def cluster(self) -> Path:
+        return self.folder / "postgres" / "cluster"
+
+    def postgres_pid(self) -> int:
+        """Of the server that all its processes descend from."""
+        return int((self.cluster / "postmaster.pid").read_text().splitlines()[0])
+
+    def kill_postgres(self) -> None:
+        """kill -9 of the server; its sessions notice by themselves."""
+        os.kill(self.postgres_pid(), signal.SIGKILL)
+        self.stop_postgres()
+
+    def postgres_ends(self, number: int) -> None:
+        os.kill(self.postgres_pid(), number)
+        self.stop_postgres()
+
+
+def topic_branches(project: Project, count: int) -> list[str]:
+    """Branches that need no turn at one ref, on a main that they can be validated against."""
+    start = shop("")
+    del start[".flowforge.yml"]
+    base = project.repository.commit(start, branch="main", message="Open the shop")
+    files = {**start, "docs/more.md": "more\n"}
+    names = [f"b{number}" for number in range(count)]
+    for name in names:
+        project.repository.commit(files, base, branch=name)
+    return names
+
+
+def queue_many(project: Project, count: int) -> list[JobOut]:
+    """Jobs that need no turn at one ref and little time."""
+    return [project.submit(name, task="validate-only") for name in topic_branches(project, count)]
+
+
+def all_succeed(site: Site, jobs: list[JobOut], attempts: int = 1) -> None:
+    """Each ran, and as often as it should."""
+    ended = [site.house.ended(job) for job in jobs]
+    assert {(ending(job)[0], job.attempts) for job in ended} == {("success", attempts)}
+    site.keeps_its_promises(*jobs)
