@@ -23,6 +23,7 @@ from flowforge.api.operation import Contract, contract_of
 from flowforge.api.reasons import shipped_reasons
 from flowforge.api.repositories import Repositories, Shelf
 from flowforge.api.requests import Requests
+from flowforge.api.schedules import Schedules
 from flowforge.api.system import Metrics, System
 from flowforge.core.access import Principal
 from flowforge.core.telemetry import Silent, Telemetry
@@ -85,6 +86,7 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     """Every address of the service, and who answers there."""
     jobs = Jobs(desk=desk, live=Live(bells=bells, pace=parts.pace), door=parts.door)
     repositories = Repositories(desk=desk, shelf=parts.shelf)
+    schedules = Schedules(desk=desk, door=parts.door)
     system = System(
         desk=desk,
         ping=parts.database.ping,
@@ -102,6 +104,8 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/jobs/{job:uuid}/conflicts", jobs, "conflicts"),
         ("/api/v1/repositories", repositories, ""),
         ("/api/v1/repositories/{repository:uuid}", repositories, "one"),
+        ("/api/v1/schedules", schedules, ""),
+        ("/api/v1/schedules/{schedule:uuid}", schedules, "one"),
         ("/healthz", system, "healthz"),
         ("/readyz", system, "readyz"),
         ("/metrics", system, "metrics"),

@@ -89,14 +89,11 @@ def _before(
     adapter: object,
 ) -> None:
     if isinstance(error, ValidationError):
-        raise unreadable(error, "body" if error.title in _BODIES else "parameter") from None
+        raise unreadable(error, "body" if error.title in _names(Incoming) else "parameter") from None
 
 
-def _subclasses(kind: type[BaseModel]) -> Iterator[str]:
-    yield from (model.__name__ for model in kind.__subclasses__())
-
-
-_BODIES = frozenset(_subclasses(Incoming))
+def _names(kind: type[BaseModel]) -> frozenset[str]:
+    return frozenset(model.__name__ for model in kind.__subclasses__())
 
 
 def _after(
@@ -125,7 +122,7 @@ def document(spec: SpecTree, app: "falcon.asgi.App[Any, Any]", contracts: Mappin
 
 def _schemas(found: Document) -> Document:
     """Shapes of bodies and answers; query parameters stand with their operations already."""
-    asked = {model.__name__ for model in Asked.__subclasses__()}
+    asked = _names(Asked)
     ours = {model.__name__: model.model_json_schema(mode="serialization") for model in (Problem, EventOut)}
     nested = ours["Problem"].pop("$defs", {})
     text = json.dumps({**nested, **ours}).replace('"#/$defs/', '"#/components/schemas/')

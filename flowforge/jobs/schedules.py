@@ -93,10 +93,10 @@ def change(
     Raises:
         Refused: not_found, and as `add`.
     """
-    user = _allowed(principal)
     before = table.get(transaction, identity, lock=True)
     if before is None:
         raise missing(identity)
+    user = _allowed(principal)
     given = {name: value for name, value in vars(changes).items() if value is not None}
     wanted = replace(before, **given, user_id=user)
     if wanted.is_active:

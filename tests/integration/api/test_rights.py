@@ -40,7 +40,7 @@ def knock(api: Api, method: str, template: str) -> int:
 
 
 def test_there_is_something_to_guard() -> None:
-    assert len(GUARDED) == 14
+    assert len(GUARDED) >= 14  # grows with every route
     assert {need for *_, need in GUARDED} == {
         Operation.READ,
         Operation.SUBMIT,

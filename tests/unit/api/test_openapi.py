@@ -85,7 +85,7 @@ def test_every_refusal_is_a_problem(document: dict[str, Any]) -> None:
 
 def test_every_operation_with_a_body_says_how_a_body_is_refused(document: dict[str, Any]) -> None:
     bodies = [operation for *_, operation in operations(document) if "requestBody" in operation]
-    assert len(bodies) == 4
+    assert len(bodies) >= 4  # grows with every route
     for operation in bodies:
         assert {"400", "413", "415", "422"} <= set(operation["responses"])
 
