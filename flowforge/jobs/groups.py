@@ -9,6 +9,7 @@ from flowforge.core.job import Ending, Job, JobRequest, Result
 from flowforge.jobs.ending import superseded
 from flowforge.jobs.tell import Teller
 from flowforge.pipeline import grouping
+from flowforge.pipeline.load import FILE
 from flowforge.store import groups as table
 from flowforge.store import jobs, outbox, schedule
 from flowforge.store.errors import Duplicate
@@ -110,10 +111,17 @@ def _tell_waiting(transaction: Transaction, job: Job, group: Group, ahead: UUID,
 # ------------------------------------------------------------------------------------- found by the worker
 
 
-def learn(transaction: Transaction, job: Job, target: str, asked: Concurrency | None) -> None:
-    """Keep what the repository's own definition says, so that the next job's group is known on arrival."""
-    said = {"group": asked.group, "policy": str(asked.policy)} if asked else {}
-    table.learn(transaction, job.repository, target, said)
+def differs(job: Job, asked: Concurrency | None, target: str) -> bool:
+    """Whether the definition puts the job into another group than the door did."""
+    group = resolved(asked, job.repository, job.branch, target) if asked else None
+    return not job.concurrency_template and (group.key if group else "") != job.concurrency_group
+
+
+def hold(transaction: Transaction, job: Job, asked: Concurrency | None, target: str) -> None:
+    """Hold the group that `decide_late` will decide about."""
+    group = resolved(asked, job.repository, job.branch, target) if asked else None
+    if group is not None and differs(job, asked, target):
+        table.enter(transaction, job.repository, group.key)
 
 
 def decide_late(
@@ -121,11 +129,22 @@ def decide_late(
 ) -> Refused | None:
     """Bring a running job into the group that its definition names; what must end its run once this is committed.
 
-    A job whose request named a group of its own stays in that one.
+    A job whose request named a group of its own stays in that one. What the repository's own file says is kept, so
+    that the next job's group is known on arrival.
     """
-    group = resolved(asked, job.repository, job.branch, target) if asked else None
-    if job.concurrency_template or (group.key if group else "") == job.concurrency_group:
+    stop = _moved_in(transaction, job, target, asked, teller)
+    if not job.task and (not job.pipeline or job.pipeline_source.startswith(FILE)):
+        said = {"group": asked.group, "policy": str(asked.policy)} if asked else {}
+        table.learn(transaction, job.repository, job.target, said)
+    return stop
+
+
+def _moved_in(
+    transaction: Transaction, job: Job, target: str, asked: Concurrency | None, teller: Teller
+) -> Refused | None:
+    if not differs(job, asked, target):
         return None
+    group = resolved(asked, job.repository, job.branch, target) if asked else None
     if group is None:
         table.join(transaction, job, "", "")
         return None

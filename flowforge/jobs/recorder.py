@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowforge.artifacts.store import Artifacts
+from flowforge.core.concurrency import Concurrency
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.failpoint import failpoint
@@ -21,7 +22,7 @@ from flowforge.core.job import Ending, Job
 from flowforge.core.masking import Mask, Stream
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
-from flowforge.jobs import measure, rows
+from flowforge.jobs import groups, measure, rows
 from flowforge.jobs.logs import LogWriter, Piece
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.tell import SILENT, Teller
@@ -193,14 +194,41 @@ class FencedRecorder:
 
     # --------------------------------------------------------------------------------------- what resuming needs
 
-    def define(self, pipeline: str, source: str) -> None:
-        """Note the definition that this job runs, and where it was read from."""
+    def define(self, pipeline: str, source: str, asked: Concurrency | None = None, target: str = "") -> None:
+        """Note the definition that this job runs, where it was read from, and which group it asks for.
+
+        Raises:
+            Refused: as `join`.
+        """
+
+        def note(transaction: Transaction) -> bool:
+            return table.define(transaction, self.job.id, self.job.fence, pipeline, source)
+
+        self._grouped(note, asked, target)
+
+    def join(self, asked: Concurrency | None, target: str) -> None:
+        """Bring the job into the group that its definition asks for, where the door could not tell.
+
+        Raises:
+            Refused: group_busy, when it went back into the queue or its group keeps it out; cancelled, when a newer
+                job of the group takes its place.
+        """
+        if groups.differs(self.job, asked, target):
+            self._grouped(lambda _transaction: True, asked, target)
+
+    def _grouped(self, note: Callable[[Transaction], bool], asked: Concurrency | None, target: str) -> None:
+        stops: list[Refused | None] = []
 
         def write(transaction: Transaction) -> int | None:
-            mine = table.define(transaction, self.job.id, self.job.fence, pipeline, source)
-            return 0 if mine else None
+            groups.hold(transaction, self.job, asked, target)  # before any row, as those who submit do
+            if table.lock_mine(transaction, self.job.id, self.job.fence) is None or not note(transaction):
+                return None
+            stops[:] = [groups.decide_late(transaction, self.job, target, asked, self.teller)]
+            return 0
 
         self._fenced(write)
+        if stops[0] is not None:  # only now, when what was decided is committed
+            raise stops[0]
 
     def runs(self) -> tuple[rows.StageRun, ...]:
         """The last run of each stage in earlier attempts, in the order of the plan; outputs are taken over."""

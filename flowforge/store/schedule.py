@@ -16,15 +16,23 @@ WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)
 
 _PICK = """
 -- Ring for the jobs that run next, as many as there are free slots. Between organizations the one with the fewest
--- slots comes first; within one its turns decide, and of the jobs that write one ref only the first. `queued` jobs
--- with a run_after in the future, with a writer of their ref at work, or of an organization at its cap, stay.
+-- slots comes first; within one its turns decide, and of the jobs that write one ref, or are of one group, only the
+-- first. `queued` jobs with a run_after in the future, with a writer of their ref or a member of their group at work,
+-- that are paused, or of an organization at its cap, stay. What is paused or not due holds up nobody behind it.
 WITH alive AS MATERIALIZED (
     SELECT id, slots FROM workers
     WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)),
 taken AS MATERIALIZED (
-    SELECT organization, repository, ref_key, state, owner FROM jobs WHERE state = 'running'
+    SELECT organization, repository, ref_key, concurrency_group, state, owner FROM jobs WHERE state = 'running'
     UNION ALL
-    SELECT organization, repository, ref_key, state, owner FROM jobs WHERE state = 'queued' AND rung_at IS NOT NULL),
+    SELECT organization, repository, ref_key, concurrency_group, state, owner FROM jobs
+    WHERE state = 'queued' AND rung_at IS NOT NULL),
+halted AS MATERIALIZED (
+    SELECT coalesce(array_agg(organization) FILTER (WHERE repository IS NULL), '{}') AS organizations,
+           coalesce(array_agg(repository) FILTER (WHERE repository IS NOT NULL AND target IS NULL), '{}')
+               AS repositories,
+           coalesce(array_agg(concat(repository, ' ', target)) FILTER (WHERE target IS NOT NULL), '{}') AS targets
+    FROM pauses),
 free AS MATERIALIZED (
     SELECT greatest(0, least(%(most)s, (SELECT coalesce(sum(slots), 0) FROM alive)
         - (SELECT count(*) FROM taken WHERE state = 'queued' OR owner IN (SELECT id FROM alive)))) AS slots),
@@ -38,13 +46,24 @@ ready AS (
         SELECT id, turn_at FROM jobs q
         WHERE q.organization = o.id AND q.state = 'queued' AND q.rung_at IS NULL
           AND (q.run_after IS NULL OR q.run_after <= now())
+          AND q.repository <> ALL ((SELECT repositories FROM halted)::uuid[])
+          AND concat(q.repository, ' ', q.target) <> ALL ((SELECT targets FROM halted)::text[])
           AND (q.ref_key = '' OR (
                NOT EXISTS (SELECT FROM taken w WHERE w.repository = q.repository AND w.ref_key = q.ref_key)
                AND NOT EXISTS (SELECT FROM jobs e WHERE e.repository = q.repository AND e.ref_key = q.ref_key
                                AND e.state = 'queued' AND (e.turn_at, e.id) < (q.turn_at, q.id)
-                               AND (e.run_after IS NULL OR e.run_after <= now()))))
+                               AND (e.run_after IS NULL OR e.run_after <= now())
+                               AND concat(e.repository, ' ', e.target) <> ALL ((SELECT targets FROM halted)::text[]))))
+          AND (q.concurrency_group = '' OR (
+               NOT EXISTS (SELECT FROM taken w WHERE w.repository = q.repository
+                           AND w.concurrency_group = q.concurrency_group)
+               AND NOT EXISTS (SELECT FROM jobs e WHERE e.repository = q.repository
+                               AND e.concurrency_group = q.concurrency_group AND e.concurrency_group <> ''
+                               AND e.state = 'queued' AND (e.turn_at, e.id) < (q.turn_at, q.id)
+                               AND (e.run_after IS NULL OR e.run_after <= now())
+                               AND concat(e.repository, ' ', e.target) <> ALL ((SELECT targets FROM halted)::text[]))))
         ORDER BY q.turn_at, q.id LIMIT (SELECT slots FROM free)) j
-    WHERE (SELECT slots FROM free) > 0),
+    WHERE (SELECT slots FROM free) > 0 AND o.id <> ALL ((SELECT organizations FROM halted)::uuid[])),
 chosen AS (
     SELECT id, share, turn_at FROM ready WHERE share <= cap
     ORDER BY share, turn_at, id LIMIT (SELECT slots FROM free)),

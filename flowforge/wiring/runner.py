@@ -141,9 +141,12 @@ class PipelineRunner:
         """What an earlier attempt read stands; the first one reads it and notes it on the job."""
         if job.pipeline:
             given = Given(text=job.pipeline.encode(), source=job.pipeline_source or "the request")
-            return read_definition(given, mirror, self.registry)
+            known = read_definition(given, mirror, self.registry)
+            recorder.join(known.pipeline.concurrency, target)
+            return known
         found = find_definition(job.task, mirror, job.branch, target, self.registry)
-        recorder.define(found.given.text.decode(), found.given.source)
+        text = found.given.text.decode()
+        recorder.define(text, found.given.source, found.pipeline.concurrency, target)
         return found
 
     def _restored(
