@@ -31,6 +31,13 @@ from flowforge.api.models import (
     RetryIn,
     VersionOut,
 )
+from flowforge.api.schedule_models import (
+    ScheduleDetail,
+    ScheduleIn,
+    ScheduleList,
+    ScheduleOut,
+    SchedulePatch,
+)
 from flowforge.cli.problems import refuse, unreachable
 from flowforge.cli.server import Server
 from flowforge.core.errors import Broken, Reason
@@ -151,6 +158,22 @@ class Client:
 
     def remove_repository(self, repository: UUID) -> RepositoryOut:
         return self._send("DELETE", f"/api/v1/repositories/{repository}", RepositoryOut)
+
+    def schedules(self, filters: Parameters, cursor: str | None = None) -> ScheduleList:
+        chosen = {**filters, **({"cursor": cursor} if cursor else {})}
+        return self._get("/api/v1/schedules", ScheduleList, chosen)
+
+    def schedule(self, schedule: UUID) -> ScheduleDetail:
+        return self._get(f"/api/v1/schedules/{schedule}", ScheduleDetail)
+
+    def add_schedule(self, schedule: ScheduleIn) -> ScheduleDetail:
+        return self._send("POST", "/api/v1/schedules", ScheduleDetail, schedule)
+
+    def change_schedule(self, schedule: UUID, changes: SchedulePatch) -> ScheduleDetail:
+        return self._send("PATCH", f"/api/v1/schedules/{schedule}", ScheduleDetail, changes)
+
+    def remove_schedule(self, schedule: UUID) -> ScheduleOut:
+        return self._send("DELETE", f"/api/v1/schedules/{schedule}", ScheduleOut)
 
     def _open_events(self, job: UUID, after: int) -> AbstractContextManager[httpx2.EventSource]:
         headers = {"Last-Event-ID": str(after)} if after else {}

@@ -43,7 +43,7 @@ NOT_YET = (
     NotYet(
         key="triggers.schedule",
         what="the trigger `schedule`",
-        instead="submit the job from a scheduler of yours: flowforge job submit",
+        instead="a definition names no branch: flowforge schedule add NAME REPOSITORY BRANCH --cron '0 5 * * 1-5'",
     ),
     NotYet(
         key="stages.*.uses",

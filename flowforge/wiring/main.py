@@ -31,6 +31,9 @@ class Verb:
 VERBS: Mapping[str, Verb] = {
     "job": Verb(app="flowforge.cli.job:app", summary="Submit jobs, watch them, stop them, run them again."),
     "repo": Verb(app="flowforge.cli.repo:app", summary="Add, list, change and remove repositories."),
+    "schedule": Verb(
+        app="flowforge.cli.schedule:app", summary="Submit a job again and again: cron schedules."
+    ),
     "demo": Verb(
         app="flowforge.cli.demo:app",
         summary="See it work: a service, real conflicts, a refusal. 15 seconds.",

@@ -1,0 +1,116 @@
+"""`flowforge schedule` against a real server."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from flowforge.cli import repo as repo_verbs
+from flowforge.cli import schedule as schedule_verbs
+from flowforge.cli.app import run_verb
+from flowforge.git.names import plain_ref
+from flowforge.jobs.due import Starter
+from flowforge.jobs.submit import Door
+from flowforge.store.scope import Scope
+from tests.conftest import TestDatabase
+from tests.integration.api.served import serving
+
+pytestmark = pytest.mark.services
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(
+    database: TestDatabase,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Run]:
+    def said(*words: str) -> tuple[int, str, str]:
+        code = run_verb(schedule_verbs.app, "schedule", words)
+        written = capsys.readouterr()
+        return code, written.out, written.err
+
+    with serving(database, tmp_path) as running:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("FLOWFORGE_URL", running.url)
+        monkeypatch.setenv("FLOWFORGE_TOKEN", running.first.token)
+        url = "https://git.example.org/shop.git"
+        assert run_verb(repo_verbs.app, "repo", ("add", "shop", url, "--default-branch", "main")) == 0
+        capsys.readouterr()
+        yield said
+
+
+def test_a_year_with_the_verbs(run: Run, database: TestDatabase) -> None:
+    """One server for all of them: starting it takes longer than they do."""
+    words = (
+        "nightly",
+        "shop",
+        "feature",
+        "--cron",
+        "30 2 * * *",
+        "--timezone",
+        "Europe/Berlin",
+        "--env",
+        "A=hunter2",
+    )
+    code, out, err = run("add", *words)
+    assert code == 0, err
+    identity = UUID(out.strip())
+    assert err.startswith("due next at 20")
+
+    code, out, err = run("list")
+    assert (code, err) == (0, "")
+    assert "nightly" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert [row["id"] for row in json.loads(run("list", "--json")[1])] == [str(identity)]
+    assert len(json.loads(run("list", "--repository", "shop", "--json")[1])) == 1
+
+    _, by_name, _ = run("show", "nightly")
+    _, by_id, _ = run("show", str(identity))
+    assert by_name == by_id
+    assert "cron      30 2 * * * (Europe/Berlin)" in by_name
+    assert "branch    feature onto the default branch" in by_name
+    assert by_name.count("UTC") == 5
+    assert "hunter2" not in by_name
+
+    assert run("pause", "nightly") == (0, "", "nightly is paused\n")
+    assert "paused" in run("list")[1]
+    assert json.loads(run("pause", "nightly", "--json")[1])["is_active"] is False
+    assert run("resume", "nightly")[2].startswith("nightly is due next at 20")
+
+    with database.system.transaction(Scope.system()) as transaction:
+        transaction.run("UPDATE repositories SET is_active = false")
+        transaction.run("UPDATE schedules SET next_at = now()")
+    Starter(database=database.system, door=Door(new_id=uuid4, check_ref=plain_ref))()
+    _, shown, _ = run("show", "nightly")
+    assert "reason    conflict_of_state" in shown
+    assert "trouble   repository" in shown
+    assert "conflict_of_state" in run("list")[1].replace("\n", "")
+    assert json.loads(run("show", "nightly", "--json")[1])["last_error"]
+
+    with database.system.transaction(Scope.system()) as transaction:
+        transaction.run("UPDATE repositories SET is_active = true")
+    for wrong, code, words_said in (
+        (("--cron", "0 0 30 2 *"), 2, "is never due"),
+        (("--cron", "* * * * * *"), 2, "at most once a minute"),
+        (("--cron", "0 5 * * *", "--timezone", "Europe/Berln"), 2, "did you mean 'Europe/Berlin'"),
+        (("--cron", "0 5 * * *", "--priority", "12"), 2, "priority"),
+        ((), 2, "--cron"),
+    ):
+        found, out, err = run("add", "other", "shop", "feature", *wrong)
+        assert (found, out) == (code, ""), err
+        assert words_said in err
+        assert "next: " in err
+    code, out, err = run("add", "nightly", "shop", "feature", "--cron", "0 5 * * *", "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["reason"] == "conflict_of_state"
+
+    assert run("show", "nothing")[0] == 2
+    assert "there is no schedule named 'nothing'" in run("remove", "nothing")[2]
+    assert run("show", str(UUID(int=1)))[0] == 2
+    assert run("remove", "nightly") == (0, "", "nightly is removed\n")
+    assert json.loads(run("list", "--json")[1]) == []
