@@ -1,7 +1,6 @@
 """The relay: rings for the jobs that may run, as many as there are free slots, and sweeps. Order is decided here.
 
-It keeps nothing in memory, so any number may run and any may die. Woken by a signal of the database, or once a
-second.
+It keeps nothing in memory, so any number may run and any may die. Woken by who moved a job, or once a second.
 """
 
 import logging
@@ -16,14 +15,13 @@ from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass
 from flowforge.jobs.sweep import EVERY, RELAY, RING_LOST, Swept, sweep
 from flowforge.jobs.tell import SILENT, Teller
-from flowforge.jobs.why import ALIVE
+from flowforge.jobs.why import ALIVE, CAP
 from flowforge.store import schedule
 from flowforge.store.database import Database
 from flowforge.store.scope import Scope
 
 LOOK = 1.0  # seconds between looks when nothing is signalled
 MOST = 500  # rings of one look
-CAP = 50  # jobs of one organization that run at a time, unless it or the settings say otherwise
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ class Bell(Protocol):
 
 @dataclass(kw_only=True)
 class Relay:
-    """`wait(seconds)` blocks until there is a reason to look (see `store.listen`).
+    """`wait(seconds)` blocks until there is a reason to look (see `queues.wake`).
 
     `first` runs before each look, for what may add to the queue; `chores` run after each sweep.
     """

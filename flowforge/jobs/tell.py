@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from flowforge.core.job import State
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.jobs import measure
 from flowforge.store.jobs import Moved
 from flowforge.store.transaction import Transaction
 
+_NO_MATTER = frozenset(
+    {State.PENDING, State.RUNNING}
+)  # to the relay: nothing can be rung for because of these
 Publish = Callable[[UUID, int], object]  # job, highest number of its story
 Notify = Callable[..., object]  # `Registry.notify`: hook name, then its values
 
@@ -22,6 +26,7 @@ class Teller:
     """No call may raise, block for long or change what happened."""
 
     publish: Publish = _deaf
+    rouse: Publish | None = None  # as `publish`, and wakes the relay: a job may run now, or a slot is free
     notify: Notify = _deaf
     telemetry: Telemetry = field(default_factory=Silent)
 
@@ -40,7 +45,8 @@ class Teller:
     def tell(self, moved: Moved) -> None:
         ending = moved.job.ending
         measure.ended(self.telemetry, moved.job)
-        self.publish(moved.job.id, moved.seq)
+        publish = self.publish if self.rouse is None or moved.job.state in _NO_MATTER else self.rouse
+        publish(moved.job.id, moved.seq)
         self.notify(
             "job_changed",
             job_id=str(moved.job.id),

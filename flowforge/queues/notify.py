@@ -6,6 +6,7 @@ the channel of the same name wakes who waits.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ import redis
 
 from flowforge.core.errors import Temporary
 from flowforge.queues.connection import connect, connect_async, speaking_to_redis
+from flowforge.queues.wake import MISSED, RELAY
 
 KEEP = 3600  # seconds that a signal's key lives
 PREFIX = "ff:new:"
@@ -34,15 +36,25 @@ class Signals:
     clock: Callable[[], float] = time.monotonic
     _mute_until: float = 0.0  # on that clock
     _client: redis.Redis | None = field(default=None, repr=False)
+    _one_client: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def publish(self, job: UUID, seq: int) -> bool:
         """Tell whoever waits; False where Redis is away, which nobody needs to mind."""
+        return self._say(job, seq)
+
+    def rouse(self, job: UUID, seq: int) -> bool:
+        """As `publish`, and wake the relay in the same breath."""
+        return self._say(job, seq, RELAY)
+
+    def _say(self, job: UUID, seq: int, *wake: str) -> bool:
         if self.clock() < self._mute_until:
             return False
         try:
             with speaking_to_redis("signalling"), self._connected().pipeline(transaction=False) as pipe:
                 pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)
                 pipe.publish(f"{PREFIX}{job}", seq)
+                for channel in wake:
+                    pipe.publish(channel, MISSED)
                 pipe.execute()
         except Temporary as error:
             self._mute_until = self.clock() + _MUTE
@@ -74,9 +86,11 @@ class Signals:
             client.close()
 
     def _connected(self) -> redis.Redis:
-        if self._client is None:
-            self._client = connect(self.url, timeout=_PUBLISH, connecting=_PUBLISH)
-        return self._client
+        """One client for all threads: a second one, made at the same moment and dropped, would close what it lent."""
+        with self._one_client:
+            if self._client is None:
+                self._client = connect(self.url, timeout=_PUBLISH, connecting=_PUBLISH)
+            return self._client
 
 
 async def hear(url: str, ring: Callable[[UUID], None], hearing: Callable[[bool], None]) -> None:

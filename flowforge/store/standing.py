@@ -3,8 +3,9 @@
 `ff_guard_job` is the table of moves inside the database: it is generated from `core.job.TABLE`, lets no state
 change any other way, keeps the counters honest (a claim raises fence and attempts by one, nothing lowers a
 fence) and sets the timestamps. `ff_record_move` writes the event and the audit row of every move *in the same
-statement*, so no writer can forget them, and signals the relay. `ff_check_fence` refuses rows of a job's past
-owner in the tables that carry a fence.
+statement*, so no writer can forget them. `ff_check_fence` refuses rows of a job's past owner in the tables that
+carry a fence. None of them notifies: a NOTIFY takes one lock of the whole server until its transaction is on disk,
+so that all moves of all jobs would be committed one after the other. The relay is woken over Redis, by who moved a job.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from collections.abc import Mapping
 from flowforge.core.job import FINAL, TABLE, Event, State
 from flowforge.store.errors import ILLEGAL_MOVE, STALE_FENCE
 
-CHANNEL = "ff_jobs"  # signalled when a job may have become claimable, or a slot free
 FENCED = ("job_executions", "push_intents", "stage_runs")
 
 
@@ -83,8 +83,9 @@ BEGIN
     END IF;
     IF event = 'claim' AND (NEW.fence <> OLD.fence + 1 OR NEW.attempts <> OLD.attempts + 1
                             OR NEW.owner = '' OR NEW.lease_until IS NULL)
-       OR event = 'hand_back' AND (NEW.fence <> OLD.fence OR NEW.attempts NOT IN (OLD.attempts, OLD.attempts - 1))
-       OR event NOT IN ('claim', 'hand_back')
+       OR event IN ('hand_back', 'ask')
+          AND (NEW.fence <> OLD.fence OR NEW.attempts NOT IN (OLD.attempts, OLD.attempts - 1))
+       OR event NOT IN ('claim', 'hand_back', 'ask')
           AND (NEW.fence, NEW.attempts) IS DISTINCT FROM (OLD.fence, OLD.attempts) THEN
         RAISE EXCEPTION 'job %: % with attempts % and fence %, before % and %', OLD.id, event,
             NEW.attempts, NEW.fence, OLD.attempts, OLD.fence USING ERRCODE = '{ILLEGAL_MOVE}';
@@ -113,7 +114,7 @@ BEGIN
 END $$;
 """
 
-_RECORD = f"""
+_RECORD = """
 CREATE OR REPLACE FUNCTION ff_record_move() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     event text := 'submit';
@@ -135,12 +136,9 @@ BEGIN
             coalesce(current_setting('ff.address', true), ''),
             coalesce(current_setting('ff.user_agent', true), ''),
             coalesce(current_setting('ff.request_id', true), ''));
-    IF NEW.state = 'queued' OR (TG_OP = 'UPDATE' AND OLD.state = 'running') THEN
-        PERFORM pg_notify('{CHANNEL}', '');
-    END IF;
     RETURN NULL;
 END $$;
-"""  # noqa: S608 (our own constants)
+"""
 
 _FENCE = f"""
 CREATE OR REPLACE FUNCTION ff_check_fence() RETURNS trigger LANGUAGE plpgsql AS $$

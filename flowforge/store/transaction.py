@@ -68,10 +68,6 @@ class Transaction:
         with self._cursor() as cursor, _translated():
             psycopg2.extras.execute_values(cursor, statement, values, page_size=1000)
 
-    def notify(self, channel: str, payload: str = "") -> None:
-        """Signal listeners when (and only when) this transaction commits."""
-        self.run("SELECT pg_notify(%(channel)s, %(payload)s)", channel=channel, payload=payload)
-
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo only this block when it raises, so that the transaction can go on."""

@@ -153,8 +153,8 @@ def teller(redis_url: str, registry: Registry, telemetry: Telemetry) -> Teller:
     """Who is told that a job moved: live streams over Redis, plugins by their hook, the metrics."""
     if not redis_url:
         return Teller(notify=registry.notify, telemetry=telemetry)
-    publish = notify.Signals(url=redis_url).publish
-    return Teller(publish=publish, notify=registry.notify, telemetry=telemetry)
+    signals = notify.Signals(url=redis_url)
+    return Teller(publish=signals.publish, rouse=signals.rouse, notify=registry.notify, telemetry=telemetry)
 
 
 def hearing(

@@ -5,7 +5,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,8 +17,8 @@ from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
 from flowforge.jobs.archive import LogKeeper
-from flowforge.jobs.gauges import Counting
 from flowforge.jobs.due import Starter
+from flowforge.jobs.gauges import Counting
 from flowforge.jobs.relay import Relay
 from flowforge.jobs.submit import REPORT, Door
 from flowforge.jobs.tell import Teller
@@ -28,14 +28,13 @@ from flowforge.outbound.deliver import Deliver, Post, nobody_to_tell
 from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
 from flowforge.queues.notify import Signals
+from flowforge.queues.wake import RELAY, Ear
 from flowforge.settings import Settings
 from flowforge.store import ledger
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
-from flowforge.store.listen import listening
 from flowforge.store.maintenance import maintain
 from flowforge.store.scope import Scope
-from flowforge.store.standing import CHANNEL
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import stopped_by_signals
 
@@ -72,7 +71,7 @@ def made(
     deliver: Deliver = nobody_to_tell,
     telemetry: Telemetry | None = None,
 ) -> Iterator[Relay]:
-    """A relay with a pool and a listener of its own; nothing connects before its first look."""
+    """A relay with a pool and an ear of its own; nothing connects before its first look."""
     url, redis_url = system_url(settings), settings.redis_url.get_secret_value()
     database = Database(url, connections=CONNECTIONS, application="flowforge-relay")
     teller = Teller(
@@ -80,11 +79,12 @@ def made(
     )
     door = Door(new_id=make_ids(), check_ref=plain_ref, teller=teller)
     post = Post(database=database, kind=REPORT, deliver=deliver, draw=random.random)
-    with listening(url, CHANNEL) as listener:
+    broker = make_broker(redis_url)
+    with closing(Ear(client=broker.client, channel=RELAY)) as ear:
         yield Relay(
             database=database,
-            bell=Doorbell(broker=make_broker(redis_url)),
-            wait=listener.wait,
+            bell=Doorbell(broker=broker),
+            wait=ear.wait,
             teller=teller,
             alive=settings.lease_seconds,
             sweep_every=settings.sweep_seconds,

@@ -59,7 +59,8 @@ def serve(settings: Settings) -> bool:
     )
     registry = registry_of(settings)
     metrics = Metrics(version=flowforge.__version__, repository_label=settings.metrics_repository)
-    teller = Teller(publish=Signals(url=redis_url).publish, notify=registry.notify, telemetry=metrics)
+    signals = Signals(url=redis_url)
+    teller = Teller(publish=signals.publish, rouse=signals.rouse, notify=registry.notify, telemetry=metrics)
     with (
         stopped_by_signals() as stop,
         Pool(size=threads) as pool,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,7 @@ from flowforge.jobs import read
 from flowforge.jobs.relay import Relay
 from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
-from flowforge.store.listen import listening
-from flowforge.store.standing import CHANNEL
+from flowforge.queues.wake import RELAY, Ear
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import World, make_world, until
 
@@ -62,11 +61,12 @@ def start(world: World, redis_url: str, tmp_path: Path) -> Iterator[Start]:
 def relay(world: World, redis_url: str) -> Iterator[None]:
     """A relay that sweeps often."""
     stop = threading.Event()
-    with listening(world.database.urls.system, CHANNEL) as listener:
+    broker = make_broker(redis_url)
+    with closing(Ear(client=broker.client, channel=RELAY)) as ear:
         running = Relay(
             database=world.database.system,
-            bell=Doorbell(broker=make_broker(redis_url)),
-            wait=lambda seconds: listener.wait(min(seconds, 0.2)),
+            bell=Doorbell(broker=broker),
+            wait=lambda seconds: ear.wait(min(seconds, 0.2)),
             alive=1.0,
             sweep_every=0.2,
             ring_lost=2.0,

@@ -1,22 +1,26 @@
 """What the relay picks and in which order, and what it takes back; with a real Postgres and a real Redis."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass, State
+from flowforge.jobs import claim as claims
 from flowforge.jobs import read
 from flowforge.jobs.relay import Relay
+from flowforge.jobs.tell import Teller
 from flowforge.jobs.why import WhyCode, why
 from flowforge.queues.broker import make_broker
+from flowforge.queues.connection import connect
 from flowforge.queues.doorbell import Doorbell
+from flowforge.queues.notify import Signals
+from flowforge.queues.wake import MISSED, RELAY, Ear
 from flowforge.store import schedule
-from flowforge.store.listen import listening
-from flowforge.store.standing import CHANNEL
 from tests.conftest import TestDatabase, flush
-from tests.integration.jobs.world import World, make_world, until
+from tests.integration.jobs.world import SmallPipeline, World, bench, make_world, session_of
 
 pytestmark = pytest.mark.services
 
@@ -230,17 +234,20 @@ def test_submitting_needs_no_redis_and_the_relay_says_what_is_wrong(world: World
     assert world.value("SELECT count(*) FROM jobs WHERE rung_at IS NOT NULL") == 0
 
 
-def test_a_finished_job_signals_that_a_slot_is_free(world: World) -> None:
-
-    with listening(world.database.urls.system, CHANNEL) as listener:
-        listener.wait(1)
-        job = world.submit()
-        assert listener.wait(5)
-        world.claim(job)
-        world.run(
-            "UPDATE jobs SET state = 'success', result = 'success', reason = 'done' WHERE state = 'running'"
-        )
-        until(lambda: listener.wait(0.1))
+def test_a_new_job_and_a_free_slot_wake_the_relay_and_a_claim_does_not(world: World, redis_url: str) -> None:
+    signals = Signals(url=redis_url)
+    teller = Teller(publish=signals.publish, rouse=signals.rouse)
+    world = replace(world, door=replace(world.door, teller=teller))
+    ear = Ear(client=connect(redis_url), channel=RELAY)
+    ear.wait(1)
+    job = world.submit()
+    assert ear.wait(20) == {MISSED}
+    claimed = claims.claim(world.database.system, job.id, "w1", teller=teller)
+    assert claimed is not None
+    assert ear.wait(0.2) == frozenset()
+    bench(world, SmallPipeline({}), teller).run(claimed, session_of(claimed))
+    assert ear.wait(20) == {MISSED}
+    ear.close()
 
 
 def test_a_job_that_waits_says_why(world: World) -> None:

@@ -19,6 +19,7 @@ from flowforge.queues.doorbell import ACTOR, Doorbell
 from flowforge.queues.health import Pulse
 from flowforge.queues.limits import make_limiter
 from flowforge.queues.notify import Signals, hear
+from flowforge.queues.wake import MISSED, RELAY, WORKERS, Ear, call
 from flowforge.wiring.embedded import start_redis
 from flowforge.worker.actors import declare
 from tests.conftest import flush
@@ -52,6 +53,17 @@ def worker(redis_url: str) -> Iterator[tuple[Thread, DoorbellBroker, dramatiq.Wo
     yield thread, broker, rings
     thread.go.set()
     rings.stop()
+
+
+Hearing = tuple[Thread, DoorbellBroker, dramatiq.Worker]
+
+
+@pytest.fixture
+def hearing(worker: Hearing, monkeypatch: pytest.MonkeyPatch) -> Hearing:
+    """The same, with polls so rare that hardly a ring is found by one, and threads that answer at once."""
+    monkeypatch.setattr("flowforge.queues.broker.SELDOM", 5_000)
+    worker[0].go.set()
+    return worker
 
 
 async def comes(true: Callable[[], object]) -> None:
@@ -256,6 +268,105 @@ def test_the_pulse_feels_a_redis_that_answers_and_takes_no_writes(
 def test_the_pulse_of_a_redis_that_is_away_is_not_felt() -> None:
     with pytest.raises(Temporary):
         Pulse(url=NOWHERE)()
+
+
+def test_a_ring_wakes_a_worker_that_would_not_look_for_long(redis_url: str, hearing: Hearing) -> None:
+    thread, broker, _ = hearing
+    ringer, rung = bell(redis_url), [uuid4() for _ in range(5)]
+    until(lambda: broker.alarm.hears)
+    for number, job in enumerate(rung):
+        ringer.ring(job, list(PriorityClass)[number % 3])
+        until(lambda number=number: len(thread.heard) == number + 1)  # type: ignore[misc]  # mypy cannot infer it
+    assert thread.heard == rung
+
+
+def test_a_thread_that_becomes_free_takes_the_next_ring_at_once(redis_url: str, hearing: Hearing) -> None:
+    thread, broker, _ = hearing
+    thread.go.clear()
+    until(lambda: broker.alarm.hears)
+    ringer = bell(redis_url)
+    ringer.ring_all([(uuid4(), NORMAL) for _ in range(6)])
+    until(lambda: len(thread.heard) == 2)
+    thread.go.set()
+    until(lambda: len(thread.heard) == 6)
+    assert ringer.waiting() == 0
+
+
+def test_wake_ups_that_come_twice_or_for_nothing_change_nothing(redis_url: str, hearing: Hearing) -> None:
+    thread, broker, _ = hearing
+    until(lambda: broker.alarm.hears)
+    job, ringer = uuid4(), bell(redis_url)
+    for word in ("normal", "normal", "nonsense", "", "\N{GREEK SMALL LETTER PHI}"):
+        assert call(ringer.broker.client, WORKERS, [word])
+    ringer.ring(job, NORMAL)
+    until(lambda: thread.heard)
+    call(ringer.broker.client, WORKERS, ["normal"] * 50)
+    assert thread.heard == [job]
+
+
+def test_a_ring_whose_wake_up_was_lost_is_found_by_the_next_poll(redis_url: str, hearing: Hearing) -> None:
+    thread, broker, _ = hearing
+    until(lambda: broker.alarm.hears)
+    job = uuid4()
+    bell(redis_url)._put(job, NORMAL)
+    until(lambda: thread.heard == [job])
+
+
+def test_no_thread_is_left_after_a_worker_has_stopped(redis_url: str) -> None:
+    before = set(threading.enumerate())
+    broker = make_broker(redis_url, threads=2)
+    declare(broker, Thread())
+    rings = make_worker(broker)
+    rings.start()
+    until(lambda: broker.alarm.hears)
+    rings.stop()
+    until(lambda: set(threading.enumerate()) <= before)
+    assert not broker.alarm.hears
+    until(lambda: connect(redis_url).pubsub_numsub(WORKERS)[0][1] == 0)
+
+
+def test_a_worker_that_never_started_can_be_stopped() -> None:
+    make_worker(make_broker(NOWHERE)).stop()
+
+
+def test_a_relay_is_woken_by_a_move_and_hears_many_as_one(redis_url: str) -> None:
+    signals, ear = Signals(url=redis_url), Ear(client=connect(redis_url), channel=RELAY)
+    assert ear.wait(0.1) == {MISSED}  # what was said before it listened
+    assert ear.hears
+    assert signals.publish(uuid4(), 1)
+    assert ear.wait(0.1) == frozenset()
+    for number in range(3):
+        assert signals.rouse(uuid4(), number)
+    assert ear.wait(20) == {MISSED}
+    assert ear.wait(0.05) == frozenset()
+    ear.close()
+    assert not ear.hears
+
+
+@pytest.mark.slow
+def test_who_waits_for_wake_ups_hears_again_after_redis_was_restarted(services_folder: Path) -> None:
+    folder, thread = services_folder / "restarted", Thread()
+    thread.go.set()
+    with start_redis(folder) as url:
+        broker = make_broker(url, threads=2)
+        declare(broker, thread)
+        quiet()
+        rings = make_worker(broker)
+        rings.start()
+        ear = Ear(client=connect(url), channel=RELAY)
+        ear.wait(0.1)
+        until(lambda: broker.alarm.hears)
+    ear.wait(0.1)
+    assert not ear.hears
+    until(lambda: not broker.alarm.hears)
+    with start_redis(folder):
+        until(lambda: broker.alarm.hears, 30)
+        until(lambda: ear.wait(0.1) == {MISSED}, 30)
+        bell(url).ring(uuid4(), NORMAL)
+        until(lambda: len(thread.heard) == 1, 30)
+        rings.stop()
+        ear.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "wake-ups"]
 
 
 @pytest.mark.slow
