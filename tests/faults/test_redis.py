@@ -12,10 +12,19 @@ import pytest
 
 from tests.acceptance.house import eventually
 from tests.acceptance.stories import apart, pipeline
-from tests.faults.proxy import Trouble, through
+from tests.faults.proxy import Trouble
 from tests.faults.site import Process
 from tests.faults.table import proves
-from tests.faults.wired import JOBS, SECONDS, WiredSite, all_succeed, queue_many, topic_branches
+from tests.faults.wired import (
+    JOBS,
+    SECONDS,
+    WiredSite,
+    all_end,
+    all_succeed,
+    queue_many,
+    rings,
+    topic_branches,
+)
 
 FEW = 4
 Record = Callable[[str, object], None]
@@ -40,20 +49,16 @@ def test_all_jobs_run_although_redis_forgets_every_ring(wired: WiredSite, record
     record_property("count", JOBS)
     project = wired.house.project()
     topic_branches(project, 1)
-    with wired.process("worker", FLOWFORGE_REDIS_URL=through(wired.redis_url, wired.redis_wire)[:-1] + "7"):
+    with wired.process("worker", FLOWFORGE_REDIS_URL=wired.elsewhere):
         jobs = [project.submit(f"missing-{number}", task="validate-only") for number in range(JOBS)]
         eventually(lambda: rings(wired) > 0, "one was rung")
         wired.redis("FLUSHALL")
     with wired.worker():
-        ended = [wired.house.ended(job) for job in jobs]
+        ended = all_end(wired, jobs)
     assert {(job.ending.reason if job.ending else "", job.attempts) for job in ended} == {
         ("branch_missing", 1)
     }
     wired.keeps_its_promises(*jobs)
-
-
-def rings(site: WiredSite) -> int:
-    return sum(int(site.redis("LLEN", f"dramatiq:{queue}")) for queue in ("high", "normal", "low"))
 
 
 @proves("F47")

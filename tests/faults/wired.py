@@ -5,12 +5,13 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from flowforge.api.models import JobOut
+from flowforge.api.models import JobDetail, JobOut
 from flowforge.queues.connection import connect
-from tests.acceptance.house import Project, ending
+from tests.acceptance.house import Answer, Project, ending, eventually
 from tests.acceptance.stories import shop
 from tests.faults.proxy import Proxy, through, upstream_of
 from tests.faults.site import Process, Site
@@ -80,6 +81,11 @@ class WiredSite(Site):
         finally:
             client.close()
 
+    @property
+    def elsewhere(self) -> str:
+        """A Redis database in which nobody rings: whoever listens there is alive, has slots, and is deaf."""
+        return through(self.redis_url, self.redis_wire).rpartition("/")[0] + "/7"
+
     def redis_pid(self) -> int:
         return int(self.redis("INFO", "server")["process_id"])
 
@@ -101,6 +107,16 @@ class WiredSite(Site):
         self.stop_postgres()
 
 
+def retry_after(answer: Answer) -> int:
+    """Seconds that a refusal asks for; 0 where it asks for none."""
+    return int({name.lower(): value for name, value in answer.headers.items()}.get("retry-after", 0))
+
+
+def rings(site: WiredSite) -> int:
+    """Those that lie in Redis unheard."""
+    return sum(int(site.redis("LLEN", f"dramatiq:{queue}")) for queue in ("high", "normal", "low"))
+
+
 def topic_branches(project: Project, count: int) -> list[str]:
     """Branches that need no turn at one ref, on a main that they can be validated against."""
     start = shop("")
@@ -118,8 +134,18 @@ def queue_many(project: Project, count: int) -> list[JobOut]:
     return [project.submit(name, task="validate-only") for name in topic_branches(project, count)]
 
 
+def all_end(site: Site, jobs: list[JobOut]) -> list[JobDetail]:
+    """The jobs once they are final. Asked again and again: a long poll would wait for a signal through Redis."""
+    for job in jobs:
+        eventually(partial(is_final, site, job), f"job {job.id} ends")
+    return [site.house.job(job.id) for job in jobs]
+
+
+def is_final(site: Site, job: JobOut) -> bool:
+    return site.house.job(job.id).final
+
+
 def all_succeed(site: Site, jobs: list[JobOut], attempts: int = 1) -> None:
     """Each ran, and as often as it should."""
-    ended = [site.house.ended(job) for job in jobs]
-    assert {(ending(job)[0], job.attempts) for job in ended} == {("success", attempts)}
+    assert {(ending(job)[0], job.attempts) for job in all_end(site, jobs)} == {("success", attempts)}
     site.keeps_its_promises(*jobs)
