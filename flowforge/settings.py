@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     sweep_seconds: PositiveFloat = 5.0
     drain_seconds: PositiveFloat = 30.0
     jobs_per_organization: PositiveInt = 50
+    decision_hours: PositiveFloat = 72.0
     log_days: NonNegativeInt = 90
     # git
     git_protocols: Words = ("https", "ssh")

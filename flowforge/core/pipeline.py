@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from flowforge.core.concurrency import Concurrency
+from flowforge.core.decision import Question
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.job import Ending, Result
 
@@ -92,6 +93,7 @@ class StageResult:
     seconds: float = 0.0
     attempt: int = 1
     delay: float = 0.0  # hand back to the queue after this many seconds, where a retry may help
+    question: Question | None = None  # what a person must decide; where one can be asked, the job waits for it
 
     @property
     def ok(self) -> bool:

@@ -19,6 +19,7 @@ _ROW = re.compile(r"^(?P<flag>.)\t(?P<refs>\S+)\t(?P<words>.*)$", re.MULTILINE)
 _RACE = re.compile(
     r"stale info|fetch first|non-fast-forward|cannot lock ref|failed to (lock|update ref)|is at \w+ but"
 )
+DEADLINE = 60.0  # seconds after which a push is broken off
 _CERTAIN = {  # the server was not asked to change anything
     Reason.AUTHENTICATION_FAILED,
     Reason.REPOSITORY_MISSING,
@@ -38,9 +39,18 @@ class PushOutcome:
 
 
 def push(
-    mirror: Mirror, *, ref: str, old: str, new: str, own: Collection[str], deadline: float = 60.0
+    mirror: Mirror,
+    *,
+    ref: str,
+    old: str,
+    new: str,
+    own: Collection[str],
+    deadline: float = DEADLINE,
+    place: str = "push",
 ) -> PushOutcome:
-    """Move `ref` from exactly `old` ("" or zeros: it must not exist) to `new`, at most once.
+    """Move `ref` from exactly `old` ("" or zeros: it must not exist) to `new` ("": delete it), at most once.
+
+    `place` names the failpoints.
 
     Raises:
         FlowForgeError: only where nothing can have happened (credentials, no repository, no network before it).
@@ -51,9 +61,9 @@ def push(
     outcome = decide(steady.ls_remote(full), old, new, own)
     if outcome is not None:
         return outcome
-    failpoint("push.before_remote")
+    failpoint(f"{place}.before_remote")
     said = _attempt(steady, full, old, new, deadline)
-    failpoint("push.after_remote")
+    failpoint(f"{place}.after_remote")
     if said.status in {"pushed", "rejected"}:
         return said
     return _ask_again(steady, full, old, new, own, said.detail)
@@ -61,7 +71,7 @@ def push(
 
 def decide(tip: str, old: str, new: str, own: Collection[str]) -> PushOutcome | None:
     """What the remote's tip already decides; None when the push may be tried."""
-    if tip and (tip == new or tip in own):
+    if tip == new or tip in own:  # both "": it is to be deleted, and is gone
         return PushOutcome(status="already", tip=tip, detail="an earlier attempt had landed")
     if tip == old:
         return None

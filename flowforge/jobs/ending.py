@@ -22,7 +22,9 @@ class Facts:
     ending: Ending
     stop: Stop
     delay: float = 0.0  # seconds after which the last stage says a retry may help; 0 = it says nothing
-    may_ask: bool = False  # a person can be asked here; else a job that needs one has ended
+    may_ask: bool = (
+        False  # the pipeline stopped at a question that is kept; else a job that needs a person has ended
+    )
     attempts_left: bool = True
     cancel_requested: bool = False
     superseded_by: UUID | None = None  # the stop was asked for by a newer job of its group
@@ -51,8 +53,8 @@ def decide(facts: Facts) -> Next | None:
         return again
     if facts.cancel_requested:
         return _cancelled(facts)
-    if facts.may_ask and facts.ending.reason is Reason.DECISION_NEEDED:
-        return Next(event=Event.ASK, ending=facts.ending)
+    if facts.may_ask and not facts.unsettled:
+        return Next(event=Event.ASK, ending=asked(facts.ending))
     ending = _no_cancellation(facts.ending)  # nobody asked for one, so a stage was killed by something else
     return Next(event=final_event(ending.result), ending=ending)
 
@@ -109,6 +111,33 @@ def cancelled() -> Ending:
         reason=Reason.CANCELLED,
         sentence="the job was cancelled; it changed nothing on the remote",
         next_action="submit it again, or retry it, if it is wanted after all",
+    )
+
+
+def asked(ending: Ending) -> Ending:
+    """What a waiting job says of itself, whichever stage asked."""
+    return replace(
+        ending,
+        reason=Reason.DECISION_NEEDED,
+        next_action="look at the question, then approve, edit or reject it: flowforge job show JOB",
+    )
+
+
+def rejected() -> Ending:
+    return Ending(
+        result=Result.FAILURE,
+        reason=Reason.REJECTED,
+        sentence="a person rejected what the job asked about; it pushed nothing more",
+        next_action="resolve it by hand, or change the policy that asked",
+    )
+
+
+def unanswered() -> Ending:
+    return Ending(
+        result=Result.FAILURE,
+        reason=Reason.DECISION_EXPIRED,
+        sentence="nobody decided in time; it pushed nothing more",
+        next_action="retry the job, and decide while it waits; the setting decision_hours says how long that is",
     )
 
 

@@ -24,15 +24,19 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.jobs import groups, measure, rows
 from flowforge.jobs.logs import LogWriter, Piece
+from flowforge.jobs.questions import asking_of
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.pipeline import story
 from flowforge.pipeline.context import Work
+from flowforge.pipeline.undoing import UNDO
 from flowforge.store import events, stages
 from flowforge.store import jobs as table
 from flowforge.store.database import Database
+from flowforge.store.decisions import Asking
 from flowforge.store.scope import Actor, Scope
 from flowforge.store.transaction import Transaction
+from flowforge.vault.envelope import Vault
 
 AGAIN = 0.5  # seconds between tries while the database is away
 WORKER = Actor(kind="worker")
@@ -58,6 +62,9 @@ class FencedRecorder:
     )  # set before the first stage; open streams keep theirs
     sleep: Callable[[float], None] = time.sleep
     outputs: dict[str, object] = field(default_factory=dict)  # by stage; they end up in the job's row
+    vault: Vault | None = None  # seals the texts of a question; without it nobody is asked
+    patience: float = 259_200.0  # seconds within which a person must decide
+    asking: Asking | None = None  # what the last stage asked
     _ordinals: dict[str, int] = field(default_factory=dict)
     _bundled: tuple[str, str] = ("", "")  # head of the last checkpoint, and its reference
     _log: LogWriter | None = None
@@ -102,6 +109,8 @@ class FencedRecorder:
         if result.outputs:
             self.outputs[result.stage] = dict(result.outputs)
         row = rows.stage_row(result, work, self._checkpoint(result, work))
+        if result.question is not None and self.vault is not None:
+            self.asking = asking_of(result.question, row, self.job, self.vault, self.patience, self._hidden)
         told = story.stage_finished(result)
         self._fenced(lambda tx: stages.finish(tx, self.job.id, self.job.fence, row, told))
         self.teller.notify(
@@ -152,7 +161,7 @@ class FencedRecorder:
         self.outputs[kind] = self._hidden(data)
         self.event(kind, data)
 
-    def push_intent(self, ref: str, old: str, new: str) -> None:
+    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> None:
         """Raises:
         Refused: cancelled, when the cancel had the job's row first and no push of this job may have landed.
         Broken: lease_lost.
@@ -166,10 +175,20 @@ class FencedRecorder:
             if job.cancel_requested and not known.pushed and not known.unsettled:
                 raise Refused(Reason.CANCELLED, "the job was cancelled before it pushed")
             told = story.push_intent(ref, old, new)
-            return stages.intend(transaction, job.id, job.fence, ref=ref, old=old, new=new, story=told)
+            return stages.intend(
+                transaction,
+                job.id,
+                job.fence,
+                ref=ref,
+                old=old,
+                new=new,
+                story=told,
+                what=self._what,
+                bundle=backup,
+            )
 
         self._fenced(write)
-        failpoint("push.intended")
+        failpoint(f"{self._what}.intended")
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
         told = story.push_settled(ref, new, outcome)
@@ -178,7 +197,7 @@ class FencedRecorder:
                 tx, self.job.id, self.job.fence, ref=ref, new=new, outcome=outcome, story=told
             )
         )
-        failpoint("push.settled")
+        failpoint(f"{self._what}.settled")
 
     def own_shas(self, ref: str) -> frozenset[str]:
         with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
@@ -231,14 +250,15 @@ class FencedRecorder:
             raise stops[0]
 
     def runs(self) -> tuple[rows.StageRun, ...]:
-        """The last run of each stage in earlier attempts, in the order of the plan; outputs are taken over."""
+        """The last run of each stage in earlier attempts, in the order of the plan."""
         with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
             found = tuple(rows.stage_run(row) for row in stages.last_runs(transaction, self.job.id))
         self._ordinals = {run.result.stage: run.ordinal for run in found}
-        self.outputs.update(
-            {run.result.stage: dict(run.result.outputs) for run in found if run.ended and run.result.outputs}
-        )
         return found
+
+    def stand_on(self, results: Sequence[StageResult]) -> None:
+        """Take over the outputs of the stages that need not run again, and of no others."""
+        self.outputs = {one.stage: dict(one.outputs) for one in results if one.outputs}
 
     def hidden_ending(self, ending: Ending) -> Ending:
         """The ending as it may be shown."""
@@ -250,6 +270,11 @@ class FencedRecorder:
         )
 
     # ------------------------------------------------------------------------------------------------- inside
+
+    @property
+    def _what(self) -> str:
+        """What the job does to the remote."""
+        return UNDO if self.job.trigger == UNDO else "push"
 
     def _masked(self, result: StageResult) -> StageResult:
         return replace(
@@ -276,7 +301,7 @@ class FencedRecorder:
 
     def _checkpoint(self, result: StageResult, work: Work) -> str:
         head, reference = self._bundled
-        if not result.ok or not work.head or self.bundle is None:
+        if not (result.ok or result.question) or not work.head or self.bundle is None:
             return ""
         if work.head == head:
             return reference

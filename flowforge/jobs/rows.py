@@ -23,6 +23,7 @@ class StageRun:
     work: Mapping[str, Any] | None  # `Work.to_json` after the stage
     checkpoint: str  # reference of the bundle, "" = none
     ordinal: int
+    fence: int  # of the attempt that ran it
     tries: int  # how often it ran in earlier attempts of this very job
     spent: float  # seconds it took in them
 
@@ -61,6 +62,7 @@ def stage_run(row: Row) -> StageRun:
         work=row["work"],
         checkpoint=row["checkpoint"],
         ordinal=row["ordinal"],
+        fence=row["fence"],
         tries=row["tries"],
         spent=row["spent"],
     )

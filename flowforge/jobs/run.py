@@ -16,14 +16,18 @@ from flowforge.jobs.recorder import AGAIN, WORKER, FencedRecorder
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.submit import REPORT
 from flowforge.jobs.tell import SILENT, Teller
+from flowforge.store import decisions, outbox, schedule
 from flowforge.store import jobs as table
-from flowforge.store import outbox, schedule
 from flowforge.store.database import Database
+from flowforge.store.decisions import Asking
 from flowforge.store.jobs import Moved
 from flowforge.store.scope import Scope
 from flowforge.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
+
+LOST = "job %s: the lease was lost; another worker goes on"
+MOST_NAMED = 50  # files in an event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class Outcome:
         None  # seconds after which another try may end otherwise; None = this is the end
     )
     outputs: Mapping[str, object] = field(default_factory=dict)  # beside what the stages reported
+    asking: Asking | None = None  # it stopped for a person: what they are asked
 
 
 class RunPipeline(Protocol):
@@ -70,7 +75,7 @@ class Workbench:
         with recorder:
             outcome = self._outcome(job, recorder, session)
         if session.why is Stop.LOST:
-            log.warning("job %s: the lease was lost; another worker goes on", job.id)
+            log.warning(LOST, job.id)
             return None
         failpoint("job.stopped")
         outcome = replace(outcome, ending=recorder.hidden_ending(outcome.ending))
@@ -101,6 +106,7 @@ class Workbench:
                     return self._move(transaction, job, session.why, outcome, outputs)
             except Temporary as error:
                 if session.why is Stop.LOST:
+                    log.warning(LOST, job.id)
                     return None
                 log.warning("job %s has ended, but it cannot be written yet: %s", job.id, error.sentence)
                 self.sleep(AGAIN)
@@ -115,6 +121,7 @@ class Workbench:
     ) -> Moved | None:
         mine = table.lock_mine(transaction, job.id, job.fence)
         if mine is None:
+            log.warning(LOST, job.id)
             return None
         pushes = table.pushes(transaction, job.id)
         then = decide(
@@ -127,9 +134,14 @@ class Workbench:
                 superseded_by=mine.superseded_by,
                 pushed=pushes.pushed,
                 unsettled=pushes.unsettled,
+                may_ask=outcome.asking is not None,
             )
         )
-        return None if then is None else move(transaction, mine, then, self.teller, outputs)
+        if then is None:
+            return None
+        if then.event is Event.ASK and outcome.asking is not None:
+            decisions.ask(transaction, mine, outcome.asking)
+        return move(transaction, mine, then, self.teller, outputs)
 
 
 def move(
@@ -158,5 +170,22 @@ def _written(
     if then.event is Event.HAND_BACK:
         return table.hand_back(transaction, job, then.ending, delay=then.delay, give_back=then.give_back)
     if then.event is Event.ASK:
-        return table.ask(transaction, job, then.ending)
+        return _asked(transaction, job, then)
     return table.end(transaction, job, after, then.ending, outputs)
+
+
+def _asked(transaction: Transaction, job: Job, then: Next) -> Moved | None:
+    """Running -> waiting, with an event that names what is asked."""
+    moved = table.ask(transaction, job, then.ending)
+    row = decisions.last(transaction, job.id)
+    if moved is None or row is None:
+        return moved
+    said = {
+        "question": row["number"],
+        "kind": row["kind"],
+        "stage": row["stage"],
+        "sentence": row["sentence"],
+        "files": [file["path"] for file in row["files"]][:MOST_NAMED],
+        "expires_at": row["expires_at"].isoformat(),
+    }
+    return replace(moved, seq=decisions.tell(transaction, job.id, "decision.asked", said))

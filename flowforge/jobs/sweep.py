@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from flowforge.core.job import Event, Job
-from flowforge.jobs.ending import Next, exhausted, given_up, lease_expired
+from flowforge.jobs.ending import Next, exhausted, given_up, lease_expired, unanswered
 from flowforge.jobs.run import move
 from flowforge.jobs.tell import SILENT, Teller
+from flowforge.store import decisions, schedule
 from flowforge.store import jobs as table
-from flowforge.store import schedule
 from flowforge.store.database import Database
 from flowforge.store.jobs import Pushes
 from flowforge.store.scope import Actor, Scope
@@ -26,9 +26,10 @@ class Swept:
     rings: int = 0
     leases: int = 0
     dead: int = 0
+    undecided: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.rings or self.leases or self.dead)
+        return bool(self.rings or self.leases or self.dead or self.undecided)
 
 
 def sweep(database: Database, *, ring_lost: float = RING_LOST, teller: Teller = SILENT) -> Swept:
@@ -47,8 +48,11 @@ def sweep(database: Database, *, ring_lost: float = RING_LOST, teller: Teller = 
         spent = schedule.exhausted(transaction, _MOST)
         for job in spent:
             move(transaction, job, after_attempts(job, table.pushes(transaction, job.id)), teller)
+        overdue = decisions.overdue(transaction, _MOST)
+        for job in overdue:
+            move(transaction, job, Next(event=Event.EXPIRE, ending=unanswered()), teller)
         schedule.forget_workers(transaction)
-    return Swept(rings=rings, leases=len(lapsed), dead=len(spent))
+    return Swept(rings=rings, leases=len(lapsed), dead=len(spent), undecided=len(overdue))
 
 
 def after_silence(job: Job, pushes: Pushes) -> Next:

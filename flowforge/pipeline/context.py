@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Resolution, Unresolved
+from flowforge.core.decision import NOBODY, Told
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.telemetry import Telemetry
 from flowforge.core.verdict import Finding, Verdict
@@ -19,6 +20,7 @@ from flowforge.git.mirror import Mirror, Tips
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.options import ModelOptions
+from flowforge.pipeline.undoing import Undoing
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.memory import Memory
 from flowforge.resolve.policy import Policy
@@ -38,6 +40,7 @@ class ResolvedPath:
     outside: str  # hash of the bytes outside the hunks
     sha256: str  # of the whole result
     ranges: tuple[tuple[int, int], ...] = ()  # 1-based lines of the result that the answers fill
+    conflict: str = ""  # fingerprint of the conflict that was answered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,10 @@ class Recorder(Protocol):
 
     def scanned(self, findings: Sequence[Finding]) -> None: ...
 
-    def push_intent(self, ref: str, old: str, new: str) -> None:
+    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> None:
         """Make it durable that this push may happen; orders it against cancel.
+
+        `backup` is the reference of the bundle that holds `old`, for whoever undoes the push.
 
         Raises:
                 Refused: with reason `cancelled`, when the job was cancelled first.
@@ -164,6 +169,8 @@ class Tools:
     memory: Memory
     fetched: Tips | None = None  # the tips, where the definition was read from the target a moment ago
     models: Models | None = None  # None: no model is configured, and the rung says so
+    undo: Undoing | None = None  # what an undo job takes back
+    told: Told = NOBODY  # what persons have decided in this job
     cancelled: Callable[[], bool] = lambda: False
     done: tuple[StageResult, ...] = ()  # results of the stages before the one that is handed these tools
 

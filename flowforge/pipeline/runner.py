@@ -66,12 +66,16 @@ Stages = Mapping[str, Callable[[StageSpec, W, T], tuple[StageResult, W]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Generic[W]):
-    """How far a pipeline came. `hand_back` is None when it ended; else seconds until it may go on."""
+    """How far a pipeline came.
+
+    `hand_back` is None when it ended; else seconds until it may go on. `asks`: a person must decide first.
+    """
 
     ending: Ending
     work: W
     results: tuple[StageResult, ...]  # those handed in first
     hand_back: float | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +90,7 @@ class Terms(Generic[W]):
     clock: Callable[[], float]  # monotonic seconds
     event: str = "api"
     may_hand_back: bool = False
+    may_ask: bool = False  # a person can be asked, and the job goes on once they have decided
     tries: Mapping[str, int] = field(default_factory=dict)
     spent: float = 0.0
     paths: Callable[[W], Sequence[str]] = lambda _work: ()
@@ -101,7 +106,8 @@ def run_pipeline(
 ) -> Run[W]:
     """Run what `results` do not cover yet, and say how it ended.
 
-    `finally` stages run after every end, but not when the job goes back to the queue: it has not ended then.
+    `finally` stages run after every end, but not when the job goes back to the queue or waits for a person: it has
+    not ended then.
 
     Raises:
         Refused: a matrix is too large (a loaded pipeline's never is).
@@ -115,6 +121,8 @@ def run_pipeline(
         result, work = walk.step(spec, work, done)
         done.append(result)
         delay = walk.hand_back(spec, result)
+        if walk.asks(spec, result):
+            return Run(ending=result.ending(), work=work, results=tuple(done), asks=True)
         if delay is not None:
             return Run(ending=result.ending(), work=work, results=tuple(done), hand_back=delay)
     return Run(ending=conclude(plan, done), work=work, results=tuple(done))
@@ -165,6 +173,15 @@ class _Walk(Generic[W, T]):
             return result.delay
         again = result.reason in spec.retry.on and result.attempt <= spec.retry.max
         return RETRY_DELAY if again else None
+
+    def asks(self, spec: StageSpec, result: StageResult) -> bool:
+        """Whether the job waits for a person now."""
+        return (
+            result.question is not None
+            and self.terms.may_ask
+            and self._ordinary(spec)
+            and not self.tools.cancelled()
+        )
 
     def _ordinary(self, spec: StageSpec) -> bool:
         return any(spec.id == stage.id for stage in self.plan.stages)

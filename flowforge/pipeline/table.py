@@ -6,7 +6,7 @@ from functools import partial
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.context import RunStage
 from flowforge.pipeline.plugged import run_plugin
-from flowforge.pipeline.stages import clone, push, rebase, report, resolve, run, test, validate
+from flowforge.pipeline.stages import clone, push, rebase, report, resolve, run, test, undo, validate
 
 BUILT_IN: Mapping[str, RunStage] = {
     "clone": clone.run,
@@ -17,6 +17,7 @@ BUILT_IN: Mapping[str, RunStage] = {
     "push": push.run,
     "run": run.run,
     "report": report.run,
+    "undo": undo.run,  # in no definition: only a job that undoes another has it
 }
 
 

@@ -1,6 +1,6 @@
 """The statements over `jobs`. Each is a move that the table in `core.job` allows, or a question.
 
-Triggers write the event and the audit row of every move, set its timestamps and signal the relay (see `standing`).
+Triggers write the event and the audit row of every move and set its timestamps (see `standing`).
 Every write of a worker says `fence = ...`; no row back means that the lease is another's. Time is Postgres's.
 """
 
@@ -131,6 +131,11 @@ WITH asked AS (UPDATE jobs SET cancel_requested = true, last_seq = last_seq + 1
                RETURNING organization, id, last_seq)
 INSERT INTO job_events (organization, job, seq, kind, data)
 SELECT organization, id, last_seq, 'job.cancel_requested', '{}' FROM asked RETURNING seq
+"""
+
+_DELAY = """
+-- A job that was just queued shall not run at once.
+UPDATE jobs SET run_after = now() + make_interval(secs => %(seconds)s) WHERE id = %(id)s AND state = 'queued'
 """
 
 _DEFINE = """
@@ -313,6 +318,11 @@ def request_cancel(transaction: Transaction, identity: UUID) -> int | None:
     """Note that the job shall stop; the event's number, or None when it was noted before or is not open."""
     number: int | None = transaction.value(_REQUEST_CANCEL, id=identity)
     return number
+
+
+def delay(transaction: Transaction, identity: UUID, seconds: float) -> None:
+    """Let a queued job run no earlier than in so many seconds."""
+    transaction.run(_DELAY, id=identity, seconds=seconds)
 
 
 def define(transaction: Transaction, identity: UUID, fence: int, pipeline: str, source: str) -> bool:

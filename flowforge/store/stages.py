@@ -30,10 +30,11 @@ told AS (INSERT INTO job_events (organization, job, seq, kind, data)
 
 _START = _mine("""
 -- A stage begins. A drained attempt is given back, so its number may come again: then the row begins anew.
-INSERT INTO stage_runs (organization, job, stage, attempt, ordinal, fence)
-SELECT organization, id, %(stage)s, attempts, %(ordinal)s, fence FROM mine
+INSERT INTO stage_runs (organization, job, stage, attempt, ordinal, fence, started_at)
+SELECT organization, id, %(stage)s, attempts, %(ordinal)s, fence, clock_timestamp() - make_interval(secs => %(ago)s)
+FROM mine
 ON CONFLICT (job, stage, attempt) DO UPDATE SET fence = excluded.fence, ordinal = excluded.ordinal,
-    started_at = clock_timestamp(), completed_at = NULL, result = NULL
+    started_at = excluded.started_at, completed_at = NULL, result = NULL
 RETURNING (SELECT last_seq FROM mine) AS seq
 """)
 
@@ -57,8 +58,8 @@ SELECT * FROM (SELECT DISTINCT ON (stage) *, count(*) FILTER (WHERE attempt > 0)
 """
 
 _INTEND = _mine("""
-INSERT INTO push_intents (organization, repository, job, fence, attempt, ref, old_sha, new_sha)
-SELECT organization, repository, id, fence, attempts, %(ref)s, %(old)s, %(new)s FROM mine
+INSERT INTO push_intents (organization, repository, job, fence, attempt, kind, ref, old_sha, new_sha, bundle)
+SELECT organization, repository, id, fence, attempts, %(what)s, %(ref)s, %(old)s, %(new)s, %(bundle)s FROM mine
 RETURNING (SELECT last_seq FROM mine) AS seq
 """)
 
@@ -85,7 +86,21 @@ FROM stage_runs WHERE job = %(parent)s AND (stage, attempt) IN (
 
 _OWN = """
 -- Every commit id this job ever meant to push to the ref.
-SELECT DISTINCT new_sha FROM push_intents WHERE job = %(job)s AND ref = %(ref)s AND kind = 'push'
+SELECT DISTINCT new_sha FROM push_intents WHERE job = %(job)s AND ref = %(ref)s
+"""
+
+
+_PUSHED = """
+-- What a job meant to push, oldest first, and how many seconds ago.
+SELECT ref, old_sha, new_sha, outcome, bundle, attempt,
+       extract(epoch FROM clock_timestamp() - created_at)::float8 AS age
+FROM push_intents WHERE job = %(job)s AND kind = 'push' ORDER BY id
+"""
+
+_UNDOINGS = """
+-- The jobs that undo, or undid, what a job pushed to a branch.
+SELECT id, state FROM jobs WHERE organization = %(organization)s AND parent_job = %(parent)s
+    AND trigger = 'undo' AND branch = %(branch)s ORDER BY created_at
 """
 
 
@@ -117,10 +132,17 @@ def open_execution(
 
 
 def start(
-    transaction: Transaction, job: UUID, fence: int, *, stage: str, ordinal: int, story: Story
+    transaction: Transaction,
+    job: UUID,
+    fence: int,
+    *,
+    stage: str,
+    ordinal: int,
+    story: Story,
+    ago: float = 0.0,
 ) -> int | None:
-    """A stage begins; the event's number, or None when the lease is another's."""
-    return _told(transaction, _START, job, fence, story, stage=stage, ordinal=ordinal)
+    """A stage began `ago` seconds ago; the event's number, or None when the lease is another's."""
+    return _told(transaction, _START, job, fence, story, stage=stage, ordinal=ordinal, ago=ago)
 
 
 def finish(transaction: Transaction, job: UUID, fence: int, row: StageRow, story: Story) -> int | None:
@@ -139,10 +161,19 @@ def inherit(transaction: Transaction, parent: UUID, child: UUID, stages: Sequenc
 
 
 def intend(
-    transaction: Transaction, job: UUID, fence: int, *, ref: str, old: str, new: str, story: Story
+    transaction: Transaction,
+    job: UUID,
+    fence: int,
+    *,
+    ref: str,
+    old: str,
+    new: str,
+    story: Story,
+    what: str = "push",
+    bundle: str = "",
 ) -> int | None:
-    """A push may happen from now on; the event's number, or None when the lease is another's."""
-    return _told(transaction, _INTEND, job, fence, story, ref=ref, old=old, new=new)
+    """A push (or an undo) may happen from now on; the event's number, or None when the lease is another's."""
+    return _told(transaction, _INTEND, job, fence, story, ref=ref, old=old, new=new, what=what, bundle=bundle)
 
 
 def settle(
@@ -154,6 +185,14 @@ def settle(
 
 def own_shas(transaction: Transaction, job: UUID, ref: str) -> frozenset[str]:
     return frozenset(row["new_sha"] for row in transaction.rows(_OWN, job=job, ref=ref))
+
+
+def pushed(transaction: Transaction, job: UUID) -> list[Row]:
+    return transaction.rows(_PUSHED, job=job)
+
+
+def undoings(transaction: Transaction, organization: UUID, parent: UUID, branch: str) -> list[Row]:
+    return transaction.rows(_UNDOINGS, organization=organization, parent=parent, branch=branch)
 
 
 def add_resolutions(transaction: Transaction, rows: Sequence[Mapping[str, object]]) -> None:

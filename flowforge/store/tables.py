@@ -101,7 +101,7 @@ PUSH_INTENTS: Any = Table(
     "push_intents",
     (
         *("id", "organization", "repository", "job", "fence", "attempt", "kind", "ref", "old_sha", "new_sha"),
-        *("outcome", "detail", "created_at", "settled_at"),
+        *("outcome", "detail", "created_at", "settled_at", "bundle"),
     ),
 )
 
@@ -140,6 +140,15 @@ BUDGET_RESERVATIONS: Any = Table(
     (
         *("id", "organization", "user_id", "job", "amount_usd", "cost_usd", "state", "totals"),
         *("created_at", "expires_at", "ended_at"),
+    ),
+)
+
+DECISIONS: Any = Table(
+    "decisions",
+    (
+        *("id", "organization", "job", "number", "fence", "stage", "again", "kind", "sentence", "tree", "files"),
+        *("sealed_texts", "work", "checkpoint", "asked_at", "expires_at", "decision", "sealed_edits"),
+        *("decided_by", "decided_at"),
     ),
 )
 
@@ -183,5 +192,5 @@ ALL: tuple[Any, ...] = (
         JOB_EXECUTIONS,
     ),
     *(STAGE_RUNS, GIT_OPERATIONS, PUSH_INTENTS, CONFLICT_RESOLUTIONS, MODEL_USAGE, BUDGETS, BUDGET_TOTALS),
-    *(BUDGET_RESERVATIONS, AUDIT_LOGS, WORKERS, PAUSES),
+    *(BUDGET_RESERVATIONS, AUDIT_LOGS, DECISIONS, WORKERS, PAUSES),
 )

@@ -82,7 +82,7 @@ class LocalRecorder:
     def scanned(self, findings: Sequence[Finding]) -> None:
         self.tell(*story.scanned(findings))
 
-    def push_intent(self, ref: str, old: str, new: str) -> None:
+    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> None:  # noqa: ARG002 (told when kept)
         self.intents.append((ref, new))
         self.tell(*story.push_intent(ref, old, new))
 

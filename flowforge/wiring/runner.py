@@ -5,7 +5,7 @@ import random
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +24,12 @@ from flowforge.git.command import Credential, Door, RemoteOperation
 from flowforge.git.mirror import Mirror, open_mirror
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
+from flowforge.jobs.questions import asked_of, told_of
 from flowforge.jobs.recorder import FencedRecorder
-from flowforge.jobs.resume import Standing, resume
+from flowforge.jobs.resume import Asked, Standing, resume
 from flowforge.jobs.run import Outcome
 from flowforge.jobs.session import JobSession
+from flowforge.jobs.undo import undoing_of
 from flowforge.llm.in_process import LocalCache, LocalLimiter
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
@@ -36,15 +38,19 @@ from flowforge.pipeline.definition import Found, Given, find_definition, read_de
 from flowforge.pipeline.progress import changed_paths
 from flowforge.pipeline.runner import Terms, run_pipeline
 from flowforge.pipeline.table import stage_table
+from flowforge.pipeline.undoing import PIPELINE as UNDO_PIPELINE
+from flowforge.pipeline.undoing import UNDO, Undoing
 from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
+from flowforge.store import decisions
 from flowforge.store.accounts import Repository
 from flowforge.store.database import Database
 from flowforge.store.ids import Ids
 from flowforge.store.operations import add_operation
 from flowforge.store.scope import Scope
+from flowforge.store.transaction import Row
 from flowforge.vault.envelope import Vault
 from flowforge.wiring.models import Services
 from flowforge.wiring.sandbox import sandbox_for
@@ -53,6 +59,7 @@ from flowforge.wiring.urls import repository_check
 _log = logging.getLogger(__name__)
 _CHECKPOINT = "refs/flowforge/head"
 _OLD_HEAD = "refs/flowforge/old"
+HOUR = 3600.0  # seconds
 _GONE = {Reason.NOT_FOUND, Reason.INFRASTRUCTURE, Reason.INTERNAL_ERROR}  # no such bundle, or a damaged one
 
 
@@ -79,10 +86,20 @@ class PipelineRunner:
             ExitStack() as undo,
         ):
             recorder.bundle = lambda work: checkpoint(work, mirror, workspace)
+            recorder.vault, recorder.patience = self.vault, self.settings.decision_hours * HOUR
+            decided, undoing = self._decided(job)
             target = job.target or mirror.default_branch()
             found = self._definition(job, target, recorder, mirror)
             pipeline = replace(found.pipeline, env={**found.pipeline.env, **job.environment})
-            standing, work = self._restored(job, target, pipeline, recorder, mirror, workspace)
+            standing, work = self._restored(
+                Work(branch=job.branch, target=target),
+                pipeline,
+                asked_of(decided),
+                recorder,
+                mirror,
+                workspace,
+            )
+            recorder.stand_on(standing.results)
             models = undo.enter_context(self.services.job(asker_of(job), pipeline.limits, random_word))
             tools = Tools(
                 mirror=mirror,
@@ -101,6 +118,8 @@ class PipelineRunner:
                 models=models,
                 cancelled=session.cancelled,
                 fetched=found.fetched,
+                undo=undoing,
+                told=told_of(decided, self.vault),
             )
             ended = run_pipeline(
                 pipeline,
@@ -112,11 +131,17 @@ class PipelineRunner:
             )
             for note in mirror.notes:
                 recorder.event("mirror.noted", {"sentence": note})
-        return Outcome(ending=ended.ending, hand_back=ended.hand_back)
+        asking = recorder.asking if ended.asks else None
+        return Outcome(ending=ended.ending, hand_back=ended.hand_back, asking=asking)
 
     def _repository(self, job: Job) -> tuple[Repository, Login | None]:
         with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
             return get_repository(tx, job.repository), read_login(tx, job.repository, vault=self.vault)
+
+    def _decided(self, job: Job) -> tuple[Sequence[Row], Undoing | None]:
+        """What persons have said to this job, and what it takes back if it is an undo."""
+        with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
+            return decisions.decided(tx, job.id), undoing_of(tx, job, self.artifacts.fetch)
 
     @contextmanager
     def _mirror(self, job: Job, url: str, login: Login | None, session: JobSession) -> Iterator[Mirror]:
@@ -139,6 +164,8 @@ class PipelineRunner:
 
     def _definition(self, job: Job, target: str, recorder: FencedRecorder, mirror: Mirror) -> Found:
         """What an earlier attempt read stands; the first one reads it and notes it on the job."""
+        if job.trigger == UNDO:
+            return Found(given=Given(text=b"", source=UNDO_PIPELINE.source), pipeline=UNDO_PIPELINE)
         if job.pipeline:
             given = Given(text=job.pipeline.encode(), source=job.pipeline_source or "the request")
             known = read_definition(given, mirror, self.registry)
@@ -151,16 +178,16 @@ class PipelineRunner:
 
     def _restored(
         self,
-        job: Job,
-        target: str,
+        begin: Work,
         pipeline: Pipeline,
+        asked: Asked | None,
         recorder: FencedRecorder,
         mirror: Mirror,
         workspace: Path,
     ) -> tuple[Standing, Work]:
         """Where to go on: after the last checkpoint, or anew where its bundle is gone or fits no more."""
         plan, runs = make_plan(pipeline), recorder.runs()
-        standing = resume(plan, runs)
+        standing = resume(plan, runs, asked=asked)
         if standing.work is not None:
             work = Work.from_json(standing.work)
             lost = self._restore(work, standing.checkpoint, mirror, workspace)
@@ -168,7 +195,7 @@ class PipelineRunner:
                 return standing, work
             recorder.event("checkpoint.lost", {"sentence": f"the job begins anew: {lost}"})
             standing = resume(plan, runs, restorable=False)
-        return standing, Work(branch=job.branch, target=target)
+        return standing, begin
 
     def _restore(self, work: Work, checkpoint: str, mirror: Mirror, workspace: Path) -> str:
         """Bring the commits that only the earlier worker had; why that cannot be done for good, "" when it is done.
@@ -254,6 +281,7 @@ def _terms(job: Job, standing: Standing, mirror: Mirror) -> Terms[Work]:
         clock=time.monotonic,
         event=job.trigger,
         may_hand_back=job.attempts < job.max_attempts,
+        may_ask=True,
         tries=standing.tries,
         spent=standing.spent,
         paths=lambda work: changed_paths(work, mirror),

@@ -1,14 +1,16 @@
 """push: move one ref of the remote, once, from exactly what was seen to exactly what was proven."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.job import Result
-from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.pipeline import StageResult, StageSpec, from_error
 from flowforge.git.bundle import write_bundle
 from flowforge.git.mirror import check_ref
 from flowforge.git.push import PushOutcome, push
 from flowforge.hooks.contracts import PushPlan
+from flowforge.pipeline.asking import approval
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.options import PushOptions
 from flowforge.pipeline.progress import count_of
@@ -28,9 +30,12 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         return _nothing(spec.id, destination), work
     refuse_unproven(destination.require, work)
     _refuse_rewriting_target(destination, work, tools)
+    sentence = wanted_decision(work, tools.told.approved)
+    if sentence:
+        return _asks(spec.id, sentence, work, tools), work
     _ask_gate(destination, work, tools)
-    _keep_old_tip(destination, work, tools)
-    tools.recorder.push_intent(destination.ref, destination.old, work.head)
+    backup = _keep_old_tip(destination, work, tools)
+    tools.recorder.push_intent(destination.ref, destination.old, work.head, backup)
     outcome = push(
         tools.mirror,
         ref=destination.ref,
@@ -66,20 +71,6 @@ def refuse_unfinished(work: Work) -> None:
 
 def refuse_unproven(require: str, work: Work) -> None:
     """The pushed tree is the tested tree; where the pipeline asks for less, it is the validated one."""
-    if work.approve:
-        raise Refused(
-            Reason.DECISION_NEEDED,
-            f"the pipeline wants a person to approve what was resolved in {', '.join(work.approve)}",
-            next_action="look at the resolution, then push it by hand, or take the path out of `ask`",
-            evidence="conflicts",
-        )
-    if work.unconfirmed and work.tested_tree != work.tree:
-        raise Refused(
-            Reason.DECISION_NEEDED,
-            f"the answers for {', '.join(work.unconfirmed)} are proposals, and no test has confirmed them",
-            next_action="add a test stage before push, or let a person decide",
-            evidence="conflicts",
-        )
     if require == "tested" and work.tested_tree != work.tree:
         raise Refused(
             Reason.NOT_TESTED,
@@ -92,6 +83,25 @@ def refuse_unproven(require: str, work: Work) -> None:
             "the tree that would be pushed was not validated",
             next_action="add a validate stage before push",
         )
+
+
+def wanted_decision(work: Work, approved: Collection[str]) -> str:
+    """Why a person must agree to this very tree before it is pushed; "" where nobody need, or somebody has."""
+    if work.tree in approved:
+        return ""
+    if work.approve:
+        return f"the pipeline wants a person to approve what was resolved in {', '.join(work.approve)}"
+    if work.unconfirmed and work.tested_tree != work.tree:
+        return f"the answers for {', '.join(work.unconfirmed)} are proposals, and no test has confirmed them"
+    return ""
+
+
+def _asks(stage: str, sentence: str, work: Work, tools: Tools) -> StageResult:
+    advice = "look at the resolution, then push it by hand, or take the path out of `ask`"
+    if not work.approve:
+        advice = "add a test stage before push, or let a person decide"
+    refused = Refused(Reason.DECISION_NEEDED, sentence, next_action=advice, evidence="conflicts")
+    return replace(from_error(stage, refused), question=approval(sentence, work, tools))
 
 
 def _refuse_rewriting_target(destination: Destination, work: Work, tools: Tools) -> None:
@@ -122,13 +132,16 @@ def _ask_gate(destination: Destination, work: Work, tools: Tools) -> None:
         raise Refused(Reason.VETOED, veto, next_action="ask whoever runs the plugin that said so")
 
 
-def _keep_old_tip(destination: Destination, work: Work, tools: Tools) -> None:
-    """Bundle what the ref points to now: after the push nobody else may have it. A target only gains commits."""
+def _keep_old_tip(destination: Destination, work: Work, tools: Tools) -> str:
+    """Bundle what the ref points to now: after the push nobody else may have it. A target only gains commits.
+
+    The reference of the bundle; "" where none is needed.
+    """
     if destination.old != work.old_head:
-        return
+        return ""
     bundle = tools.workspace / "before-push.bundle"
     write_bundle(tools.mirror, {destination.ref: destination.old}, [work.merge_base], bundle)
-    tools.recorder.backup("before-push", bundle)
+    return tools.recorder.backup("before-push", bundle)
 
 
 def _nothing(stage: str, destination: Destination) -> StageResult:

@@ -4,15 +4,16 @@ The first commit with a conflict that no rung may answer ends the stage: what co
 goes to a person. Nothing half-resolved is ever kept as work.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
 from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.decision import Question, fingerprint
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Result
-from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.pipeline import OnFailure, StageResult, StageSpec
 from flowforge.git.replay import Replay, replay, resume
+from flowforge.pipeline.asking import open_question, with_told
 from flowforge.pipeline.context import ResolvedPath, Tools, Work
 from flowforge.pipeline.options import RebaseOptions, ResolveOptions
 from flowforge.pipeline.progress import advanced
@@ -32,7 +33,7 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         _refuse_cancelled(tools)
         work, answers = one_commit(spec, work, tools, options)
         if answers.unresolved:
-            return _handed_back(spec.id, work, answers.unresolved), work
+            return _handed_back(spec, work, answers, _policy(options, tools)), work
     return _resolved(spec.id, work), work
 
 
@@ -42,12 +43,16 @@ def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOption
     if stop.stopped is None:
         return advanced(work, stop), Answers()
     work = advanced(work, stop)
-    climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model)
-    answers = climb(stop.stopped.conflicts, climber.rungs(options.rungs), _policy(options, tools))
+    decided, stopped = with_told(stop.stopped, tools.told)
+    known = {one.conflict.path for one in decided}
+    left = [conflict for conflict in stopped.conflicts if conflict.path not in known]
+    climber = Climber(work=work, tools=tools, stopped=stopped, model=options.model)
+    answers = climb(left, climber.rungs(options.rungs), _policy(options, tools))
+    answers = replace(answers, resolutions=(*decided, *answers.resolutions))
     tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
         return work, answers
-    return _gone_on(work, stop, answers, tools), answers
+    return _gone_on(work, replace(stop, stopped=stopped), answers, tools), answers
 
 
 def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
@@ -79,6 +84,7 @@ def _path(resolution: Resolution) -> ResolvedPath:
         outside=resolution.outside,
         sha256=sha256(resolution.result).hexdigest(),
         ranges=answered_ranges(resolution),
+        conflict=fingerprint(resolution.conflict),
     )
 
 
@@ -101,21 +107,30 @@ def _refuse_cancelled(tools: Tools) -> None:
         raise Refused(Reason.CANCELLED, "the job was cancelled while conflicts were resolved")
 
 
-def _handed_back(stage: str, work: Work, unresolved: Sequence[Unresolved]) -> StageResult:
-    commit = work.pending[0][:10]
+def _handed_back(spec: StageSpec, work: Work, answers: Answers, policy: Policy) -> StageResult:
+    unresolved = answers.unresolved
     first = unresolved[0].sentence
     more = f" (and {len(unresolved) - 1} more)" if len(unresolved) > 1 else ""
+    sentence = f"commit {work.pending[0][:10]}: {first}{more}"
     return StageResult(
-        stage=stage,
+        stage=spec.id,
         result=Result.FAILURE,
         reason=Reason.UNRESOLVED_CONFLICTS,
-        sentence=f"commit {commit}: {first}{more}",
+        sentence=sentence,
         next_action="a person must resolve it: rebase by hand, then push; nothing was changed",
         evidence="conflicts",
         outputs={
             "unresolved": [{"path": u.conflict.path, "why": u.sentence, **_tried(u)} for u in unresolved]
         },
+        question=_question(spec, sentence, answers, policy),
     )
+
+
+def _question(spec: StageSpec, sentence: str, answers: Answers, policy: Policy) -> Question | None:
+    """Only `on_failure: hand_back` asks a person; everywhere else open conflicts end the job."""
+    if spec.on_failure is not OnFailure.HAND_BACK:
+        return None
+    return open_question(sentence, answers, policy.paths, spec.id)
 
 
 def _tried(unresolved: Unresolved) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from flowforge.core.errors import Reason, Refused
-from flowforge.core.pipeline import StageResult, StageSpec
+from flowforge.core.pipeline import OnFailure, StageResult, StageSpec
 from flowforge.pipeline.commands import ended, run_on_tree
 from flowforge.pipeline.context import Tools, Work
 
@@ -16,6 +16,8 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         return told, replace(work, tested_tree=work.tree)
     if spec.compare_base and result.reason is Reason.TESTS_FAILED:
         result = _compared(spec, result, work, tools)
+    if spec.on_failure is OnFailure.CONTINUE:  # it may fail: what other stages proved of this tree stands
+        return result, work
     return result, replace(work, tested_tree="")
 
 

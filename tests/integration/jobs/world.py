@@ -153,6 +153,7 @@ class SmallPipeline:
         plan = Plan(stages=tuple(StageSpec(id=name, uses="run") for name in self.stages), last=())
         recorder.bundle = None
         done = list(resume(plan, [replace(run, checkpoint="x") for run in recorder.runs()]).results)
+        recorder.stand_on(done)
         while (spec := next_stage(plan, done)) is not None:
             recorder.stage_started(spec)
             self.ran.append(spec.id)

@@ -228,7 +228,7 @@ def test_what_an_earlier_attempt_pushed_is_told_as_it_is(ready: Scene) -> None:
 
 
 def test_the_intent_is_written_before_the_remote_is_asked_and_a_cancel_there_stops_all(ready: Scene) -> None:
-    def too_late(ref: str, old: str, new: str) -> None:
+    def too_late(ref: str, old: str, new: str, backup: str = "") -> None:
         raise Refused(Reason.CANCELLED, "the job was cancelled before it pushed")
 
     before = ready.repo.tip("topic")

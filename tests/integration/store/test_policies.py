@@ -76,6 +76,10 @@ def rows_of(
         "schedules": {
             "id": uuid.uuid4(), "user_id": user, "repository": repository, "name": "s", "branch": "b", "cron": "0 5 * * *",
         },
+        "decisions": {
+            "job": job, "number": 1, "fence": 1, "stage": "push", "kind": "approve", "sentence": "s", "work": {},
+            "expires_at": "2036-01-01Z",
+        },
         "pauses": {"id": uuid.uuid4(), "repository": repository, "target": "t", "reason": "release"},
     }  # fmt: skip
 

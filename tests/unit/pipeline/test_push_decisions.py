@@ -14,6 +14,7 @@ from flowforge.pipeline.stages.push import (
     refuse_unfinished,
     refuse_unproven,
     told,
+    wanted_decision,
 )
 
 OLD, UP, HEAD, TREE = "a" * 40, "b" * 40, "c" * 40, "d" * 40
@@ -59,9 +60,7 @@ def test_a_repository_of_longer_ids_has_longer_zeros() -> None:
         ("tested", {"tested_tree": TREE}, None),
         ("tested", {"tested_tree": TREE, "validated_tree": ""}, None),
         ("tested", {"tested_tree": "e" * 40}, Reason.NOT_TESTED),
-        ("validated", {"unconfirmed": ("a",)}, Reason.DECISION_NEEDED),
-        ("validated", {"unconfirmed": ("a",), "tested_tree": TREE}, None),
-        ("tested", {"approve": ("a",), "tested_tree": TREE}, Reason.DECISION_NEEDED),
+        ("tested", {"approve": ("a",)}, Reason.NOT_TESTED),
     ],
 )
 def test_what_is_pushed_is_what_was_proven(
@@ -75,6 +74,27 @@ def test_what_is_pushed_is_what_was_proven(
         refuse_unproven(require, work)
     assert refused.value.reason is reason
     assert refused.value.next_action
+
+
+@pytest.mark.parametrize(
+    ("changes", "approved", "words"),
+    [
+        ({}, (), ""),
+        ({"unconfirmed": ("a",)}, (), "answers for a are proposals"),
+        ({"unconfirmed": ("a",), "tested_tree": TREE}, (), ""),
+        ({"unconfirmed": ("a",)}, (TREE,), ""),
+        ({"unconfirmed": ("a",)}, ("e" * 40,), "answers for a are proposals"),
+        ({"approve": ("a", "b"), "tested_tree": TREE}, (), "approve what was resolved in a, b"),
+        ({"approve": ("a",), "tested_tree": TREE}, (TREE,), ""),
+        ({"approve": ("a",), "tested_tree": TREE}, ("e" * 40,), "approve what was resolved in a"),
+    ],
+)
+def test_a_person_is_asked_for_this_very_tree_and_once(
+    changes: dict[str, object], approved: tuple[str, ...], words: str
+) -> None:
+    asked = wanted_decision(replace(WORK, **changes), approved)  # type: ignore[arg-type]  # fields of Work
+    assert words in asked
+    assert bool(asked) is bool(words)
 
 
 @pytest.mark.parametrize(("pending", "words"), [(("x",), "1 commit left"), (("x", "y"), "2 commits left")])

@@ -1,0 +1,97 @@
+"""What a job asks a person, and what it was told: values that a stage makes, the store keeps and a door shows.
+
+A question names every file that the answer is about, each by a fingerprint of the very conflict: an answer that
+comes hours later, on another worker, is put where the same disagreement stands and nowhere else.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flowforge.core.conflict import Conflict, Side
+
+
+class QuestionKind(StrEnum):
+    APPROVE = "approve"  # everything is answered; a person must agree before it goes on
+    RESOLVE = "resolve"  # some files have no answer; a person must write it
+
+
+class Verb(StrEnum):
+    """What a person may say."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedHunk:
+    """How one place was answered, or what a rung said when it could not."""
+
+    rung: str
+    rule: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedFile:
+    """One conflicted file of a question. Texts are None where that side has none, or it is too large to be kept."""
+
+    path: str
+    commit: str  # original id of the commit that was replayed
+    kind: str
+    fingerprint: str  # of the conflict: see `fingerprint`
+    open: bool  # it has no answer yet
+    sentence: str = ""  # why it is open
+    protected: bool = False  # a path that only a maintainer may answer
+    hunks: tuple[AskedHunk, ...] = ()
+    base: bytes | None = None
+    upstream: bytes | None = None
+    commit_text: bytes | None = None
+    result: bytes | None = None  # the answer; where it is open, git's own merge with markers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a stage asks before the job may go on."""
+
+    kind: QuestionKind
+    sentence: str
+    files: tuple[AskedFile, ...]
+    tree: str = ""  # what an approval is for: this tree and no other
+    again: str = ""  # id of the stage that runs again when files are edited
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenText:
+    """What stands for one conflict after a person decided: their own text, or the answer that they saw."""
+
+    text: bytes
+    by_person: bool
+    hunks: tuple[AskedHunk, ...] = ()  # of the answer that they saw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """All that persons have decided in a job so far."""
+
+    texts: Mapping[str, GivenText] = field(default_factory=dict)  # by fingerprint
+    approved: frozenset[str] = frozenset()  # trees
+
+
+NOBODY = Told()
+
+
+def fingerprint(conflict: Conflict) -> str:
+    """The same three texts at the same path in the same commit, whatever they were replayed onto."""
+    digest = hashlib.sha256(f"{conflict.commit_id}\0{conflict.path}\0".encode(errors="surrogateescape"))
+    for side in Side:
+        text = conflict.text(side)
+        digest.update(b"-" if text is None else b"%d:" % len(text) + text)
+    return digest.hexdigest()
+
+
+def editable(files: Sequence[AskedFile]) -> bool:
+    """Whether texts can answer every open file; one that they cannot leaves nothing to ask for."""
+    return all(file.result is not None for file in files if file.open)

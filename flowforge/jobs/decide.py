@@ -1,0 +1,174 @@
+"""A person decides on a waiting job. The job's row lock orders two who decide at once: the first one has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from flowforge.core.access import Operation, Principal, Role, may
+from flowforge.core.decision import AskedFile, Question, QuestionKind, Verb
+from flowforge.core.errors import Reason, Refused
+from flowforge.core.job import Event, Job, State
+from flowforge.jobs.cancel import not_found
+from flowforge.jobs.ending import Next, rejected
+from flowforge.jobs.questions import question_of, seal_edits
+from flowforge.jobs.run import move
+from flowforge.jobs.tell import SILENT, Teller
+from flowforge.store import decisions
+from flowforge.store import jobs as table
+from flowforge.store.jobs import Moved, job_of
+from flowforge.store.transaction import Row, Transaction
+from flowforge.vault.envelope import Vault
+
+_NAMED = 5  # paths in a sentence
+_MARKS = (
+    "<<<<<<< ",
+    ">>>>>>> ",
+    "||||||| ",
+)  # a line that begins so was left by git, not written by a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a person says. `files` are whole texts by path; `number` is the question it is for, where they said."""
+
+    verb: Verb
+    files: Mapping[str, str] = field(default_factory=dict)
+    number: int | None = None
+
+
+def decide(
+    transaction: Transaction,
+    principal: Principal,
+    identity: UUID,
+    decision: Decision,
+    vault: Vault,
+    teller: Teller = SILENT,
+) -> Job:
+    """Approve, edit or reject what a job asks; approved and edited jobs go back to the queue, from their checkpoint.
+
+    Raises:
+        Refused: not_allowed, not_found, conflict_of_state (the job waits for no decision, or for another one),
+            invalid_request (an approval where files have no answer, texts for other files, markers left in them).
+    """
+    if not may(principal, Operation.CONTROL):
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            "this token may not decide on jobs",
+            next_action="use a token with the scope control, or ask for the role user",
+        )
+    job = table.lock(transaction, identity)
+    if job is None:
+        raise not_found(identity)
+    row = _open_question(transaction, job, decision.number)
+    question = question_of(row)
+    edits = None
+    if decision.verb is Verb.APPROVE:
+        refuse_approval(question)
+    if decision.verb is Verb.EDIT:
+        refuse_edits(question, decision.files, principal)
+        edits = seal_edits(decision.files, row, vault)
+    elif decision.files:
+        raise _invalid(f"{decision.verb} takes no files", "send them with the decision `edit`")
+    decisions.decide(transaction, job.id, row["number"], decision.verb, edits)
+    decisions.tell(transaction, job.id, "decision.made", _said(decision, row, principal))
+    moved = _move(transaction, job, decision.verb, teller)
+    return moved.job
+
+
+def _open_question(transaction: Transaction, job: Job, number: int | None) -> Row:
+    row = decisions.last(transaction, job.id)
+    if job.state is not State.WAITING or row is None or row["decision"] is not None:
+        stands = f"has ended as {job.state}" if job.final else f"is {job.state}"
+        raise _state(f"job {job.id} waits for no decision: it {stands}")
+    if number is not None and number != row["number"]:
+        raise _state(f"job {job.id} asks question {row['number']} now, not {number}")
+    return row
+
+
+def refuse_approval(question: Question) -> None:
+    """Raises:
+    Refused: invalid_request, where files have no answer that could be approved.
+    """
+    open_ = [file.path for file in question.files if file.open]
+    if question.kind is QuestionKind.RESOLVE:
+        raise _invalid(
+            f"there is nothing to approve yet: {_names(open_)} {'has' if len(open_) == 1 else 'have'} no answer",
+            "send the whole text of each with the decision `edit`, or reject it",
+        )
+
+
+def refuse_edits(question: Question, files: Mapping[str, str], principal: Principal) -> None:
+    """Refuse texts that cannot be put in, or whose person may not write there; syntax and tests are checked later.
+
+    Raises:
+        Refused: invalid_request, not_allowed.
+    """
+    asked = {file.path: file for file in question.files}
+    if not files:
+        raise _invalid(
+            "an edit without files changes nothing", "send the whole text of each file by its path"
+        )
+    strange = sorted(set(files) - set(asked))
+    if strange:
+        raise _invalid(
+            f"{_names(strange)} did not conflict, so it is not asked about",
+            f"edit only {_names(sorted(asked))}",
+        )
+    missing = sorted(path for path, file in asked.items() if file.open and path not in files)
+    if missing:
+        raise _invalid(f"{_names(missing)} has no answer yet", "send a text for every open file")
+    for path, text in sorted(files.items()):
+        _refuse_text(asked[path], text, principal)
+
+
+def _refuse_text(file: AskedFile, text: str, principal: Principal) -> None:
+    if file.protected and principal.role < Role.MAINTAINER:
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            f"{file.path!r} is a protected path: only a maintainer may write it",
+            next_action="ask a maintainer, or resolve it by hand",
+        )
+    marked = next((n for n, line in enumerate(text.split("\n"), 1) if line.startswith(_MARKS)), 0)
+    if marked:
+        raise _invalid(
+            f"line {marked} of {file.path!r} is a conflict marker", "take it out, and decide what stays"
+        )
+
+
+def _move(transaction: Transaction, job: Job, verb: Verb, teller: Teller) -> Moved:
+    """Write the move under the lock that the caller holds."""
+    if verb is Verb.REJECT:
+        ended = move(transaction, job, Next(event=Event.EXPIRE, ending=rejected()), teller)
+        if ended is None:
+            raise _state(f"job {job.id} has just moved")
+        return ended
+    row = decisions.queue(transaction, job)
+    if row is None:
+        raise _state(f"job {job.id} has just moved")
+    moved = Moved(job=job_of(row), seq=row["last_seq"])
+    teller.moved(transaction, moved)
+    return moved
+
+
+def _said(decision: Decision, row: Row, principal: Principal) -> dict[str, object]:
+    return {
+        "question": row["number"],
+        "decision": decision.verb.value,
+        "by": str(principal.user) if principal.user else principal.token,
+        "files": sorted(decision.files),
+    }
+
+
+def _names(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(repr(path) for path in paths[:_NAMED]) + more
+
+
+def _state(sentence: str) -> Refused:
+    return Refused(
+        Reason.CONFLICT_OF_STATE, sentence, next_action="look at the job first: flowforge job show JOB"
+    )
+
+
+def _invalid(sentence: str, next_action: str) -> Refused:
+    return Refused(Reason.INVALID_REQUEST, sentence, next_action=next_action)

@@ -1,0 +1,230 @@
+"""What a stage asks a person, and how what was answered is put where it belongs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from flowforge.core.conflict import (
+    Conflict,
+    Hunk,
+    HunkAnswer,
+    Kind,
+    Resolution,
+    Side,
+    Unresolved,
+    Version,
+    fit,
+    resolve_with,
+)
+from flowforge.core.decision import (
+    AskedFile,
+    AskedHunk,
+    GivenText,
+    Question,
+    QuestionKind,
+    Told,
+    editable,
+    fingerprint,
+)
+from flowforge.core.pipeline import Pipeline
+from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Objects
+from flowforge.git.replay import Stopped
+from flowforge.pipeline.context import ResolvedPath, Tools, Work
+from flowforge.resolve.ladder import Answers
+from flowforge.resolve.policy import Paths, matches
+
+PERSON = "person"  # the rung of an answer that a person wrote
+_SHOWN = 1 << 18  # bytes of a text that is kept with a question
+_TEXT_KINDS = {Kind.CONTENT, Kind.ADD_ADD, Kind.MODIFY_DELETE}  # that a text can answer
+_NOT_TEXT = {SYMLINK_MODE, SUBMODULE_MODE}
+_MARKER = 7
+
+
+# ---------------------------------------------------------------------------------------------------- questions
+
+
+def open_question(sentence: str, answers: Answers, paths: Paths, again: str) -> Question | None:
+    """Ask for the text of what no rung could answer; None where no text could answer all of it."""
+    files = [_open_file(one, paths) for one in answers.unresolved]
+    if not editable(files):
+        return None
+    known = [_answered_file(one, paths) for one in answers.resolutions]
+    return Question(kind=QuestionKind.RESOLVE, sentence=sentence, files=(*files, *known), again=again)
+
+
+def approval(sentence: str, work: Work, tools: Tools) -> Question:
+    """Ask whether what was resolved may be pushed: the files that need it first, then the others of the result."""
+    wanted = {*work.approve, *work.unconfirmed}
+    last = {one.path: one for one in work.resolved}  # a file may have been answered in several commits
+    ordered = sorted(last.values(), key=lambda one: one.path not in wanted)
+    with tools.mirror.git.objects() as objects:
+        files = tuple(_resolved_file(one, work, objects, tools.policy.paths) for one in ordered)
+    return Question(
+        kind=QuestionKind.APPROVE,
+        sentence=sentence,
+        files=files,
+        tree=work.tree,
+        again=resolving_stage(tools.pipeline),
+    )
+
+
+def resolving_stage(pipeline: Pipeline) -> str:
+    """Id of the stage that puts edited texts in."""
+    return next((stage.id for stage in pipeline.stages if stage.uses == "resolve"), "")
+
+
+def _open_file(unresolved: Unresolved, paths: Paths) -> AskedFile:
+    conflict = unresolved.conflict
+    hunks = tuple(AskedHunk(rung=rung, why=why) for rung, why in unresolved.tried.items())
+    return replace(
+        _file(conflict, paths),
+        open=True,
+        sentence=unresolved.sentence,
+        hunks=hunks,
+        result=_short(merged_text(conflict)),
+    )
+
+
+def _answered_file(resolution: Resolution, paths: Paths) -> AskedFile:
+    hunks = tuple(AskedHunk(rung=one.rung, rule=one.rule, why=one.why) for one in resolution.answers)
+    return replace(_file(resolution.conflict, paths), hunks=hunks, result=_short(resolution.result))
+
+
+def _file(conflict: Conflict, paths: Paths) -> AskedFile:
+    return AskedFile(
+        path=conflict.path,
+        commit=conflict.commit_id,
+        kind=conflict.kind.value,
+        fingerprint=fingerprint(conflict),
+        open=False,
+        protected=_protected(conflict.path, paths),
+        base=_short(conflict.text(Side.BASE)),
+        upstream=_short(conflict.text(Side.UPSTREAM)),
+        commit_text=_short(conflict.text(Side.COMMIT)),
+    )
+
+
+def _protected(path: str, paths: Paths) -> bool:
+    return matches(paths.protected, path) and not matches(paths.allowed, path)
+
+
+def merged_text(conflict: Conflict) -> bytes | None:
+    """What a person starts from: git's merge with markers; for a file that one side deleted, the other side's."""
+    if conflict.kind not in _TEXT_KINDS:
+        return None
+    if conflict.hunks:
+        return b"".join(_with_markers(conflict))
+    kept = (conflict.upstream, conflict.commit)
+    texts = [one.content for one in kept if one is not None and one.mode not in _NOT_TEXT]
+    return next((text for text in texts if text is not None), None)
+
+
+def _with_markers(conflict: Conflict) -> Iterator[bytes]:
+    for segment in conflict.segments:
+        if not isinstance(segment, Hunk):
+            yield segment
+            continue
+        yield b"<" * _MARKER + b" upstream\n" + _line(segment.upstream)
+        yield b"|" * _MARKER + b" base\n" + _line(segment.base)
+        yield b"=" * _MARKER + b"\n" + _line(segment.commit)
+        yield b">" * _MARKER + b" commit\n"
+
+
+def _line(text: bytes) -> bytes:
+    return text if not text or text.endswith(b"\n") else text + b"\n"
+
+
+def _resolved_file(resolved: ResolvedPath, work: Work, objects: Objects, paths: Paths) -> AskedFile:
+    """A file as it was answered, with the sides as git has them."""
+    new = next((step["new"] for step in work.steps if step["original"] == resolved.commit), "")
+    rows = zip(resolved.rungs, resolved.why, strict=True)
+    upstream, result = _before_and_after(new, resolved.path, objects)
+    base, commit = _before_and_after(resolved.commit, resolved.path, objects)
+    return AskedFile(
+        path=resolved.path,
+        commit=resolved.commit,
+        kind=Kind.CONTENT.value,
+        fingerprint=resolved.conflict,
+        open=False,
+        protected=_protected(resolved.path, paths),
+        hunks=tuple(AskedHunk(rung=rung, why=why) for rung, why in rows),
+        base=base,
+        upstream=upstream,
+        commit_text=commit,
+        result=result,
+    )
+
+
+def _before_and_after(commit: str, path: str, objects: Objects) -> tuple[bytes | None, bytes | None]:
+    """A file in a commit's first parent and in the commit."""
+    if not commit:
+        return None, None
+    found = objects.commit(commit)
+    before = objects.commit(found.parents[0]).tree if found.parents else ""
+    return _blob(before, path, objects), _blob(found.tree, path, objects)
+
+
+def _blob(tree: str, path: str, objects: Objects) -> bytes | None:
+    entry = objects.entry(tree, path.encode("utf-8", "surrogateescape")) if tree else None
+    if entry is None or entry.mode in _NOT_TEXT:
+        return None
+    info = objects.info(entry.oid)
+    if info is None or info.kind != "blob" or info.size > _SHOWN:
+        return None
+    return objects.read(entry.oid, "blob")
+
+
+def _short(text: bytes | None) -> bytes | None:
+    return text if text is not None and len(text) <= _SHOWN else None
+
+
+# ------------------------------------------------------------------------------------------------------ answers
+
+
+def with_told(stopped: Stopped, told: Told) -> tuple[tuple[Resolution, ...], Stopped]:
+    """The conflicts that a person has decided, and the stop in which those of another shape are one whole hunk."""
+    found: list[Resolution] = []
+    for conflict in stopped.conflicts:
+        given = told.texts.get(fingerprint(conflict))
+        if given is not None:
+            found.append(_as_resolution(conflict, given))
+    shapes: Mapping[str, Conflict] = {one.conflict.path: one.conflict for one in found}
+    conflicts = tuple(shapes.get(conflict.path, conflict) for conflict in stopped.conflicts)
+    return tuple(found), replace(stopped, conflicts=conflicts)
+
+
+def _as_resolution(conflict: Conflict, given: GivenText) -> Resolution:
+    """Where a person kept what lies outside the hunks, the proof of it stands; else the whole file is theirs."""
+    texts = fit(conflict.segments, given.text) if conflict.hunks else None
+    if texts is None:
+        return resolve_with(_whole(conflict), [_by_person(0, given.text, "whole file")])
+    if given.by_person or len(given.hunks) != len(texts):
+        answers = [
+            _by_person(hunk.index, text, "edited") for hunk, text in zip(conflict.hunks, texts, strict=True)
+        ]
+        return resolve_with(conflict, answers)
+    return resolve_with(conflict, list(_as_seen(conflict, texts, given.hunks)))
+
+
+def _as_seen(conflict: Conflict, texts: Sequence[bytes], hunks: Sequence[AskedHunk]) -> Iterator[HunkAnswer]:
+    for hunk, text, said in zip(conflict.hunks, texts, hunks, strict=True):
+        yield HunkAnswer(index=hunk.index, text=text, rung=said.rung, rule=said.rule, why=said.why)
+
+
+def _by_person(index: int, text: bytes, rule: str) -> HunkAnswer:
+    return HunkAnswer(index=index, text=text, rung=PERSON, rule=rule, why="a person wrote it")
+
+
+def _whole(conflict: Conflict) -> Conflict:
+    sides = {side: conflict.text(side) or b"" for side in Side}
+    hunk = Hunk(
+        index=0, base=sides[Side.BASE], upstream=sides[Side.UPSTREAM], commit=sides[Side.COMMIT], line=1
+    )
+    return replace(conflict, kind=Kind.CONTENT, segments=(b"", hunk, b""), mode=_mode(conflict))
+
+
+def _mode(conflict: Conflict) -> str:
+    """Of a file that one side deleted, the mode of what is left of it; else what git decided."""
+    if conflict.kind is not Kind.MODIFY_DELETE:
+        return conflict.mode
+    kept: Version | None = conflict.upstream or conflict.commit
+    return kept.mode if kept is not None else conflict.mode
