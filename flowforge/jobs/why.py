@@ -1,23 +1,36 @@
-"""Why a job that has not ended is not running: one typed code, one sentence, and what would change it."""
+"""Why a job that has not ended is not running: one typed code, one sentence, what would change it, and about when."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
+from flowforge.core.errors import Reason
 from flowforge.core.job import Job, State
-from flowforge.store.schedule import Standing, standing
+from flowforge.jobs import pause
+from flowforge.store import pauses, queue
+from flowforge.store.pauses import Pause
+from flowforge.store.queue import Before, Standing
 from flowforge.store.transaction import Transaction
 
 ALIVE = 15.0  # seconds since a worker's last beat within which it counts as alive
+CAP = 50  # jobs of one organization that run at a time, unless it or the settings say otherwise
 
 
 class WhyCode(StrEnum):
-    NEW = "new"
-    DECISION = "decision"
-    DELAYED = "delayed"
-    REF_BUSY = "ref_busy"
-    NO_WORKER = "no_worker"
-    POSITION = "position"
-    STARTING = "starting"
+    NEW = "new"  # its pipeline is not read yet
+    DECISION = "decision"  # a person must decide
+    PAUSED = "paused"  # a person stopped its organization, repository or target
+    BUDGET = "budget"  # no money is left for it
+    DELAYED = "delayed"  # its time has not come
+    REF_BUSY = "ref_busy"  # another job writes its branch first
+    GROUP_BUSY = "group_busy"  # another job of its concurrency group comes first
+    NO_WORKER = "no_worker"  # nobody is there to run it
+    STARTING = "starting"  # a worker was called for it
+    CAPPED = "capped"  # its organization has all slots that it may have
+    LEASE_LOST = "lease_lost"  # its worker fell silent
+    POSITION = "position"  # others come before it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +38,7 @@ class Why:
     code: WhyCode
     sentence: str
     changes: str  # what would change it
+    estimated_start: datetime | None = None  # None where the repository has no history, or a person must act
 
 
 _NOTHING = "nothing is needed"
@@ -34,41 +48,155 @@ _STATES = {
         code=WhyCode.DECISION, sentence="a person must decide", changes="approve or reject it, or cancel it"
     ),
 }
+_OPEN = frozenset({State.QUEUED, State.RUNNING})
 
 
-def why(transaction: Transaction, job: Job) -> Why | None:
+def why(transaction: Transaction, job: Job, *, alive: float = ALIVE, cap: int = CAP) -> Why | None:
     """Why the job is not running; None when it is, or has ended."""
-    if job.state is not State.QUEUED:
-        return _STATES.get(job.state)
-    stands = standing(transaction, job.id, ALIVE)
-    return None if stands is None else explain(job, stands)
+    return whys(transaction, [job], alive=alive, cap=cap).get(job.id)
 
 
-def explain(job: Job, stands: Standing) -> Why:
-    """Of a queued job: the first of the reasons that holds, the most lasting one first."""
+def whys(
+    transaction: Transaction, jobs: Sequence[Job], *, alive: float = ALIVE, cap: int = CAP
+) -> Mapping[UUID, Why]:
+    """Those of the jobs that are open and not running, with why. One question for all of them."""
+    found = {job.id: _STATES[job.state] for job in jobs if job.state in _STATES}
+    asked = [job.id for job in jobs if job.state in _OPEN]
+    stands = queue.standings(transaction, asked, alive=alive, cap=cap) if asked else {}
+    known = (
+        {one.id: one for one in pauses.all_of(transaction)} if any(s.pause for s in stands.values()) else {}
+    )
+    for job in jobs:
+        standing = stands.get(job.id)
+        told = (
+            explain(job, standing, known.get(standing.pause) if standing.pause else None)
+            if standing
+            else None
+        )
+        if told is not None:
+            found[job.id] = told
+    return found
+
+
+def explain(job: Job, stands: Standing, paused: Pause | None = None) -> Why | None:
+    """Of an open job: the first of the reasons that holds, the most lasting one first; None when it runs."""
+    if job.state is State.RUNNING:
+        return _silent(job) if stands.lost else None
+    for reason in (_held, _behind, _called):
+        told = reason(job, stands, paused)
+        if told is not None:
+            return told
+    return _in_line(job, stands)
+
+
+def _silent(job: Job) -> Why:
+    return Why(
+        code=WhyCode.LEASE_LOST,
+        sentence=f"its worker {job.owner!r} has stopped renewing its lease",
+        changes="nothing is needed: another worker goes on within seconds",
+    )
+
+
+def _held(job: Job, stands: Standing, paused: Pause | None) -> Why | None:
+    """What only a person or the time ends."""
+    if paused is not None:
+        return Why(
+            code=WhyCode.PAUSED,
+            sentence=pause.sentence(paused),
+            changes="it runs when a maintainer resumes it: flowforge queue resume",
+        )
+    if stands.reason == Reason.BUDGET_EXHAUSTED:
+        return Why(
+            code=WhyCode.BUDGET,
+            sentence="the budget for the model is exhausted",
+            changes="a higher budget, or the next period",
+            estimated_start=job.run_after,
+        )
     if stands.delayed and job.run_after is not None:
         return Why(
             code=WhyCode.DELAYED,
-            sentence=f"it is tried again at {job.run_after:%Y-%m-%d %H:%M:%S} UTC",
+            sentence=f"it is not to run before {job.run_after:%Y-%m-%d %H:%M:%S} UTC",
             changes="nothing is needed: the time will come",
+            estimated_start=job.run_after,
         )
-    if stands.writer is not None:
+    return None
+
+
+def _behind(job: Job, stands: Standing, _paused: Pause | None) -> Why | None:
+    """Another job that must end, or have its turn, first."""
+    if stands.ref is not None:
+        verb = "is writing" if stands.ref.running else "comes first and writes"
         return Why(
             code=WhyCode.REF_BUSY,
-            sentence=f"job {stands.writer} is writing {job.branch!r}, and only one job may at a time",
+            sentence=f"job {stands.ref.job} {verb} {job.branch!r}, and only one job may at a time",
             changes="it runs when that job has ended, or is cancelled",
+            estimated_start=after(stands.ref, stands.median, stands.now),
         )
+    if stands.group is not None:
+        verb = "runs" if stands.group.running else "comes first"
+        return Why(
+            code=WhyCode.GROUP_BUSY,
+            sentence=f"job {stands.group.job} {verb} in its concurrency group {job.concurrency_group!r}",
+            changes="it runs when that job has ended, or is cancelled",
+            estimated_start=after(stands.group, stands.median, stands.now),
+        )
+    return None
+
+
+def _called(_job: Job, stands: Standing, _paused: Pause | None) -> Why | None:
     if stands.slots == 0:
         return Why(
-            code=WhyCode.NO_WORKER,
-            sentence="no worker is alive",
-            changes="start one: flowforge serve worker",
+            code=WhyCode.NO_WORKER, sentence="no worker is alive", changes="start one: flowforge serve worker"
         )
     if stands.rung:
-        return Why(code=WhyCode.STARTING, sentence="a worker was called for it", changes=_NOTHING)
+        return Why(
+            code=WhyCode.STARTING,
+            sentence="a worker was called for it",
+            changes=_NOTHING,
+            estimated_start=stands.now,
+        )
+    return None
+
+
+def _in_line(_job: Job, stands: Standing) -> Why:
+    """Nothing but others of its organization stands before it."""
     jobs = "1 job comes" if stands.ahead == 1 else f"{stands.ahead} jobs come"
-    return Why(
+    told = Why(
         code=WhyCode.POSITION,
         sentence=f"{jobs} before it in your organization; {stands.slots} can run at a time",
         changes="more workers, or a higher priority",
+        estimated_start=in_turn(stands),
     )
+    if stands.taken >= stands.cap:
+        cap = f"your organization has {stands.taken} jobs at work, and may have {stands.cap} at a time"
+        return replace(
+            told,
+            code=WhyCode.CAPPED,
+            sentence=f"{cap}; {jobs.replace('come', 'wait')} before it",
+            changes="it runs when some of those have ended; an operator can raise the cap",
+        )
+    if stands.reason == Reason.LEASE_EXPIRED:
+        return replace(
+            told,
+            code=WhyCode.LEASE_LOST,
+            sentence=f"its worker fell silent; {jobs} before it",
+            changes="nothing is needed: another worker goes on from the last finished stage",
+        )
+    return told
+
+
+def after(before: Before, median: timedelta | None, now: datetime) -> datetime | None:
+    """When a line of jobs that run one after another has come to its end: each takes as long as its like did."""
+    if median is None:
+        return None
+    starts = before.started_at + median if before.running and before.started_at is not None else now
+    return max(now, starts) + before.queued * median
+
+
+def in_turn(stands: Standing) -> datetime | None:
+    """When a slot is free for the job, if slots come free as often as jobs of its repository used to end."""
+    usable = min(stands.slots, stands.cap)
+    if stands.median is None or usable <= 0:
+        return None
+    late = stands.ahead - max(0, usable - stands.taken)
+    return stands.now if late < 0 else stands.now + (late + 1) * stands.median / usable

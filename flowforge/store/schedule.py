@@ -1,6 +1,5 @@
 """What runs next, and what must be taken back: the statements of the relay and the sweep, and the workers' beat."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -121,19 +120,6 @@ UPDATE job_executions SET status = %(status)s, error = %(error)s, completed_at =
 WHERE job = %(job)s AND fence = %(fence)s AND completed_at IS NULL
 """
 
-_STANDING = """
--- What stands between a queued job and its start: jobs whose turn is earlier, and the slots there are.
-SELECT (SELECT count(*) FROM jobs e WHERE e.state = 'queued' AND e.organization = j.organization
-          AND (e.turn_at, e.id) < (j.turn_at, j.id)) AS ahead,
-       (SELECT w.id FROM jobs w WHERE w.repository = j.repository AND w.ref_key = j.ref_key AND w.ref_key <> ''
-          AND w.state = 'running' LIMIT 1) AS writer,
-       coalesce(j.run_after > now(), false) AS delayed,
-       j.rung_at IS NOT NULL AS rung,
-       (SELECT coalesce(sum(slots), 0) FROM workers
-          WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)) AS slots
-FROM jobs j WHERE j.id = %(id)s
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
@@ -143,17 +129,6 @@ class Worker:
     host: str
     version: str
     slots: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """What stands between a queued job and its start."""
-
-    ahead: int  # queued jobs of the organization whose turn is earlier
-    writer: UUID | None  # the running job that writes the same ref
-    delayed: bool  # its run_after is not reached
-    rung: bool  # a worker was called for it
-    slots: int  # of all workers that are alive
 
 
 def slots(transaction: Transaction, alive: float) -> int:
@@ -206,9 +181,3 @@ def close_execution(transaction: Transaction, job: Job, status: str, ending: End
     reason = ending.reason if ending is not None else Reason.DONE
     error = "" if ending is None or reason is Reason.DONE else f"{reason}: {ending.sentence}"
     transaction.run(_LOST_EXECUTION, job=job.id, fence=job.fence, status=status, error=error)
-
-
-def standing(transaction: Transaction, job: UUID, alive: float) -> Standing | None:
-    """None when there is no such job (for this scope)."""
-    row: Mapping[str, object] | None = transaction.row(_STANDING, id=job, alive=alive)
-    return None if row is None else Standing(**row)  # type: ignore[arg-type]  # columns are named after the fields

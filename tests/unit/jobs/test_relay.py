@@ -15,9 +15,7 @@ from flowforge.jobs.ending import cancelled, exhausted, lease_expired
 from flowforge.jobs.relay import Relay
 from flowforge.jobs.sweep import after_attempts, after_silence
 from flowforge.jobs.tell import Teller
-from flowforge.jobs.why import WhyCode, explain
 from flowforge.store.jobs import Moved, Pushes
-from flowforge.store.schedule import Standing
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 JOB = Job(
@@ -51,7 +49,6 @@ JOB = Job(
     ending=None,
     outputs={},
 )
-FREE = Standing(ahead=0, writer=None, delayed=False, rung=False, slots=2)
 
 
 class Flaky(Relay):
@@ -82,28 +79,6 @@ def test_the_relay_outlives_trouble_and_says_it_once(caplog: pytest.LogCaptureFi
         "the relay cannot ring: Redis is away",
         "the relay rings again",
     ]
-
-
-@pytest.mark.parametrize(
-    ("standing", "code"),
-    [
-        (replace(FREE, slots=0), WhyCode.NO_WORKER),
-        (replace(FREE, slots=0, writer=UUID(int=9)), WhyCode.REF_BUSY),
-        (replace(FREE, rung=True), WhyCode.STARTING),
-        (replace(FREE, ahead=3), WhyCode.POSITION),
-        (replace(FREE, delayed=True, slots=0), WhyCode.DELAYED),
-    ],
-)
-def test_the_most_lasting_reason_is_told(standing: Standing, code: WhyCode) -> None:
-    why = explain(replace(JOB, run_after=NOW), standing)
-    assert why.code is code
-    assert why.sentence
-    assert why.changes
-
-
-def test_positions_are_told_in_plain_words() -> None:
-    assert explain(JOB, replace(FREE, ahead=1)).sentence.startswith("1 job comes before it")
-    assert explain(JOB, replace(FREE, ahead=2)).sentence.startswith("2 jobs come before it")
 
 
 @pytest.mark.parametrize(
