@@ -57,6 +57,7 @@ class LogWriter:
     _waiting: deque[Piece] = field(default_factory=deque)
     _size: int = 0
     _dropped: int = 0
+    _along: bool = False  # `write` has something of its own to write, with or without output
     _ended: bool = False
     _wake: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _one_writer: threading.Lock = field(default_factory=threading.Lock, repr=False)  # keeps the order
@@ -92,9 +93,15 @@ class LogWriter:
             self._size += len(text)
             self._wake.notify()
 
+    def along(self) -> None:
+        """Call `write` with the next output, or without any after a pause: the caller has something to add to it."""
+        with self._wake:
+            self._along = True
+            self._wake.notify()
+
     def flush(self) -> None:
         """Write what has been added so far, from the calling thread, before something that must follow it."""
-        self._write_once()
+        self._write_once(output_only=True)
 
     def _tell_dropped(self, stage: str) -> None:
         if self._dropped:
@@ -105,7 +112,9 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._waiting or self._ended)
+                self._wake.wait_for(lambda: self._waiting or self._along or self._ended)
+                if not self._waiting:  # what goes along has time: most often something else takes it with it
+                    self._wake.wait_for(lambda: self._waiting or self._ended, timeout=self.pause)
                 ended = self._ended
             self._write_once()
             if ended and not (self._waiting and self.patient()):
@@ -116,16 +125,17 @@ class LogWriter:
         with self._wake:
             self._wake.wait_for(lambda: self._ended and not ended, timeout=self.pause)
 
-    def _write_once(self) -> None:
+    def _write_once(self, *, output_only: bool = False) -> None:
         with self._one_writer:
-            self._write_waiting()
+            self._write_waiting(output_only)
 
-    def _write_waiting(self) -> None:
+    def _write_waiting(self, output_only: bool) -> None:
         with self._wake:
             taken, self._waiting = list(self._waiting), deque()
             self._size = 0
-        if not taken:
-            return
+            if not taken and (output_only or not self._along):
+                return
+            self._along = False
         try:
             self.write(list(cut(taken)))
         except Temporary:
@@ -138,5 +148,6 @@ class LogWriter:
 
     def _put_back(self, taken: list[Piece]) -> None:
         with self._wake:
+            self._along = True  # whether it is still there to be written, `write` knows
             self._waiting.extendleft(reversed(taken))
             self._size = sum(len(piece.text) for piece in self._waiting)

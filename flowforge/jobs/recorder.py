@@ -9,7 +9,8 @@ Whatever a person may read later (logs, events, sentences, outputs) goes through
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -70,6 +71,10 @@ class FencedRecorder:
     _log: LogWriter | None = None
     _streams: dict[str, Stream] = field(default_factory=dict)  # by stage: a secret may come in two pieces
     _one_piece: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _openings: list[Write] = field(
+        default_factory=list
+    )  # stages that have begun, to be written with what comes next
+    _one_write: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __enter__(self) -> "FencedRecorder":  # noqa: PYI034 (final by use)
         self._log = LogWriter(write=self._write_log, patient=lambda: self.session.why is not Stop.LOST)
@@ -85,21 +90,32 @@ class FencedRecorder:
     # ---------------------------------------------------------------------------------- what the runner calls
 
     def stage_started(self, spec: StageSpec) -> None:
-        """Raises:
-        Broken: lease_lost; or drained, when the worker is leaving: the job goes on elsewhere from here.
+        """Note that a stage begins. That decides nothing, so it is written with whatever this job writes next, and
+        alone only where nothing comes within a fifth of a second.
+
+        Raises:
+            Broken: lease_lost; or drained, when the worker is leaving: the job goes on elsewhere from here.
         """
+        if self.session.why is Stop.LOST:
+            raise lost(self.job)
         if self.session.leaving:
             self.session.stop(Stop.DRAINED)
             raise Broken(
                 Reason.DRAINED, "the worker is leaving; the job is handed over before its next stage"
             )
         ordinal = self._ordinals.setdefault(spec.id, len(self._ordinals))
-        told = story.stage_started(spec)
-        self._fenced(
-            lambda tx: stages.start(
-                tx, self.job.id, self.job.fence, stage=spec.id, ordinal=ordinal, story=told
+        told, begun = story.stage_started(spec), self.session.clock()
+
+        def write(transaction: Transaction) -> int | None:
+            ago = self.session.clock() - begun
+            return stages.start(
+                transaction, self.job.id, self.job.fence, stage=spec.id, ordinal=ordinal, story=told, ago=ago
             )
-        )
+
+        with self._one_write:
+            self._openings.append(write)
+        if self._log is not None:
+            self._log.along()
 
     def stage_finished(self, result: StageResult, work: Work) -> None:
         """Write the result and the checkpoint; from here on the stage need not run again."""
@@ -316,8 +332,11 @@ class FencedRecorder:
             self._log.flush()
 
     def _write_log(self, pieces: list[Piece]) -> None:
+        if not pieces and not self._openings:
+            return  # another write took them along
+
         def write(transaction: Transaction) -> int | None:
-            seq: int | None = None
+            seq: int | None = 0
             for piece in pieces:
                 seq = events.append_log(transaction, self.job.id, self.job.fence, piece.stage, piece.text)
                 if seq is None:
@@ -340,16 +359,31 @@ class FencedRecorder:
         if self.session.why is Stop.LOST:
             raise lost(self.job)
         try:
-            with self.database.transaction(Scope.system(), actor=WORKER) as transaction:
-                seq = write(transaction)
-                if seq is None:
-                    raise lost(self.job)
+            with (
+                self._after_openings() as write_all,
+                self.database.transaction(Scope.system(), actor=WORKER) as transaction,
+            ):
+                seq = write_all(transaction, write)
         except Broken as error:
             if error.reason is Reason.LEASE_LOST:
                 self.session.stop(Stop.LOST)
             raise
         if seq:
             self.teller.publish(self.job.id, seq)
+
+    @contextmanager
+    def _after_openings(self) -> Iterator[Callable[[Transaction, Write], int]]:
+        """What writes the stages that have begun before anything else; they stay to be written until it is committed."""
+
+        def write_all(transaction: Transaction, last: Write) -> int:
+            numbers = [write(transaction) for write in (*self._openings, last)]
+            if None in numbers:
+                raise lost(self.job)
+            return max(number for number in numbers if number is not None)
+
+        with self._one_write:
+            yield write_all
+            self._openings.clear()
 
 
 def lost(job: Job) -> Broken:

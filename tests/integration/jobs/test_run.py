@@ -18,6 +18,8 @@ from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.sweep import sweep
 from flowforge.jobs.tell import Teller
 from flowforge.pipeline.context import Recorder, Work
+from flowforge.store import jobs as table
+from flowforge.store.transaction import Transaction
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import (
     SmallPipeline,
@@ -27,6 +29,7 @@ from tests.integration.jobs.world import (
     make_world,
     nothing,
     session_of,
+    until,
 )
 
 pytestmark = pytest.mark.services
@@ -167,7 +170,7 @@ def test_a_drained_attempt_given_back_goes_on_in_the_same_log(world: World) -> N
 
 
 WRITES: dict[str, Callable[[FencedRecorder], None]] = {
-    "stage_started": lambda r: r.stage_started(SPEC),
+    "stage_started": lambda r: (r.stage_started(SPEC), r.event("x", {}))[1],
     "stage_finished": lambda r: r.stage_finished(StageResult(stage="test", result=Result.SUCCESS), WORK),
     "event": lambda r: r.event("x", {}),
     "resolved": lambda r: r.resolved("resolve", [RESOLUTION], []),
@@ -199,6 +202,72 @@ def test_a_past_owners_write_is_refused_and_changes_no_row(world: World, write: 
     assert refused.value.reason is Reason.LEASE_LOST
     assert recorder.session.why is Stop.LOST
     assert everything(world) == before
+
+
+def test_a_stage_that_begins_is_written_with_what_comes_next_and_before_it(world: World) -> None:
+    job = claimed(world)
+    recorder = recorder_of(world, job)
+    recorder.stage_started(SPEC)
+    assert world.kinds(job)[-1] == "job.claim"
+    recorder.push_intent("refs/heads/feature", "a" * 40, "b" * 40)
+    assert world.kinds(job)[-2:] == ["stage.started", "push.intended"]
+    recorder.event("x", {})
+    assert world.kinds(job).count("stage.started") == 1
+
+
+def test_a_stage_that_says_nothing_is_shown_as_begun_all_the_same(world: World) -> None:
+    job = claimed(world)
+    with recorder_of(world, job) as recorder:
+        recorder.stage_started(SPEC)
+        until(lambda: world.kinds(job)[-1] == "stage.started")
+        recorder.stage_finished(StageResult(stage=SPEC.id, result=Result.SUCCESS), WORK)
+    assert world.kinds(job)[-2:] == ["stage.started", "stage.finished"]
+
+
+def test_output_never_comes_before_the_beginning_of_its_stage(world: World) -> None:
+    job = claimed(world)
+    with recorder_of(world, job) as recorder:
+        recorder.stage_started(SPEC)
+        recorder.log(SPEC.id, b"first words")
+    began = world.value("SELECT seq FROM job_events WHERE kind = 'stage.started'")
+    assert began < world.value("SELECT min(seq) FROM log_chunks")
+
+
+def test_a_stage_begins_when_it_began_and_not_when_that_was_written(world: World) -> None:
+    job, now = claimed(world), [100.0]
+    recorder = recorder_of(world, job)
+    recorder.session.clock = lambda: now[0]
+    recorder.stage_started(SPEC)
+    now[0] += 60.0
+    recorder.stage_finished(StageResult(stage=SPEC.id, result=Result.SUCCESS), WORK)
+    ran = world.value("SELECT extract(epoch FROM completed_at - started_at) FROM stage_runs")
+    assert 60.0 <= ran < 120.0
+
+
+def test_a_beginning_is_written_once_however_often_the_database_gives_a_write_up(world: World) -> None:
+    job, tries = claimed(world), [0]
+    recorder = recorder_of(world, job)
+    recorder.sleep = lambda _seconds: None
+    recorder.stage_started(SPEC)
+
+    def write(transaction: Transaction) -> int | None:
+        tries[0] += 1
+        if tries[0] < 3:
+            raise Temporary(Reason.SERVICE_UNAVAILABLE, "given up", delay=0.0)
+        return table.tell(transaction, job.id, job.fence, "x", {})
+
+    recorder._fenced(write)
+    assert tries == [3]
+    assert world.kinds(job)[-2:] == ["stage.started", "x"]
+
+
+def test_a_worker_that_slept_past_its_lease_begins_no_stage(world: World) -> None:
+    job = claimed(world)
+    recorder = recorder_of(world, job)
+    recorder.session.stop(Stop.LOST)
+    with pytest.raises(Broken) as refused:
+        recorder.stage_started(SPEC)
+    assert refused.value.reason is Reason.LEASE_LOST
 
 
 def test_a_past_owners_log_and_end_are_refused_too(world: World) -> None:

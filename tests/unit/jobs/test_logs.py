@@ -129,3 +129,55 @@ def test_a_log_that_nobody_waits_for_ends_at_once() -> None:
     with LogWriter(write=table.write, pause=0.01, patient=lambda: False) as log:
         log.add("a", b"lost")
     assert table.text == b""
+
+
+class Calls:
+    """What `write` was called with."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+        self.away = 0
+        self.called = threading.Event()
+
+    def write(self, pieces: list[Piece]) -> None:
+        self.lengths.append(len(pieces))
+        self.called.set()
+        if self.away:
+            self.away -= 1
+            raise Temporary(Reason.SERVICE_UNAVAILABLE, "away")
+
+
+def test_what_goes_along_is_written_without_output_too() -> None:
+    calls = Calls()
+    with LogWriter(write=calls.write, pause=0.01) as log:
+        log.along()
+        assert calls.called.wait(20)
+    assert calls.lengths == [0]
+
+
+def test_what_goes_along_waits_for_output_and_is_not_asked_for_again() -> None:
+    calls = Calls()
+    with LogWriter(write=calls.write, pause=60.0) as log:
+        log.along()
+        log.flush()
+        assert calls.lengths == []
+        log.add("test", b"hello")
+        log.flush()
+    assert calls.lengths == [1]
+
+
+def test_what_goes_along_is_written_at_the_end_at_the_latest() -> None:
+    calls = Calls()
+    with LogWriter(write=calls.write, pause=60.0) as log:
+        log.along()
+    assert calls.lengths == [0]
+
+
+def test_what_goes_along_is_tried_again_while_the_database_is_away() -> None:
+    calls = Calls()
+    calls.away = 2
+    with LogWriter(write=calls.write, pause=0.01) as log:
+        log.along()
+        while len(calls.lengths) < 3:
+            calls.called.wait(20)
+    assert calls.lengths == [0, 0, 0]
