@@ -12,6 +12,7 @@ import falcon.media
 from flowforge.api import errors, openapi
 from flowforge.api.auth import Believe, Guard
 from flowforge.api.bells import Bells
+from flowforge.api.control import Control
 from flowforge.api.desk import Desk
 from flowforge.api.docs import Docs
 from flowforge.api.eager import EagerApp
@@ -86,6 +87,7 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     """Every address of the service, and who answers there."""
     jobs = Jobs(desk=desk, live=Live(bells=bells, pace=parts.pace), door=parts.door)
     repositories = Repositories(desk=desk, shelf=parts.shelf)
+    control = Control(desk=desk, door=parts.door, vault=parts.shelf.vault)
     schedules = Schedules(desk=desk, door=parts.door)
     system = System(
         desk=desk,
@@ -99,6 +101,8 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/jobs/{job:uuid}", jobs, "one"),
         ("/api/v1/jobs/{job:uuid}/cancel", jobs, "cancel"),
         ("/api/v1/jobs/{job:uuid}/retry", jobs, "retry"),
+        ("/api/v1/jobs/{job:uuid}/undo", control, "undo"),
+        ("/api/v1/jobs/{job:uuid}/decision", control, "decision"),
         ("/api/v1/jobs/{job:uuid}/logs", jobs, "logs"),
         ("/api/v1/jobs/{job:uuid}/events", jobs, "events"),
         ("/api/v1/jobs/{job:uuid}/conflicts", jobs, "conflicts"),

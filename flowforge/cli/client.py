@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx2
 import stamina
 from pydantic import BaseModel, ValidationError
 
+from flowforge.api.control_models import DecisionIn, QuestionOut
 from flowforge.api.models import (
     ConflictList,
     EventOut,
@@ -23,7 +25,6 @@ from flowforge.api.models import (
     JobIn,
     JobOut,
     JobPage,
-    LogOut,
     RepositoryIn,
     RepositoryList,
     RepositoryOut,
@@ -38,6 +39,7 @@ from flowforge.api.schedule_models import (
     ScheduleOut,
     SchedulePatch,
 )
+from flowforge.api.stream_models import LogOut
 from flowforge.cli.problems import refuse, unreachable
 from flowforge.cli.server import Server
 from flowforge.core.errors import Broken, Reason
@@ -105,6 +107,18 @@ class Client:
     def retry(self, job: UUID, from_stage: str | None = None) -> JobOut:
         """A new job that runs `job` again, whole or from a stage."""
         return self._send("POST", f"/api/v1/jobs/{job}/retry", JobOut, RetryIn(from_stage=from_stage))
+
+    def undo(self, job: UUID, ref: str = "") -> JobOut:
+        """A new job that takes the push of `job` back."""
+        query = f"?{urlencode({'ref': ref})}" if ref else ""
+        return self._send("POST", f"/api/v1/jobs/{job}/undo{query}", JobOut)
+
+    def question(self, job: UUID) -> QuestionOut:
+        """What the job asks, or asked last."""
+        return self._get(f"/api/v1/jobs/{job}/decision", QuestionOut)
+
+    def decide(self, job: UUID, decision: DecisionIn) -> JobOut:
+        return self._send("POST", f"/api/v1/jobs/{job}/decision", JobOut, decision)
 
     def log(self, job: UUID, offset: int = 0, limit: int = 1 << 16) -> LogOut:
         return self._get(f"/api/v1/jobs/{job}/logs", LogOut, {"offset": offset, "limit": limit})

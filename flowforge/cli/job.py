@@ -1,4 +1,4 @@
-"""`flowforge job`: submit, list, show, watch, read logs, cancel, run again."""
+"""`flowforge job`: submit, list, show, watch, read logs, cancel, run again, undo, decide."""
 
 import os
 import sys
@@ -9,19 +9,21 @@ from uuid import UUID
 
 import typer
 
+from flowforge.api.control_models import AskedFileOut, DecisionIn, QuestionOut
 from flowforge.api.models import MAX_PAGE, JobDetail, JobOut
 from flowforge.cli.app import AsJson, group
 from flowforge.cli.client import Client
 from flowforge.cli.exits import Exit
 from flowforge.cli.live import clock
 from flowforge.cli.output import console, data, data_json, say, table
-from flowforge.cli.requests import invalid, job_in, listed, variables
+from flowforge.cli.requests import invalid, job_in, listed, shaped, variables
 from flowforge.cli.server import find_server
 from flowforge.cli.terminal import tame
 from flowforge.cli.watch import exit_of, watch
+from flowforge.core.decision import Verb
 from flowforge.core.job import DEFAULT_PRIORITY, State
 
-app = group("Submit jobs, watch them, read their logs, stop them, run them again.")
+app = group("Submit jobs, watch them, read their logs, stop them, run them again, decide what they ask.")
 
 JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="Id of a job.")]
 Timeout = Annotated[float | None, typer.Option(help="Stop watching after so many seconds (exit code 8).")]
@@ -91,13 +93,15 @@ def list_(
 
 @app.command()
 def show(job: JobId, *, json: AsJson = False) -> None:
-    """Show a job, its stages, and why it waits."""
+    """Show a job, its stages, and why it waits; of one that waits for a person, what it asks."""
     with connect() as client:
         found = client.job(job)
+        asked = client.question(job) if found.state is State.WAITING else None
     if json:
-        data_json(found.model_dump(mode="json"))
-    else:
-        data("\n".join(_described(found)))
+        question = {"question": asked.model_dump(mode="json")} if asked else {}
+        data_json({**found.model_dump(mode="json"), **question})
+        return
+    data("\n".join([*_described(found), *(described_question(job, asked) if asked else [])]))
 
 
 @app.command("watch")
@@ -164,6 +168,124 @@ def retry(
     return Exit.OK
 
 
+@app.command()
+def undo(
+    job: JobId,
+    *,
+    ref: Annotated[str, typer.Option(help="Which branch, where the job pushed to several.")] = "",
+    follow: Annotated[bool, typer.Option("--watch", "-w", help="Watch it until it ends.")] = False,
+    json: AsJson = False,
+) -> int:
+    """Take back what a job pushed, if nobody has gone on from it; the undo job's id is written to stdout."""
+    with connect() as client:
+        child = client.undo(job, ref)
+        if follow:
+            return _watched(client, child.id, None, as_json=json)
+    data_json(child.model_dump(mode="json")) if json else data(str(child.id))
+    return Exit.OK
+
+
+@app.command()
+def approve(job: JobId, *, json: AsJson = False) -> None:
+    """Let a waiting job go on with what it shows."""
+    _decide(job, DecisionIn(decision=Verb.APPROVE), as_json=json)
+
+
+@app.command()
+def reject(job: JobId, *, json: AsJson = False) -> None:
+    """End a waiting job: what it shows is not wanted."""
+    _decide(job, DecisionIn(decision=Verb.REJECT), as_json=json)
+
+
+@app.command()
+def edit(
+    job: JobId,
+    files: Annotated[
+        list[str], typer.Argument(metavar="PATH=FILE...", help="A path of the repository, and your text.")
+    ],
+    *,
+    json: AsJson = False,
+) -> None:
+    """Let a waiting job go on with your text of files; it is validated and tested as any other answer."""
+    texts = {path: _text(Path(file)) for path, file in map(_pair, files)}
+    _decide(job, shaped(DecisionIn, {"decision": Verb.EDIT, "files": texts}), as_json=json)
+
+
+@app.command()
+def question(
+    job: JobId,
+    *,
+    out: Annotated[Path | None, typer.Option(help="Write the texts into this folder.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what a job asks, with the texts: where a file is open, git's merge with markers."""
+    with connect() as client:
+        asked = client.question(job)
+    if json:
+        data_json(asked.model_dump(mode="json"))
+        return
+    data("\n".join(described_question(job, asked)))
+    for file in asked.files if out else ():
+        _write(out or Path(), file)
+
+
+def _decide(job: UUID, decision: DecisionIn, *, as_json: bool) -> None:
+    with connect() as client:
+        decided = client.decide(job, decision)
+    if as_json:
+        data_json(decided.model_dump(mode="json"))
+    else:
+        say(f"job {job} is {decided.state}")
+
+
+def _pair(word: str) -> tuple[str, str]:
+    path, equals, file = word.rpartition("=")
+    if not equals or not path or not file:
+        raise invalid(f"{word!r} is no PATH=FILE", "name the path in the repository, =, and a file of yours")
+    return path, file
+
+
+def _write(folder: Path, file: AskedFileOut) -> None:
+    """The answer or merge of a file below `folder`; a path of a repository never leads out of it."""
+    if file.result is None:
+        say(f"{file.path!r} has no text that can be shown")
+        return
+    place = (folder / file.path).resolve()
+    if not place.is_relative_to(folder.resolve()):
+        raise invalid(f"{file.path!r} leads out of {str(folder)!r}", "look at it with --json")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.result.encode())
+    except OSError as error:
+        raise invalid(f"{str(place)!r} cannot be written: {error.strerror}", "name another folder") from None
+    say(f"wrote {place}")
+
+
+def described_question(job: UUID, asked: QuestionOut) -> list[str]:
+    """What is asked, file by file, and the commands that answer."""
+    lines = [
+        "question",
+        f"  {asked.sentence}",
+        f"  asked {asked.asked_at:%Y-%m-%d %H:%M} UTC; ends undecided {asked.expires_at:%Y-%m-%d %H:%M} UTC",
+    ]
+    for file in asked.files:
+        marks = [word for word, there in (("open", file.open), ("protected", file.protected)) if there]
+        lines.append(f"  {file.path} in {file.commit[:10]}{' (' + ', '.join(marks) + ')' if marks else ''}")
+        lines += [f"    {hunk.rung}: {hunk.why}" for hunk in file.hunks]
+    if asked.decision is not None:
+        return [*lines, f"  decided: {asked.decision}"]
+    open_ = [file.path for file in asked.files if file.open]
+    edited = " ".join(f"{path}=FILE" for path in open_[:3] or [file.path for file in asked.files[:1]])
+    return [
+        *lines,
+        "answers",
+        f"  flowforge job question {job} --out FOLDER",
+        *([] if open_ else [f"  flowforge job approve {job}"]),
+        f"  flowforge job edit {job} {edited or 'PATH=FILE'}",
+        f"  flowforge job reject {job}",
+    ]
+
+
 def _watched(client: Client, job: UUID, timeout: float | None, *, as_json: bool) -> int:
     ended = watch(client, job, console(), timeout=timeout)
     if as_json:
@@ -200,7 +322,7 @@ def _text(path: Path | None) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise invalid(f"{str(path)!r} cannot be read: {why}", "name a file with a definition") from None
+        raise invalid(f"{str(path)!r} cannot be read: {why}", "name a file of UTF-8 text") from None
 
 
 def _out(text: str) -> None:

@@ -75,6 +75,24 @@ def decide(
     return moved.job
 
 
+def last_question(transaction: Transaction, identity: UUID) -> Row:
+    """The last question of a job, decided or not.
+
+    Raises:
+        Refused: not_found, also where the job never asked anything.
+    """
+    if table.get(transaction, identity) is None:
+        raise not_found(identity)
+    row = decisions.last(transaction, identity)
+    if row is None:
+        raise Refused(
+            Reason.NOT_FOUND,
+            f"job {identity} has asked nothing",
+            next_action="look at the job: flowforge job show JOB",
+        )
+    return row
+
+
 def _open_question(transaction: Transaction, job: Job, number: int | None) -> Row:
     row = decisions.last(transaction, job.id)
     if job.state is not State.WAITING or row is None or row["decision"] is not None:

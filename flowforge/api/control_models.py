@@ -1,0 +1,72 @@
+"""The shapes of undo and decisions in the REST API; as in `models`, read by the server and by our own client."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from flowforge.api.models import Asked, HunkOut, Incoming, Line, Outgoing, Ref
+from flowforge.core.decision import QuestionKind, Verb
+
+MAX_FILES = 200
+
+Path = Annotated[Line, Field(min_length=1, max_length=4096)]
+
+
+class UndoQuery(Asked):
+    ref: Ref | None = Field(
+        default=None, description="which branch to put back, where the job pushed to several"
+    )
+
+
+class DecisionIn(Incoming):
+    """What a person decides on the question of a waiting job."""
+
+    decision: Annotated[Verb, Field(strict=False)] = Field(
+        description="approve: go on as it stands; reject: end the job; edit: go on with `files`"
+    )
+    files: dict[Path, str] = Field(
+        default_factory=dict,
+        max_length=MAX_FILES,
+        description="for edit: the whole text of each file by its path; every open file must be there",
+    )
+    question: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of the question that was read; refused if another is asked now",
+    )
+
+
+class AskedFileOut(Outgoing):
+    """One conflicted file of a question. A text is null where that side has none, or it cannot be shown."""
+
+    path: str
+    commit: str = Field(description="id of the commit that was being replayed")
+    kind: str
+    open: bool = Field(description="it has no answer yet: only an edit can give one")
+    protected: bool = Field(description="only a maintainer may edit it")
+    sentence: str
+    hunks: list[HunkOut]
+    base: str | None
+    upstream: str | None
+    mine: str | None = Field(description="as the replayed commit has it")
+    result: str | None = Field(
+        description="the answer; of an open file git's merge with markers, to start from"
+    )
+
+
+class QuestionOut(Outgoing):
+    """What a job asks, or asked, a person."""
+
+    number: int
+    kind: QuestionKind
+    stage: str
+    sentence: str
+    tree: str = Field(description="the tree that an approval is for")
+    files: list[AskedFileOut]
+    asked_at: datetime
+    expires_at: datetime
+    decision: Verb | None
+    decided_by: UUID | None
+    decided_at: datetime | None
