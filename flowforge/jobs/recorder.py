@@ -1,8 +1,8 @@
 """The service form of the pipeline's Recorder: every write is one fenced transaction.
 
 A write that changes no row means that the job is another worker's now: the session is stopped, and what runs in it
-dies. While the database is away a write is repeated for as long as the lease is good, so a restart of Postgres costs
-time and no attempt; each write may therefore happen twice, and is harmless then.
+dies. While the database is away writes and reads are repeated for as long as the lease is good, so a restart of Postgres
+costs time and no attempt; each write may therefore happen twice, and is harmless then.
 
 Whatever a person may read later (logs, events, sentences, outputs) goes through `mask` first.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.concurrency import Concurrency
@@ -42,6 +43,7 @@ from flowforge.vault.envelope import Vault
 AGAIN = 0.5  # seconds between tries while the database is away
 WORKER = Actor(kind="worker")
 
+T = TypeVar("T")
 Write = Callable[[Transaction], int | None]  # gives the number of the event, or None: the lease is lost
 
 
@@ -97,7 +99,7 @@ class FencedRecorder:
             Broken: lease_lost; or drained, when the worker is leaving: the job goes on elsewhere from here.
         """
         if self.session.why is Stop.LOST:
-            raise lost(self.job)
+            raise self.session.lost()
         if self.session.leaving:
             self.session.stop(Stop.DRAINED)
             raise Broken(
@@ -216,8 +218,7 @@ class FencedRecorder:
         failpoint(f"{self._what}.settled")
 
     def own_shas(self, ref: str) -> frozenset[str]:
-        with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
-            return stages.own_shas(transaction, self.job.id, ref)
+        return self._read(lambda tx: stages.own_shas(tx, self.job.id, ref))
 
     def backup(self, name: str, bundle: Path) -> str:
         """Raises:
@@ -267,8 +268,8 @@ class FencedRecorder:
 
     def runs(self) -> tuple[rows.StageRun, ...]:
         """The last run of each stage in earlier attempts, in the order of the plan."""
-        with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
-            found = tuple(rows.stage_run(row) for row in stages.last_runs(transaction, self.job.id))
+        last = self._read(lambda tx: stages.last_runs(tx, self.job.id))
+        found = tuple(rows.stage_run(row) for row in last)
         self._ordinals = {run.result.stage: run.ordinal for run in found}
         return found
 
@@ -346,18 +347,28 @@ class FencedRecorder:
         self._once(write)
 
     def _fenced(self, write: Write) -> None:
+        self._patiently(lambda: self._once(write))
+
+    def _read(self, read: Callable[[Transaction], T]) -> T:
+        def once() -> T:
+            with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
+                return read(transaction)
+
+        return self._patiently(once)
+
+    def _patiently(self, doing: Callable[[], T]) -> T:
         """One transaction, repeated while the database is away and the lease is good."""
         while True:
             try:
-                return self._once(write)
+                return doing()
             except Temporary:
                 if self.session.why is Stop.LOST:
-                    raise lost(self.job) from None
+                    raise self.session.lost() from None
                 self.sleep(AGAIN)
 
     def _once(self, write: Write) -> None:
         if self.session.why is Stop.LOST:
-            raise lost(self.job)
+            raise self.session.lost()
         try:
             with (
                 self._after_openings() as write_all,
@@ -378,17 +389,9 @@ class FencedRecorder:
         def write_all(transaction: Transaction, last: Write) -> int:
             numbers = [write(transaction) for write in (*self._openings, last)]
             if None in numbers:
-                raise lost(self.job)
+                raise self.session.lost()
             return max(number for number in numbers if number is not None)
 
         with self._one_write:
             yield write_all
             self._openings.clear()
-
-
-def lost(job: Job) -> Broken:
-    return Broken(
-        Reason.LEASE_LOST,
-        f"job {job.id} is another worker's now (this one held fence {job.fence})",
-        next_action="nothing: it goes on there",
-    )

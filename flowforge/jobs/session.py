@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from uuid import UUID
 
+from flowforge.core.errors import Broken, Reason
+
 
 class Stop(IntEnum):
     """Why a session stopped; a greater one overrules a smaller one."""
@@ -73,6 +75,14 @@ class JobSession:
     def release(self, group: int) -> None:
         with self._lock:
             self._groups.discard(group)
+
+    def lost(self) -> Broken:
+        """What whoever would go on is told once the lease is not ours."""
+        return Broken(
+            Reason.LEASE_LOST,
+            f"job {self.job} is another worker's now (this one held fence {self.fence})",
+            next_action="nothing: it goes on there",
+        )
 
 
 def _kill(group: int) -> None:

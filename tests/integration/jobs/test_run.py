@@ -19,6 +19,7 @@ from flowforge.jobs.sweep import sweep
 from flowforge.jobs.tell import Teller
 from flowforge.pipeline.context import Recorder, Work
 from flowforge.store import jobs as table
+from flowforge.store.database import Database
 from flowforge.store.transaction import Transaction
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import (
@@ -457,6 +458,21 @@ def test_a_failed_write_is_repeated_while_the_lease_is_good(
     recorder.event("x", {})
     assert len(slept) == 2
     assert world.kinds(job)[-1] == "x"
+
+
+def test_a_read_is_repeated_too_so_that_a_restart_of_the_database_costs_no_attempt(world: World) -> None:
+    recorder, slept = recorder_of(world, claimed(world)), []
+    there = recorder.database
+
+    def comes_back(seconds: float) -> None:
+        slept.append(seconds)
+        recorder.database = there
+
+    recorder.sleep = comes_back
+    for asked in (recorder.runs, lambda: recorder.own_shas("refs/heads/feature")):
+        recorder.database = Database("postgresql://nobody@127.0.0.1:1/none")
+        assert not asked()
+    assert len(slept) == 2
 
 
 def test_a_session_whose_lease_ran_out_by_the_clock_writes_nothing(world: World) -> None:
