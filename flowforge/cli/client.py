@@ -25,6 +25,7 @@ from flowforge.api.models import (
     JobIn,
     JobOut,
     JobPage,
+    LogOut,
     RepositoryIn,
     RepositoryList,
     RepositoryOut,
@@ -39,7 +40,6 @@ from flowforge.api.schedule_models import (
     ScheduleOut,
     SchedulePatch,
 )
-from flowforge.api.stream_models import LogOut
 from flowforge.cli.problems import refuse, unreachable
 from flowforge.cli.server import Server
 from flowforge.core.errors import Broken, Reason
