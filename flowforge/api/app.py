@@ -1,5 +1,6 @@
 """The application: which address leads to which handler, and what stands around all of them."""
 
+import functools
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -21,6 +22,7 @@ from flowforge.api.lifespan import Hear, Lifespan
 from flowforge.api.live import Live, Pace
 from flowforge.api.media import BODY_LIMIT, StrictJSON
 from flowforge.api.operation import Contract, contract_of
+from flowforge.api.queue import Queues
 from flowforge.api.reasons import shipped_reasons
 from flowforge.api.repositories import Repositories, Shelf
 from flowforge.api.requests import Requests
@@ -29,6 +31,7 @@ from flowforge.api.system import Metrics, System
 from flowforge.core.access import Principal
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.jobs.submit import Door
+from flowforge.jobs.why import ALIVE, CAP, why
 from flowforge.store.database import Database
 
 App = EagerApp
@@ -53,6 +56,8 @@ class Parts:
     pace: Pace = field(default_factory=Pace)
     body_limit: int = BODY_LIMIT  # bytes
     trusted_hops: int = 0  # proxies of ours in front
+    alive: float = ALIVE  # seconds since a worker's last beat within which its slots count, as for the relay
+    cap: int = CAP  # running jobs of an organization that names no number of its own, as for the relay
     new_request_id: Callable[[], object] = uuid.uuid4
 
 
@@ -85,7 +90,13 @@ def create_app(parts: Parts) -> App:
 
 def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     """Every address of the service, and who answers there."""
-    jobs = Jobs(desk=desk, live=Live(bells=bells, pace=parts.pace), door=parts.door)
+    jobs = Jobs(
+        desk=desk,
+        live=Live(bells=bells, pace=parts.pace),
+        door=parts.door,
+        why=functools.partial(why, alive=parts.alive, cap=parts.cap),
+    )
+    queues = Queues(desk=desk, door=parts.door, alive=parts.alive, cap=parts.cap)
     repositories = Repositories(desk=desk, shelf=parts.shelf)
     control = Control(desk=desk, door=parts.door, vault=parts.shelf.vault)
     schedules = Schedules(desk=desk, door=parts.door)
@@ -110,6 +121,9 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/repositories/{repository:uuid}", repositories, "one"),
         ("/api/v1/schedules", schedules, ""),
         ("/api/v1/schedules/{schedule:uuid}", schedules, "one"),
+        ("/api/v1/queue", queues, ""),
+        ("/api/v1/pauses", queues, "pauses"),
+        ("/api/v1/pauses/{pause:uuid}", queues, "pause"),
         ("/healthz", system, "healthz"),
         ("/readyz", system, "readyz"),
         ("/metrics", system, "metrics"),

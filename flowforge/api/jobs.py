@@ -1,5 +1,6 @@
 """Jobs: submit, list, look, wait, follow, stop, run again."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import falcon
@@ -25,14 +26,17 @@ from flowforge.api.pages import LINK, link_next
 from flowforge.api.requests import idempotency_key
 from flowforge.api.shapes import conflict_out, event_out, job_detail, job_out, log_out
 from flowforge.core.access import Operation
+from flowforge.core.concurrency import Concurrency
 from flowforge.core.job import Job, JobRequest
 from flowforge.jobs import read
 from flowforge.jobs.cancel import cancel
 from flowforge.jobs.retry import retry
 from flowforge.jobs.submit import Door, submit
-from flowforge.jobs.why import why
+from flowforge.jobs.why import Why, why
 from flowforge.store import resolutions
 from flowforge.store.transaction import Transaction
+
+WhyOf = Callable[[Transaction, Job], Why | None]
 
 EVENTS_AT_ONCE = 200
 MOST_CONFLICTS = 1000
@@ -42,10 +46,11 @@ _RESUME = {"Last-Event-ID": "seq of the last event that was seen; the stream goe
 
 
 class Jobs:
-    def __init__(self, *, desk: Desk, live: Live, door: Door) -> None:
+    def __init__(self, *, desk: Desk, live: Live, door: Door, why: WhyOf = why) -> None:
         self._desk = desk
         self._live = live
         self._door = door
+        self._why = why
 
     @operation(
         Contract(
@@ -63,7 +68,7 @@ class Jobs:
 
         The answer means that the job is stored and will end; where it is, the Location header says.
         """
-        request = JobRequest(**dict(json), idempotency_key=idempotency_key(req))
+        request = job_request(json, idempotency_key(req))
         principal = principal_of(req)
         job = await self._desk.write(req, lambda tx: submit(tx, principal, request, self._door))
         _accepted(resp, job)
@@ -99,7 +104,7 @@ class Jobs:
 
         if query.wait:
             await self._live.changed(job, look, query.wait)
-        resp.media = await self._desk.read(req, lambda tx: _detail(tx, job))
+        resp.media = await self._desk.read(req, lambda tx: _detail(tx, job, self._why))
 
     @operation(
         Contract(
@@ -228,9 +233,17 @@ def _accepted(resp: Response, job: Job) -> None:
     resp.media = job_out(job)
 
 
-def _detail(tx: Transaction, identity: UUID) -> JobDetail:
+def job_request(asked: JobIn, key: str) -> JobRequest:
+    """What is asked for, in the house's words."""
+    group = asked.concurrency
+    values = {name: value for name, value in dict(asked).items() if name != "concurrency"}
+    concurrency = Concurrency(group=group.group, policy=group.policy) if group else None
+    return JobRequest(**values, idempotency_key=key, concurrency=concurrency)
+
+
+def _detail(tx: Transaction, identity: UUID, why_of: WhyOf) -> JobDetail:
     job = read.get(tx, identity)
-    return job_detail(job, read.stage_runs(tx, identity), why(tx, job))
+    return job_detail(job, read.stage_runs(tx, identity), why_of(tx, job))
 
 
 def _batch(tx: Transaction, job: UUID, after: int) -> Batch:

@@ -5,11 +5,12 @@ ignores those that it does not know. Imports neither the web framework nor the s
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
+from flowforge.core.concurrency import MAX_TEMPLATE, BadTemplate, parse_template
 from flowforge.core.job import (
     DEFAULT_PRIORITY,
     MAX_PRIORITY,
@@ -51,6 +52,30 @@ VariableValue = Annotated[str, Field(max_length=32_768)]
 IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
 
 
+def _template(text: str) -> str:
+    try:
+        parse_template(text)
+    except BadTemplate as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+class ConcurrencyIn(Incoming):
+    """The concurrency group of a job; it overrules what the definition says."""
+
+    group: Annotated[str, Field(max_length=MAX_TEMPLATE), AfterValidator(_template)] = Field(
+        default="branch", description="repository, branch, target, or a text that may hold these in braces"
+    )
+    policy: Literal["supersede", "queue", "reject"] = "queue"
+
+
+class ConcurrencyOut(Outgoing):
+    """The concurrency group that a job is in; groups are told apart by repository."""
+
+    group: str
+    policy: str
+
+
 class JobIn(Incoming):
     """A job to submit."""
 
@@ -75,6 +100,7 @@ class JobIn(Incoming):
         default_factory=dict, max_length=100, description="variables for the commands that the pipeline runs"
     )
     max_attempts: int = Field(default=3, ge=1, le=10)
+    concurrency: ConcurrencyIn | None = None
 
 
 class RetryIn(Incoming):
@@ -127,6 +153,10 @@ class JobOut(Outgoing):
     cancelled_at: datetime | None
     ending: EndingOut | None
     outputs: dict[str, Any] = Field(description="what the stages reported: artifacts, metrics, commit ids")
+    concurrency: ConcurrencyOut | None = None
+    superseded_by: UUID | None = Field(
+        default=None, description="the newer job of its group, for which it makes way"
+    )
 
 
 class WhyOut(Outgoing):
@@ -157,6 +187,9 @@ class JobDetail(JobOut):
 
     stages: list[StageOut]
     why: WhyOut | None
+    estimated_start: datetime | None = Field(
+        default=None, description="from how long jobs of this repository took; null where nobody can tell"
+    )
 
 
 class JobPage(Outgoing):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowforge.api.models import (
+    ConcurrencyOut,
     ConflictOut,
     EndingOut,
     EventOut,
@@ -44,6 +45,7 @@ _SAME = [
     "started_at",
     "completed_at",
     "cancelled_at",
+    "superseded_by",
 ]
 
 
@@ -54,8 +56,24 @@ def job_out(job: Job) -> JobOut:
 
 def job_detail(job: Job, stages: Sequence[Mapping[str, Any]], why: Why | None) -> JobDetail:
     """A job as it is shown alone."""
-    reason = WhyOut(code=why.code, sentence=why.sentence, changes=why.changes) if why else None
-    return JobDetail(**_job(job), stages=[stage_out(row) for row in stages], why=reason)
+    return JobDetail(
+        **_job(job),
+        stages=[stage_out(row) for row in stages],
+        why=why_out(why),
+        estimated_start=why.estimated_start if why else None,
+    )
+
+
+def why_out(why: Why | None) -> WhyOut | None:
+    return WhyOut(code=why.code, sentence=why.sentence, changes=why.changes) if why else None
+
+
+def concurrency_out(job: Job) -> ConcurrencyOut | None:
+    return (
+        ConcurrencyOut(group=job.concurrency_group, policy=job.concurrency_policy)
+        if job.concurrency_group
+        else None
+    )
 
 
 def _job(job: Job) -> dict[str, Any]:
@@ -66,6 +84,7 @@ def _job(job: Job) -> dict[str, Any]:
         "worker": job.owner,
         "ending": job.ending and ending_out(job.ending),
         "outputs": dict(job.outputs),
+        "concurrency": concurrency_out(job),
     }
 
 

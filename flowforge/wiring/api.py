@@ -146,6 +146,8 @@ def parts(settings: Settings) -> Parts:
             *(() if alone else (keep_looking(metrics),)),
         ),
         trusted_hops=settings.trusted_hops,
+        alive=settings.lease_seconds,
+        cap=settings.jobs_per_organization,
     )
 
 
