@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     jobs_per_organization: PositiveInt = 50
     decision_hours: PositiveFloat = 72.0
     log_days: NonNegativeInt = 90
+    event_days: NonNegativeInt = 90
+    text_days: NonNegativeInt = 90
+    execution_days: NonNegativeInt = 400
+    audit_days: NonNegativeInt = 400
     # git
     git_protocols: Words = ("https", "ssh")
     git_hosts: Words = ()

@@ -20,7 +20,7 @@ from psycopg2 import errors as pg
 from psycopg2 import sql
 
 from flowforge.core.errors import Broken, Reason
-from flowforge.store import guards, standing
+from flowforge.store import guards, retention, standing, vacuum
 from flowforge.store.errors import translate
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -195,7 +195,9 @@ def _migrate(admin_url: str) -> tuple[str, ...]:
         applied = tuple(Runner(database, str(MIGRATIONS)).up())
         with database.atomic():
             cursor = database.cursor()  # peewee's own execute would read percent signs as parameters
-            for script in (standing.machine(), guards.POLICIES, guards.TOKENS, guards.PARTITIONS, _AHEAD):
+            for script in (standing.machine(), guards.POLICIES, guards.TOKENS, guards.PARTITIONS):
+                cursor.execute(script)
+            for script in (retention.FUNCTIONS, vacuum.FUNCTIONS, _AHEAD):
                 cursor.execute(script)
     return applied
 

@@ -108,6 +108,7 @@ BEGIN
     IF parent NOT IN ('audit_logs', 'job_executions') THEN
         RAISE EXCEPTION '% is not kept in partitions of time', parent;
     END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('ff_make_partitions'));  -- or two would drop the same one
     FOR p IN SELECT c.relname,
                  (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)'))[1]::timestamptz AS high
              FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

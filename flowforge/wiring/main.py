@@ -68,8 +68,8 @@ VERBS: Mapping[str, Verb] = {
     ),
     "db": Verb(
         app="flowforge.cli.db:app",
-        summary="Bring the database up to date.",
-        parts="flowforge.wiring.upgrade:run",
+        summary="Bring the database up to date, keep it in order.",
+        parts="flowforge.wiring.maintain:VERBS",
     ),
     "plugins": Verb(app="flowforge.cli.plugins:app", summary="List plugins, the failed ones too."),
     "explain": Verb(app="flowforge.cli.explain:app", summary="Explain a problem's code or a reason."),

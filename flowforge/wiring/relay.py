@@ -33,8 +33,8 @@ from flowforge.settings import Settings
 from flowforge.store import ledger
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
-from flowforge.store.maintenance import maintain
 from flowforge.store.scope import Scope
+from flowforge.wiring.maintain import turn
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import stopped_by_signals
 
@@ -137,7 +137,9 @@ def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
     return (
         Seldom(chore=cap, name="setting the installation's budget", every=ONCE),
         Seldom(chore=expire, name="booking of overdue reservations", every=MINUTE),
-        Seldom(chore=lambda: maintain(database), name="maintenance of the database", every=HOUR),
+        Seldom(
+            chore=lambda: turn(database, settings), name="maintenance of the database", every=5 * MINUTE
+        ),
         Seldom(chore=keeper.move, name="moving logs to artifacts", every=MOVES),
         Seldom(chore=keeper.remove, name="removing old logs", every=HOUR),
     )

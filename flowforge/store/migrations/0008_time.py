@@ -50,6 +50,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON chores TO ff_system;
 
 -- When its texts were erased: the definition, the variables and what stages handed on. NULL: they are there.
 ALTER TABLE jobs ADD COLUMN texts_erased_at timestamptz;
+CREATE INDEX jobs_with_texts ON jobs (completed_at) WHERE completed_at IS NOT NULL AND texts_erased_at IS NULL;
 
 -- Updated many times a row, or emptied as fast as they are filled.
 ALTER TABLE jobs SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,

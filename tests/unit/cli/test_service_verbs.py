@@ -1,7 +1,7 @@
 """The verbs up, serve and db, handed parts of which each does one thing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,14 +71,20 @@ def test_serve_without_a_name_or_with_a_strange_one_starts_nothing(capsys: Said)
     assert started == []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Chores:
+    upgrade: Callable[[], tuple[str, ...]]
+
+
 @pytest.mark.parametrize(
     ("applied", "words"),
     [(("0001", "0002"), "applied 0001\napplied 0002\n"), ((), "the database is up to date\n")],
 )
 def test_upgrade_tells_what_it_applied(applied: tuple[str, ...], words: str, capsys: Said) -> None:
-    assert run_verb(db.app, "db", ["upgrade"], lambda: applied) == 0
+    parts = Chores(upgrade=lambda: applied)
+    assert run_verb(db.app, "db", ["upgrade"], parts) == 0
     assert capsys.readouterr().out == words
-    assert run_verb(db.app, "db", ["upgrade", "--json"], lambda: applied) == 0
+    assert run_verb(db.app, "db", ["upgrade", "--json"], parts) == 0
     assert json.loads(capsys.readouterr().out) == {"applied": list(applied)}
 
 
@@ -86,7 +92,7 @@ def test_an_upgrade_that_is_refused_is_an_error_of_the_house(capsys: Said) -> No
     def refused() -> tuple[str, ...]:
         raise Broken(Reason.CONFIGURATION, "no database is named", next_action="name one")
 
-    assert run_verb(db.app, "db", ["upgrade"], refused) == 3
+    assert run_verb(db.app, "db", ["upgrade"], Chores(upgrade=refused)) == 3
     assert capsys.readouterr().err == "error: no database is named\nreason: configuration\nnext: name one\n"
 
 
