@@ -27,7 +27,7 @@ from flowforge.store.scope import Scope
 from flowforge.store.transaction import Transaction
 
 MOST = 50  # times acted on before the relay rings again
-LOOK = 10.0  # seconds after which to look again although no minute has begun: clocks are set, rows are written by hand
+LOOK = 30.0  # seconds after which to look again although no minute has begun: clocks are set, rows are written by hand
 
 _WAITS = frozenset({State.PENDING, State.QUEUED})
 
@@ -61,17 +61,16 @@ class Starter:
         """
         if self.clock() < self._next_look:
             return 0
-        acted = 0
-        while acted < self.most and start_next(self.database, self.door):
-            acted += 1
-        if acted < self.most:
-            with self.database.transaction(Scope.system(), read_only=True) as transaction:
-                self._next_look = self.clock() + min(table.seconds_to_the_minute(transaction), LOOK)
-        return acted
+        for acted in range(self.most):
+            pause = start_next(self.database, self.door)
+            if pause is not None:
+                self._next_look = self.clock() + min(pause, LOOK)
+                return acted
+        return self.most
 
 
-def start_next(database: Database, door: Door) -> bool:
-    """Act on the time that is due for the longest; False when none is.
+def start_next(database: Database, door: Door) -> float | None:
+    """Act on the time that is due for the longest; where none is, return the seconds until one can be.
 
     Raises:
         Temporary: the database is away; nothing was changed.
@@ -81,7 +80,7 @@ def start_next(database: Database, door: Door) -> bool:
         with database.transaction(Scope.system(), actor=RELAY) as transaction:
             due = table.take_due(transaction)
             if due is None:
-                return False
+                return table.seconds_to_the_minute(transaction)
             outcome = start(transaction, due, door)
             _note(transaction, due, outcome)
             failpoint("schedule.noted")
@@ -93,7 +92,7 @@ def start_next(database: Database, door: Door) -> bool:
         log.exception("schedule %s: a bug in its start", due and due.schedule.id)
         sentence = f"FlowForge itself failed: {type(error).__name__}"
         _give_up(database, due, error, Outcome(reason=Reason.INTERNAL_ERROR, sentence=sentence))
-    return True
+    return None
 
 
 def start(transaction: Transaction, due: Due, door: Door) -> Outcome:

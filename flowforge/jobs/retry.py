@@ -9,6 +9,7 @@ from flowforge.jobs.cancel import not_found
 from flowforge.jobs.submit import Door, check, store
 from flowforge.store import jobs as table
 from flowforge.store import stages
+from flowforge.store.retention import texts_erased
 from flowforge.store.transaction import Row, Transaction
 
 _WELL = frozenset({"success", "skip"})
@@ -46,6 +47,12 @@ def retry(
             Reason.CONFLICT_OF_STATE,
             f"job {identity} is still {parent.state}",
             next_action="wait until it has ended, or cancel it first",
+        )
+    if texts_erased(transaction, parent.id):
+        raise Refused(
+            Reason.CONFLICT_OF_STATE,
+            f"the definition and the variables of job {identity} were erased after their time",
+            next_action="submit a new job",
         )
     earlier = before(stages.last_runs(transaction, parent.id), start) if start else ()
     request = _request(parent, start, idempotency_key)

@@ -55,8 +55,8 @@ WHERE id = %(id)s AND next_at = %(due)s
 """
 
 _PAUSE = """
--- Seconds until the next full minute of the server's clock, which is when a schedule can be due next.
-SELECT 60 - extract(second FROM clock_timestamp())::float8
+-- Seconds from this transaction's time, at which nothing was due, to the next full minute, when something can be.
+SELECT 60 - extract(second FROM now())::float8
 """
 
 

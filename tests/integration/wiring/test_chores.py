@@ -1,15 +1,20 @@
 """What the relay does for the database beside ringing, as its process wires it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flowforge.core.access import Role
 from flowforge.core.errors import Temporary
 from flowforge.hooks.manager import Registry
+from flowforge.jobs import schedules
+from flowforge.jobs.schedules import Wanted
 from flowforge.settings import Settings
 from flowforge.store.scope import Scope
 from flowforge.wiring.relay import made, seldom_chores
 from tests.conftest import TestDatabase
+from tests.integration.jobs.world import make_world
 
 pytestmark = pytest.mark.services
 
@@ -40,6 +45,23 @@ def test_the_setting_becomes_the_installations_cap_and_takes_it_away(
         found = rows(database, CAPS)
         assert len(found) == caps
         assert all(float(str(cap)) == usd for cap in found)
+
+
+def test_a_relay_starts_what_is_due_and_takes_its_turn_of_maintenance(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    world = make_world(database)
+    world.run("UPDATE users SET role = 'maintainer'")
+    principal = replace(world.principal, role=Role.MAINTAINER)
+    wanted = Wanted(repository=world.repository, name="nightly", branch="feature", cron="0 5 * * *")
+    with world.transaction() as transaction:
+        schedules.add(transaction, principal, wanted, world.door)
+    world.run("UPDATE schedules SET next_at = date_trunc('minute', now())")
+    for _ in range(2):
+        with made(settings(tmp_path, database, 0.0), Registry()) as relay, pytest.raises(Temporary):
+            relay.step()
+    assert rows(database, "SELECT trigger FROM jobs") == ["schedule"]
+    assert rows(database, "SELECT did ->> 'more' FROM chores WHERE name = 'maintain'") == ["false"]
 
 
 def test_a_relay_sweeps_with_all_of_its_chores(database: TestDatabase, tmp_path: Path) -> None:
