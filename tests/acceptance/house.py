@@ -1,6 +1,5 @@
 """The running service as its user sees it: projects on a git host, jobs over REST, and the truth behind them."""
 
-import base64
 import json
 import time
 import urllib.error
@@ -8,18 +7,18 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from flowforge.api.models import JobDetail, JobIn, JobOut, LoginIn, RepositoryIn
 from flowforge.cli.client import Client
 from flowforge.cli.server import Server
+from tests.faults.leaks import USER
 from tests.faults.oracle import Move, Row, Truth, broken_promises, moves
 from tests.githttp import GitServer
 from tests.gitrepo import Repository
 
-USER, SECRET = "bot", "canary-c4f1e2-of-the-bot"
+SECRET = "canary-c4f1e2-of-the-bot"
 PATIENCE = 60.0  # seconds for what must happen; far more than it takes
 
 
@@ -159,19 +158,3 @@ def eventually(true: Callable[[], object], what: str, patience: float = PATIENCE
     while not true():
         assert time.monotonic() < until, f"not within {patience} s: {what}"
         time.sleep(0.05)
-
-
-def forms(secret: str) -> set[bytes]:
-    """How a secret might look where it must not be."""
-    raw = secret.encode()
-    pair = f"{USER}:{secret}".encode()
-    return {raw, raw[::-1], raw.hex().encode(), base64.b64encode(raw), base64.b64encode(pair)}
-
-
-def files_with(folder: Path, words: set[bytes]) -> list[str]:
-    """Files below a folder that hold any of the words."""
-    found = []
-    for path in (p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
-        content = path.read_bytes()
-        found += [str(path) for word in words if word in content]
-    return found

@@ -2,29 +2,15 @@
 
 import json
 
-from tests.acceptance.house import SECRET, House, ending, files_with, forms
+from tests.acceptance.house import SECRET, House, ending
 from tests.acceptance.stories import apart, pipeline
+from tests.faults.leaks import files_with, forms, tables_with
 
 WRONG = "canary-91b7-a-wrong-word"
 
 
 def answers(house: House, *paths: str) -> bytes:
     return b"".join(house.ask("GET", path).body for path in paths)
-
-
-def tables_with(house: House, words: set[bytes]) -> list[str]:
-    """Tables with a row that holds any of the words, in text or in bytes."""
-    names = house.truth.rows(
-        "SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = 'public' AND c.relkind = 'r'"
-    )
-    assert len(names) > 20
-    found = []
-    for name in (row["name"] for row in names):
-        rows = house.truth.rows(f"SELECT t::text AS row FROM {name} t")  # noqa: S608 (Postgres's own words)
-        text = "\n".join(row["row"] for row in rows).encode()
-        found += [name for word in words if word in text or word.hex().encode() in text]
-    return found
 
 
 def test_a_wrong_password_ends_the_job_and_is_kept_nowhere(house: House) -> None:
@@ -46,7 +32,7 @@ def test_a_wrong_password_ends_the_job_and_is_kept_nowhere(house: House) -> None
     assert str(job.id).encode() in seen
     for word in forms(WRONG):
         assert word not in seen
-    assert tables_with(house, forms(WRONG)) == []
+    assert tables_with(house.truth, forms(WRONG)) == []
     assert files_with(house.truth.data, forms(WRONG)) == []
 
 
@@ -61,7 +47,7 @@ def test_a_right_password_opens_the_repository_and_is_kept_nowhere(house: House)
     seen = answers(house, f"/api/v1/jobs/{job.id}", f"/api/v1/jobs/{job.id}/logs?limit=1000000")
     for word in forms(SECRET):
         assert word not in seen
-    assert tables_with(house, forms(SECRET)) == []
+    assert tables_with(house.truth, forms(SECRET)) == []
     assert files_with(house.truth.data, forms(SECRET)) == []
     operations = house.truth.rows(
         "SELECT url, type FROM git_operations WHERE job::text = %(job)s", job=job.id
@@ -74,7 +60,7 @@ def test_the_search_for_secrets_finds_what_is_there(house: House) -> None:
     """The two tests above could otherwise pass by looking nowhere."""
     project = house.project()
     name = project.repository.path.stem
-    assert "repositories" in tables_with(house, {name.encode()})
+    assert "repositories" in tables_with(house.truth, {name.encode()})
     (house.truth.data / "planted").write_text(f"x{SECRET}x")
     assert files_with(house.truth.data, forms(SECRET)) == [str(house.truth.data / "planted")]
     (house.truth.data / "planted").unlink()

@@ -5,6 +5,7 @@ which nobody rings but this module, for one job: that job meets that fault, what
 out together, so that many places cost hardly more time than one.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from flowforge.api.models import JobDetail, JobOut
 from flowforge.core.job import PriorityClass
 from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
-from tests.acceptance.house import Project, eventually
+from tests.acceptance.house import PATIENCE, Project, eventually
 from tests.faults.site import Process, Site
 
 AT_ONCE = 4  # workers that start side by side; more would only wait for a processor
@@ -31,7 +32,16 @@ class Fate:
     project: Project
     job: JobOut
     worker: Process
+    bell: Doorbell  # that only this worker hears
     ended: JobDetail | None = None  # once another worker has ended it
+
+    def call(self, job: JobOut) -> None:
+        """Ring until the worker has the job. A ring at the very moment at which the relay marks it leads to nothing."""
+        until = time.monotonic() + PATIENCE
+        while self.project.house.job(job.id).state == "queued":
+            assert time.monotonic() < until, f"nobody hears, at {self.place}: {self.worker.said()[-2000:]}"
+            self.bell.ring(job.id, PriorityClass.NORMAL)
+            time.sleep(0.3)
 
     @property
     def end(self) -> JobDetail:
@@ -61,6 +71,8 @@ def fates(
                 for number, place in enumerate(places[first : first + AT_ONCE], 1)
             ]
             for fate in group:
+                fate.call(fate.job)
+            for fate in group:
                 eventually(lambda fate=fate: struck(fate.worker), f"{action} at {fate.place}")  # type: ignore[misc]
                 found[fate.place] = fate
         yield found
@@ -70,14 +82,14 @@ def fates(
 def _doomed(
     site: Site, project: Project, place: str, action: str, number: int, lease: Mapping[str, str]
 ) -> Iterator[Fate]:
-    job = project.submit()
-    bell = site.redis_url.replace("db=0", f"db={number}")
-    assert bell != site.redis_url
-    broker = make_broker(bell)
+    url = site.redis_url.replace("db=0", f"db={number}")
+    assert url != site.redis_url
+    broker = make_broker(url)
     broker.client.flushdb()  # rings that an earlier worker took along must not come back to this one
-    Doorbell(broker=broker).ring(job.id, PriorityClass.NORMAL)
-    with site.process("worker", f"{place}:{action}", FLOWFORGE_REDIS_URL=bell, **lease) as worker:
-        yield Fate(place=place, project=project, job=job, worker=worker)
+    with site.process("worker", f"{place}:{action}", FLOWFORGE_REDIS_URL=url, **lease) as worker:
+        yield Fate(
+            place=place, project=project, job=project.submit(), worker=worker, bell=Doorbell(broker=broker)
+        )
 
 
 def all_end(site: Site, found: Mapping[str, Fate]) -> None:

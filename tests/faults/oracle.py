@@ -1,12 +1,13 @@
 """What must be true after any scenario, asked where it is true or not: Postgres, the server's reflogs, the disk.
 
 Each promise is a function that returns what it finds broken, as sentences; nothing found is an empty list. The
-numbers are those of the reliability page: O6 and O7 have suites of their own.
+numbers are those of the reliability page.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import psycopg2
 from psycopg2.extras import RealDictCursor
 
 from flowforge.core.job import FINAL, TABLE, State
+from tests.faults.leaks import files_with, forms, keys_with, tables_with
 from tests.gitrepo import git
 
 PUSHER = (
@@ -42,6 +44,10 @@ class Truth:
     database: str  # url of an administrator, who sees all organizations
     served: Path  # the folder of bare repositories
     data: Path  # the service's own folder
+    said: Path | None = None  # the folder of what its processes said
+    redis: str = ""  # url
+    canaries: tuple[str, ...] = ()  # secrets that were handed in, and must come out nowhere
+    billed: Callable[[], Decimal] | None = None  # dollars on the bill of the model server that all jobs ask
 
     def rows(self, query: str, **values: object) -> list[Row]:
         with (
@@ -172,6 +178,54 @@ def only_legal_moves(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
             yield f"job {job} is {states[job]}, and its last event says {told[-1]['to']}"
 
 
+_SPENT = """
+SELECT coalesce(sum(cost_usd) FILTER (WHERE state IN ('settled', 'expired')), 0) AS settled,
+       coalesce(sum(amount_usd) FILTER (WHERE state = 'reserved'), 0) AS reserved,
+       count(*) FILTER (WHERE state IN ('reserved', 'expired')) AS unknown, count(*) AS calls
+FROM budget_reservations WHERE %(job)s = '' OR job::text = %(job)s
+"""
+_USED = (
+    "SELECT coalesce(sum(cost_usd), 0) AS usd FROM model_usage WHERE NOT cache_hit AND job::text = %(job)s"
+)
+_OVERDRAWN = """
+SELECT b.id, b.amount_usd, t.spent_usd + t.reserved_usd AS taken FROM budgets b
+JOIN budget_totals t ON t.kind = 'budget' AND t.subject = b.id WHERE t.spent_usd + t.reserved_usd > b.amount_usd
+"""
+ROUNDING = Decimal("0.000001")  # a call, upwards
+
+
+def what_is_spent_is_what_is_billed(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
+    """O6: no call without a reservation, no budget overdrawn, no dollar on the bill that the ledger does not hold.
+
+    A call whose end nobody saw stays in the ledger at its worst, so that the ledger may hold more than the bill then.
+    """
+    for job in jobs:
+        spent, used = truth.rows(_SPENT, job=job)[0], truth.rows(_USED, job=job)[0]["usd"]
+        if used > spent["settled"]:
+            yield f"job {job} used ${used} and settled ${spent['settled']}"
+    for row in truth.rows(_OVERDRAWN):
+        yield f"budget {row['id']} of ${row['amount_usd']} has ${row['taken']} taken from it"
+    if truth.billed is not None:
+        bill, all_ = truth.billed(), truth.rows(_SPENT, job="")[0]
+        if bill > all_["settled"] + all_["reserved"]:
+            yield f"${bill} are billed, the ledger holds ${all_['settled']} and ${all_['reserved']} reserved"
+        if not all_["unknown"] and all_["settled"] > bill + all_["calls"] * ROUNDING:
+            yield f"${all_['settled']} are settled, and only ${bill} were billed"
+
+
+def no_secret_shows(truth: Truth, _jobs: Sequence[UUID]) -> Iterator[str]:
+    """O7: not in the database, in files (artifacts, mirrors' settings, logs), or in Redis."""
+    words = {form for canary in truth.canaries for form in forms(canary)}
+    if not words:
+        return
+    yield from (f"a secret is in table {name}" for name in tables_with(truth, words))
+    folders = (truth.data, *((truth.said,) if truth.said else ()))
+    for folder in folders:
+        yield from (f"a secret is in file {name}" for name in files_with(folder, words))
+    if truth.redis:
+        yield from (f"a secret is in Redis under {name}" for name in keys_with(truth.redis, words))
+
+
 def nothing_is_left_over(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
     """O8: no lease, no open attempt, no workspace of an ended job, no process that works for one."""
     for job in truth.jobs(jobs):
@@ -238,6 +292,8 @@ PROMISES: Mapping[str, Promise] = {
     "O3": a_cancelled_job_changed_nothing,
     "O4": fences_never_go_down,
     "O5": only_legal_moves,
+    "O6": what_is_spent_is_what_is_billed,
+    "O7": no_secret_shows,
     "O8": nothing_is_left_over,
     "O9": logs_are_complete_and_in_order,
     "O10": the_pushed_tree_is_the_tested_tree,

@@ -99,10 +99,20 @@ class Site:
         self._undo.callback(self.stop_postgres)
         url = self.start_postgres()
         upgrade(url)
-        truth = Truth(database=url, served=self.host.root, data=self.folder / "service")
+        token = _token(url)
+        said = self.folder / "said"
+        truth = Truth(
+            database=url,
+            served=self.host.root,
+            data=self.folder / "service",
+            said=said,
+            redis=self.redis_url,
+            canaries=(SECRET, token),
+        )
         truth.data.mkdir()
+        said.mkdir()
         port = free_port()
-        self.house = House(url=f"http://127.0.0.1:{port}", token=_token(url), host=self.host, truth=truth)
+        self.house = House(url=f"http://127.0.0.1:{port}", token=token, host=self.host, truth=truth)
         self._undo.enter_context(self.api(port))
         self._undo.enter_context(self.process("relay"))
         return self
@@ -139,7 +149,7 @@ class Site:
 
     @contextmanager
     def process(self, name: str, failpoints: str = "", **more: str) -> Iterator[Process]:
-        log = self.folder / f"{name}-{next(self._numbers)}.log"
+        log = self.folder / "said" / f"{name}-{next(self._numbers)}.log"
         environment = {
             **{name: os.environ[name] for name in KEPT if name in os.environ},
             **SETTINGS,

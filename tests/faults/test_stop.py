@@ -1,15 +1,22 @@
 """SIGSTOP past the lease, then SIGCONT: the job is another's by then, and whatever the old owner does is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
+import psycopg2
 import pytest
 
+from flowforge.api.models import JobOut
 from tests.acceptance.house import Project, ending, eventually
-from tests.faults.site import Site
+from tests.faults.doomed import Fate, all_end, fates
+from tests.faults.oracle import Row
+from tests.faults.site import Process, Site
+from tests.faults.table import PLACES, at_each_place, proves
 
 MakeProject = Callable[..., Project]
 
-PLACES = ("rebase.done", "push.intended", "push.before_remote", "push.after_remote", "job.stopped")
+CASES = [pytest.param(place, marks=row) for place, row in zip(PLACES, at_each_place(19), strict=True)]
+BLIND = ("rebase.done", "push.intended", "push.before_remote", "push.after_remote", "job.stopped")
+LOST = "the lease was lost"
 TOLD = """
 SELECT (SELECT count(*) FROM job_events WHERE job::text = %(job)s) AS events,
        (SELECT count(*) FROM log_chunks WHERE job::text = %(job)s) AS chunks,
@@ -19,28 +26,76 @@ SELECT (SELECT count(*) FROM job_events WHERE job::text = %(job)s) AS events,
         FROM push_intents WHERE job::text = %(job)s) AS intents,
        (SELECT string_agg(state || fence || attempts || sentence, ',') FROM jobs WHERE id::text = %(job)s) AS ended
 """
+ALWAYS = {"FLOWFORGE_LEASE_SECONDS": "600", "FLOWFORGE_RENEW_SECONDS": "1"}  # by the worker's own clock
+
+Stopped = dict[str, tuple[Fate, Sequence[Row]]]  # by place, with what the database said before the SIGCONT
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_stale_owner_writes_nothing_and_pushes_nothing(
-    site: Site, make_project: MakeProject, place: str
+def told(site: Site, job: JobOut) -> Sequence[Row]:
+    return site.house.truth.rows(TOLD, job=job.id)
+
+
+def stands_still(worker: Process) -> bool:
+    return worker.stopped
+
+
+@pytest.fixture(scope="module")
+def stopped(site: Site, make_project: MakeProject) -> Stopped:
+    """Jobs whose first worker was stopped at each place, which another has ended, and then the first went on."""
+    with fates(site, make_project, PLACES, "stop", struck=stands_still) as found:
+        all_end(site, found)
+        stories = {place: (fate, told(site, fate.job)) for place, fate in found.items()}
+        for fate in found.values():
+            fate.worker.go_on()
+        for fate in found.values():
+            eventually(lambda fate=fate: LOST in fate.worker.said(), f"the old owner at {fate.place} knows")  # type: ignore[misc]
+            assert fate.worker.popen.poll() is None, fate.place  # it has lost a job, not its life
+    return stories
+
+
+@pytest.mark.timeout(300)  # the first case waits for all
+@pytest.mark.parametrize("place", CASES)
+def test_a_stale_owner_writes_nothing_and_pushes_nothing(site: Site, stopped: Stopped, place: str) -> None:
+    fate, before = stopped[place]
+    assert (ending(fate.end), fate.end.attempts) == (("success", "pushed"), 2)
+    assert told(site, fate.job) == before
+    assert len(fate.project.pushes()) == 1
+    assert "Traceback" not in fate.worker.said()
+    site.keeps_its_promises(fate.job)
+
+
+@pytest.fixture(scope="module")
+def blind(site: Site, make_project: MakeProject) -> Iterator[Stopped]:
+    """The same, but the old owner's own clock tells it that its lease is good: only the database says otherwise."""
+    with fates(site, make_project, BLIND, "stop", struck=stands_still, lease=ALWAYS) as found:
+        for fate in found.values():
+            expire(site, fate.job)
+        all_end(site, found)
+        stories = {place: (fate, told(site, fate.job)) for place, fate in found.items()}
+        for fate in found.values():
+            fate.worker.go_on()
+        yield stories
+
+
+def expire(site: Site, job: JobOut) -> None:
+    with psycopg2.connect(site.house.truth.database) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs SET lease_until = now() WHERE id = %(job)s", {"job": str(job.id)})
+        assert cursor.rowcount == 1
+    connection.close()
+
+
+@proves("F62")
+@pytest.mark.timeout(300)  # the first case waits for all
+@pytest.mark.parametrize("place", BLIND)
+def test_a_worker_whose_clock_is_slow_is_refused_by_the_database_and_works_on(
+    site: Site, blind: Stopped, make_project: MakeProject, place: str
 ) -> None:
-    project = make_project()
-    with site.worker(f"{place}:stop") as stale:
-        job = project.submit()
-        eventually(lambda: stale.stopped, f"the worker stands still at {place}")
-        with site.worker():
-            ended = site.house.ended(job)
-        assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
-        before = site.house.truth.rows(TOLD, job=job.id)
-        stale.go_on()
-        assert_it_works_again(make_project)  # its only thread has done with the job that it had lost
-        assert site.house.truth.rows(TOLD, job=job.id) == before
-        assert len(project.pushes()) == 1
-        site.keeps_its_promises(job)
-    assert "Traceback" not in stale.said()
-
-
-def assert_it_works_again(make_project: MakeProject) -> None:
-    """Losing a lease ends a job's session, not the worker."""
-    assert ending(make_project().run()) == ("success", "pushed")
+    fate, before = blind[place]
+    again = make_project().submit()
+    fate.call(again)  # its only thread takes this when it has done with the job that it had lost
+    assert ending(site.house.ended(again)) == ("success", "pushed")
+    assert (ending(fate.end), fate.end.attempts) == (("success", "pushed"), 2)
+    assert told(site, fate.job) == before
+    assert len(fate.project.pushes()) == 1
+    assert "Traceback" not in fate.worker.said()
+    site.keeps_its_promises(fate.job, again)

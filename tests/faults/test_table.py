@@ -36,7 +36,9 @@ def test_the_places_have_a_row_each() -> None:
 def test_results_survive_on_the_page_and_are_read_back() -> None:
     results = {"F1": Result(word="holds", count=3), "F37": Result(word="broken", count=20, seeds=("4", "7"))}
     proofs = {"F1": ["tests/faults/test_a.py::test_x[one]"], "F37": ["tests/faults/test_a.py::test_y"]}
-    page = with_table("# Title\n\n<!-- table -->\nstale words\n<!-- end of table -->\nmore\n", table(proofs, results))
+    page = with_table(
+        "# Title\n\n<!-- table -->\nstale words\n<!-- end of table -->\nmore\n", table(proofs, results)
+    )
     assert shown(page) == results
     assert page.startswith("# Title\n")
     assert page.endswith("more\n")
