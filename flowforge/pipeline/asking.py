@@ -52,10 +52,13 @@ def open_question(sentence: str, answers: Answers, paths: Paths, again: str) -> 
 
 
 def approval(sentence: str, work: Work, tools: Tools) -> Question:
-    """Ask whether what was resolved may be pushed: the files that need it first, then the others of the result."""
-    wanted = {*work.approve, *work.unconfirmed}
-    last = {one.path: one for one in work.resolved}  # a file may have been answered in several commits
-    ordered = sorted(last.values(), key=lambda one: one.path not in wanted)
+    """Ask whether what was resolved may be pushed: the files that need it first, then the others of the result.
+
+    A file that was answered in several commits is there once for each, in their order.
+    """
+    ordered = sorted(
+        work.resolved, key=lambda one: (one.path not in work.approve, one.path not in work.unconfirmed)
+    )
     with tools.mirror.git.objects() as objects:
         files = tuple(_resolved_file(one, work, objects, tools.policy.paths) for one in ordered)
     return Question(

@@ -10,9 +10,12 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+from flowforge.api.control_models import DecisionIn, QuestionOut
 from flowforge.api.models import JobDetail, JobIn, JobOut, LoginIn, RepositoryIn
 from flowforge.cli.client import Client
 from flowforge.cli.server import Server
+from flowforge.core.decision import Verb
+from flowforge.core.job import State
 from tests.faults.leaks import USER
 from tests.faults.oracle import Move, Row, Truth, broken_promises, moves
 from tests.githttp import GitServer
@@ -73,6 +76,27 @@ class House:
                 found = client.job(job.id, wait=10)
         assert found.final, f"{found.state} after {PATIENCE} s: {found.why}; {found.stages}"
         return found
+
+    def waiting(self, job: JobOut) -> QuestionOut:
+        """What the job asks, once it waits for a person."""
+
+        def asks() -> bool:
+            found = self.job(job.id)
+            assert not found.final, found.ending
+            return found.state == State.WAITING
+
+        eventually(asks, f"job {job.id} asks something")
+        with self.client as client:
+            return client.question(job.id)
+
+    def decide(self, job: JobOut, verb: Verb, **files: str) -> JobOut:
+        """Decide; `files` by path."""
+        with self.client as client:
+            return client.decide(job.id, DecisionIn(decision=verb, files=files))
+
+    def undo(self, job: JobOut) -> JobOut:
+        with self.client as client:
+            return client.undo(job.id)
 
     def cancel(self, job: JobOut) -> JobOut:
         with self.client as client:

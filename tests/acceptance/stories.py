@@ -85,19 +85,27 @@ def pipeline(
     test: str = "python3 -m unittest -q",
     more: str = "",
     require: str = "tested",
+    to: str = "head",
+    ask: str = "",
+    hand_back: bool = False,
 ) -> str:
-    """A definition with all stages; `model` names the scripted rule, `more` are further keys of the test stage."""
+    """A definition with all stages; `model` names the scripted rule, `more` are further keys of the test stage.
+
+    `ask` is a path that a person must approve; with `hand_back` open conflicts wait for a person.
+    """
     asked = f', model: {{provider: scripted, name: "{model}"}}' if model else ""
+    asked += f', ask: ["{ask}"]' if ask else ""
     words = f"{rungs}, model" if model else rungs
+    failure = ", on_failure: hand_back" if hand_back else ""
     return f"""version: 1
 name: keep-mergeable
 stages:
   - {{id: clone, uses: clone}}
   - {{id: rebase, uses: rebase}}
-  - {{id: resolve, uses: resolve, with: {{rungs: [{words}]{asked}}}}}
+  - {{id: resolve, uses: resolve, with: {{rungs: [{words}]{asked}}}{failure}}}
   - {{id: validate, uses: validate, with: {{checks: [markers, syntax, provenance, security]}}}}
   - {{id: test, uses: test, run: "{test}", timeout: 1m{more}}}
-  - {{id: push, uses: push, with: {{to: head, require: {require}}}}}
+  - {{id: push, uses: push, with: {{to: {to}, require: {require}}}}}
 finally:
   - {{uses: report}}
 """
