@@ -33,6 +33,7 @@ from flowforge.api.models import (
     RetryIn,
     VersionOut,
 )
+from flowforge.api.queue_models import PauseIn, PauseList, PauseOut, QueueOut
 from flowforge.api.schedule_models import (
     ScheduleDetail,
     ScheduleIn,
@@ -188,6 +189,18 @@ class Client:
 
     def remove_schedule(self, schedule: UUID) -> ScheduleOut:
         return self._send("DELETE", f"/api/v1/schedules/{schedule}", ScheduleOut)
+
+    def queue(self, limit: int) -> QueueOut:
+        return self._get("/api/v1/queue", QueueOut, {"limit": limit})
+
+    def pauses(self) -> PauseList:
+        return self._get("/api/v1/pauses", PauseList)
+
+    def pause(self, pause: PauseIn) -> PauseOut:
+        return self._send("POST", "/api/v1/pauses", PauseOut, pause)
+
+    def resume(self, pause: UUID) -> PauseOut:
+        return self._send("DELETE", f"/api/v1/pauses/{pause}", PauseOut)
 
     def _open_events(self, job: UUID, after: int) -> AbstractContextManager[httpx2.EventSource]:
         headers = {"Last-Event-ID": str(after)} if after else {}

@@ -19,7 +19,9 @@ from flowforge.cli.output import console, data, data_json, say, table
 from flowforge.cli.requests import invalid, job_in, listed, shaped, variables
 from flowforge.cli.server import find_server
 from flowforge.cli.terminal import tame
+from flowforge.cli.waiting import waiting
 from flowforge.cli.watch import exit_of, watch
+from flowforge.core.concurrency import Policy
 from flowforge.core.decision import Verb
 from flowforge.core.job import DEFAULT_PRIORITY, State
 
@@ -45,6 +47,8 @@ def submit(
     priority: Annotated[int, typer.Option(help="0-3 low, 4-6 normal, 7-9 high.")] = DEFAULT_PRIORITY,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, or NAME to take yours.")] = None,
     key: Annotated[str, typer.Option(help="Idempotency key: the same one makes the same job.")] = "",
+    in_group: Annotated[str, typer.Option("--group", help="Concurrency group; default: the definition's.")] = "",
+    policy: Annotated[Policy | None, typer.Option(help="What it does that meets an open one of it.")] = None,
     follow: Annotated[bool, typer.Option("--watch", "-w", help="Watch it until it ends.")] = False,
     json: AsJson = False,
 ) -> int:
@@ -58,6 +62,7 @@ def submit(
             pipeline=_text(pipeline),
             priority=priority,
             environment=variables(env or [], os.environ),
+            concurrency=_group(in_group, policy),
         )
         job = client.submit(wanted, key or str(uuid.uuid4()))
         if not follow:
@@ -315,6 +320,12 @@ def _page(
     return page.jobs, page.next_cursor
 
 
+def _group(group: str, policy: Policy | None) -> dict[str, str] | None:
+    """What was asked for about the concurrency group; the rest is the format's own default."""
+    named = {"group": group, "policy": policy.value if policy else ""}
+    return {name: value for name, value in named.items() if value} or None
+
+
 def _text(path: Path | None) -> str:
     if path is None:
         return ""
@@ -347,13 +358,15 @@ def _described(job: JobDetail) -> list[str]:
         "parent": str(job.parent_job or ""),
         "worker": job.worker,
         "took": clock(took.total_seconds()) if job.completed_at and job.started_at else "",
-        "waits": f"{job.why.sentence}; {job.why.changes}" if job.why else "",
+        "group": f"{job.concurrency.group} ({job.concurrency.policy})" if job.concurrency else "",
+        "replaced": f"by {job.superseded_by}" if job.superseded_by else "",
         "reason": job.ending.reason if job.ending else "",
         "because": job.ending.sentence if job.ending else "",
         "next": job.ending.next_action if job.ending else "",
         "evidence": job.ending.evidence if job.ending else "",
     }
     lines = [f"{name:<9} {value}" for name, value in facts.items() if value]
+    lines += waiting(job.why, job.estimated_start)
     stages = [
         f"  {stage.stage:<20} {stage.result or 'running':<12} {clock(stage.seconds or 0):>8}  {stage.sentence}"
         for stage in job.stages
