@@ -1,7 +1,6 @@
 """A site whose processes reach Postgres and Redis over wires that a test can break."""
 
 import os
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +10,10 @@ from typing import Any, Self
 
 from flowforge.api.models import JobDetail, JobOut
 from flowforge.queues.connection import connect
+from flowforge.wiring.embedded import start_postgres
 from tests.acceptance.house import Answer, Project, ending, eventually
 from tests.acceptance.stories import shop
+from tests.faults.oracle import broken_promises
 from tests.faults.proxy import Proxy, through, upstream_of
 from tests.faults.site import Process, Site
 
@@ -37,7 +38,9 @@ class WiredSite(Site):
         return self
 
     def start_postgres(self) -> str:
-        url = super().start_postgres()
+        """Durable: what it has said to be committed must outlive its processes."""
+        self._postgres = start_postgres(self.folder / "postgres")
+        url = self._postgres.__enter__()
         self.database_wire.upstream = upstream_of(url)
         return url
 
@@ -97,12 +100,8 @@ class WiredSite(Site):
         """Of the server that all its processes descend from."""
         return int((self.cluster / "postmaster.pid").read_text().splitlines()[0])
 
-    def kill_postgres(self) -> None:
-        """kill -9 of the server; its sessions notice by themselves."""
-        os.kill(self.postgres_pid(), signal.SIGKILL)
-        self.stop_postgres()
-
     def postgres_ends(self, number: int) -> None:
+        """By a signal; its sessions notice by themselves."""
         os.kill(self.postgres_pid(), number)
         self.stop_postgres()
 
@@ -145,7 +144,26 @@ def is_final(site: Site, job: JobOut) -> bool:
     return site.house.job(job.id).final
 
 
+def open_jobs(site: Site) -> list[str]:
+    """All that have not ended; whoever submits jobs that nobody looks at waits for them too."""
+    query = "SELECT id::text FROM jobs WHERE state IN ('pending', 'queued', 'running', 'waiting')"
+    return [row["id"] for row in site.house.truth.rows(query)]
+
+
+def handed_back(site: Site, jobs: list[JobOut]) -> list[Mapping[str, Any]]:
+    """What is told of attempts that did not end their job."""
+    events = site.house.truth.of_jobs("job_events", [job.id for job in jobs], "seq")
+    return [row["data"] for rows in events.values() for row in rows if row["kind"] == "job.hand_back"]
+
+
 def all_succeed(site: Site, jobs: list[JobOut], attempts: int = 1) -> None:
     """Each ran, and as often as it should."""
-    assert {(ending(job)[0], job.attempts) for job in all_end(site, jobs)} == {("success", attempts)}
+    ended = all_end(site, jobs)
+    found = {(*ending(job), job.attempts, job.ending.sentence if job.ending else "") for job in ended}
+    assert {(state, count) for state, _, count, _ in found} == {("success", attempts)}, (
+        found,
+        handed_back(site, jobs),
+    )
+    broken = broken_promises(site.house.truth, [job.id for job in jobs])
+    assert broken == [], broken
     site.keeps_its_promises(*jobs)
