@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -86,6 +86,7 @@ class Site:
     host: GitServer
     house: House = field(init=False)
     redis_url: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)  # settings beside, or instead of, SETTINGS
     _postgres: AbstractContextManager[str] | None = None
     _redis: AbstractContextManager[str] | None = None
     _numbers: "count[int]" = field(default_factory=count)
@@ -153,6 +154,7 @@ class Site:
         environment = {
             **{name: os.environ[name] for name in KEPT if name in os.environ},
             **SETTINGS,
+            **self.more,
             "FLOWFORGE_FAILPOINTS": failpoints,
             "FLOWFORGE_DATA_DIR": str(self.house.truth.data),
             "FLOWFORGE_DATABASE_URL": self.house.truth.database,
