@@ -3,45 +3,21 @@
 Each worker has a data folder, so a mirror, of its own; only artifacts, Postgres and the remote are shared.
 """
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from flowforge.accounts.repositories import Changes, Login, update_repository
-from flowforge.artifacts.store import Artifacts
-from flowforge.core.errors import Broken, Reason
-from flowforge.core.job import Job, State
-from flowforge.core.pipeline import StageSpec
-from flowforge.core.telemetry import Silent
-from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.core.errors import Reason
+from flowforge.core.job import State
 from flowforge.jobs import read
-from flowforge.jobs.recorder import FencedRecorder
-from flowforge.jobs.run import Outcome, Workbench
-from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.sweep import sweep
-from flowforge.sandbox.pool import Pool
-from flowforge.settings import Settings
-from flowforge.store.ids import make_ids
-from flowforge.wiring.keys import open_vault
-from flowforge.wiring.models import Services
-from flowforge.wiring.runner import PipelineRunner, model_ports
 from tests.conftest import TestDatabase
 from tests.gitrepo import Repository
-from tests.integration.jobs.world import World, make_world, session_of
+from tests.integration.jobs.workers import Dies, Make, claimed, run
+from tests.integration.jobs.world import World, make_world
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_plugins(discover())
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
-    with Pool() as made:
-        yield made
 
 
 @pytest.fixture
@@ -60,64 +36,6 @@ def world(database: TestDatabase, remote: Repository) -> World:
     made = make_world(database)
     made.run("UPDATE repositories SET url = %(url)s", url=remote.url)
     return made
-
-
-Make = Callable[[str], PipelineRunner]
-
-
-@pytest.fixture
-def runner(world: World, registry: Registry, pool: Pool, tmp_path: Path) -> Make:
-    def made(worker: str) -> PipelineRunner:
-        settings = Settings(
-            data_dir=tmp_path / worker, git_protocols=("file",), sandbox="none", key_file=tmp_path / "key"
-        )
-        workspaces = tmp_path / worker / "workspaces"
-        workspaces.mkdir(parents=True)
-        return PipelineRunner(
-            settings=settings,
-            registry=registry,
-            database=world.database.system,
-            vault=open_vault(settings, registry),
-            artifacts=Artifacts(tmp_path / "artifacts"),
-            pool=pool,
-            telemetry=Silent(),
-            services=Services(registry, settings, model_ports(world.database.system, make_ids(), Silent())),
-            workspaces=workspaces,
-        )
-
-    return made
-
-
-def run(world: World, job: Job, pipeline: object) -> Job:
-    artifacts: Artifacts = pipeline.artifacts  # type: ignore[attr-defined]  # a runner, or one that stops it
-    bench = Workbench(database=world.database.system, artifacts=artifacts, run_pipeline=pipeline)  # type: ignore[arg-type]
-    bench.run(job, session_of(job))
-    return world.job(job)
-
-
-class Dies:
-    """Stops, as a killed worker would, before a stage begins."""
-
-    def __init__(self, runner: PipelineRunner, before: str) -> None:
-        self.runner, self.before, self.artifacts = runner, before, runner.artifacts
-
-    def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
-        started = recorder.stage_started
-
-        def stage_started(spec: StageSpec) -> None:
-            if spec.id == self.before:
-                session.stop(Stop.LOST)
-                raise Broken(Reason.LEASE_LOST, "killed")
-            started(spec)
-
-        recorder.stage_started = stage_started  # type: ignore[method-assign]
-        return self.runner(job, recorder, session)
-
-
-def claimed(world: World, job: Job, owner: str) -> Job:
-    mine = world.claim(job, owner)
-    assert mine is not None
-    return mine
 
 
 def test_a_job_brings_its_branch_up_to_date(world: World, remote: Repository, runner: Make) -> None:
