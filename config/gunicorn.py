@@ -12,6 +12,7 @@ limit_request_line = 4094  # bytes
 limit_request_fields = 64
 limit_request_field_size = 8190  # bytes
 worker_connections = 2000
+websocket_max_message_size = 4096  # bytes; clients of our streams listen
 
 timeout = 30  # seconds without a heartbeat of the worker, or without a byte of a body that is awaited
 graceful_timeout = 30  # seconds for requests under way after SIGTERM; streams end at once

@@ -2,9 +2,10 @@
 
 import functools
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import falcon
 import falcon.asgi
@@ -17,21 +18,29 @@ from flowforge.api.control import Control
 from flowforge.api.desk import Desk
 from flowforge.api.docs import Docs
 from flowforge.api.eager import EagerApp
+from flowforge.api.feeds import Feeds, News
+from flowforge.api.following import Following
 from flowforge.api.jobs import Jobs
 from flowforge.api.lifespan import Hear, Lifespan
-from flowforge.api.live import Live, Pace
+from flowforge.api.live import Live
 from flowforge.api.media import BODY_LIMIT, StrictJSON
 from flowforge.api.operation import Contract, contract_of
+from flowforge.api.pace import Pace
 from flowforge.api.queue import Queues
 from flowforge.api.reasons import shipped_reasons
 from flowforge.api.repositories import Repositories, Shelf
 from flowforge.api.requests import Requests
 from flowforge.api.schedules import Schedules
+from flowforge.api.sockets import Sockets
+from flowforge.api.stories import Stories, news
 from flowforge.api.system import Metrics, System
+from flowforge.api.watchman import Watchman
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.access import Principal
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.jobs.submit import Door
 from flowforge.jobs.why import ALIVE, CAP, why
+from flowforge.store import events
 from flowforge.store.database import Database
 
 App = EagerApp
@@ -48,6 +57,7 @@ class Parts:
     door: Door  # what jobs.submit and jobs.retry need
     shelf: Shelf  # what accounts.repositories needs
     version: str
+    artifacts: Artifacts | None = None  # where the logs of finished jobs are
     telemetry: Telemetry = field(default_factory=Silent)
     metrics: Metrics = lambda: (b"", "text/plain; version=0.0.4")
     helpers: Mapping[str, Callable[[], None]] = field(default_factory=dict)  # see api.system
@@ -78,7 +88,12 @@ def create_app(parts: Parts) -> App:
         middleware=[
             Requests(telemetry=parts.telemetry, body_limit=parts.body_limit, new_id=parts.new_request_id),
             Guard(routes=contracts(table), believe=in_thread(desk, parts.believe)),
-            Lifespan(bells=bells, hear=parts.hear, on_close=parts.on_close),
+            Lifespan(
+                bells=bells,
+                hear=parts.hear,
+                watch=watchman(desk, bells, parts.pace).run,
+                on_close=parts.on_close,
+            ),
         ]
     )
     _configure(app, parts.body_limit)
@@ -90,13 +105,14 @@ def create_app(parts: Parts) -> App:
 
 def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     """Every address of the service, and who answers there."""
+    live = Live(bells=bells, pace=parts.pace)
     jobs = Jobs(
-        desk=desk,
-        live=Live(bells=bells, pace=parts.pace),
-        door=parts.door,
-        why=functools.partial(why, alive=parts.alive, cap=parts.cap),
+        desk=desk, live=live, door=parts.door, why=functools.partial(why, alive=parts.alive, cap=parts.cap)
     )
     queues = Queues(desk=desk, door=parts.door, alive=parts.alive, cap=parts.cap)
+    stories = Stories(desk=desk, artifacts=parts.artifacts)
+    following = Following(desk=desk, live=live, stories=stories)
+    sockets = Sockets(desk=desk, live=live, feeds=feeds(desk, bells, parts.pace), stories=stories)
     repositories = Repositories(desk=desk, shelf=parts.shelf)
     control = Control(desk=desk, door=parts.door, vault=parts.shelf.vault)
     schedules = Schedules(desk=desk, door=parts.door)
@@ -114,13 +130,16 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/jobs/{job:uuid}/retry", jobs, "retry"),
         ("/api/v1/jobs/{job:uuid}/undo", control, "undo"),
         ("/api/v1/jobs/{job:uuid}/decision", control, "decision"),
-        ("/api/v1/jobs/{job:uuid}/logs", jobs, "logs"),
-        ("/api/v1/jobs/{job:uuid}/events", jobs, "events"),
+        ("/api/v1/jobs/{job:uuid}/logs", following, "logs"),
+        ("/api/v1/jobs/{job:uuid}/events", following, "events"),
+        ("/api/v1/jobs/{job:uuid}/live", sockets, "job"),
         ("/api/v1/jobs/{job:uuid}/conflicts", jobs, "conflicts"),
         ("/api/v1/repositories", repositories, ""),
         ("/api/v1/repositories/{repository:uuid}", repositories, "one"),
         ("/api/v1/schedules", schedules, ""),
         ("/api/v1/schedules/{schedule:uuid}", schedules, "one"),
+        ("/api/v1/repositories/{repository:uuid}/live", sockets, "repository"),
+        ("/api/v1/live", sockets, ""),
         ("/api/v1/queue", queues, ""),
         ("/api/v1/pauses", queues, "pauses"),
         ("/api/v1/pauses/{pause:uuid}", queues, "pause"),
@@ -133,6 +152,20 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/docs/problems", docs, "reasons"),
         ("/api/docs/problems/{reason}", docs, "reason"),
     ]
+
+
+def feeds(desk: Desk, bells: Bells, pace: Pace) -> Feeds:
+    async def look(organization: UUID, seen: str, upto: str) -> News:
+        return await desk.look(organization, lambda tx: news(tx, organization, seen, upto))
+
+    return Feeds(bells=bells, pace=pace, read=look)
+
+
+def watchman(desk: Desk, bells: Bells, pace: Pace) -> Watchman:
+    async def heads(organization: UUID, jobs: Collection[UUID]) -> Mapping[UUID, int]:
+        return await desk.look(organization, lambda tx: events.heads(tx, tuple(jobs)))
+
+    return Watchman(bells=bells, pace=pace, heads=heads)
 
 
 def contracts(table: Sequence[Route]) -> dict[tuple[str, str], Contract]:

@@ -6,13 +6,14 @@ unknown, and answers exactly like one that never was.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import falcon.asgi
 
 from flowforge.api.operation import Contract
-from flowforge.core.access import Principal, may
+from flowforge.api.stream_models import TOKEN_SUBPROTOCOL
+from flowforge.core.access import Operation, Principal, may
 from flowforge.core.errors import Reason, Refused
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(ff_[A-Za-z0-9_-]{8,256})")
@@ -38,14 +39,54 @@ class Guard:
         contract = self._routes.get((str(req.uri_template), req.method))
         if contract is None or contract.needs is None:
             return  # 405 and OPTIONS have no contract: the framework answers them and no handler of ours runs
-        principal = await self._believe(req, bearer(req.get_header("Authorization")))
-        if not may(principal, contract.needs):
-            raise Refused(
-                Reason.NOT_ALLOWED,
-                f"this token may not {contract.needs} here",
-                next_action=f"ask an admin of your organization for a token with the scope {contract.needs}",
-            )
-        req.context.principal = principal
+        await self._admit(req, contract.needs, bearer(req.get_header("Authorization")))
+
+    async def process_resource_ws(
+        self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket, resource: object, params: Mapping[str, Any]
+    ) -> None:
+        """As for a request; who can set no header sends the token as a subprotocol."""
+        contract = self._routes.get((str(req.uri_template), "WEBSOCKET"))
+        if contract is None or contract.needs is None:
+            return
+        await self._admit(req, contract.needs, shown_token(req.get_header("Authorization"), ws.subprotocols))
+
+    async def _admit(self, req: falcon.asgi.Request, needs: Operation, token: str) -> None:
+        """Let the handler know who is asking, and how to ask again while a stream lasts.
+
+        Raises:
+            Refused: not_signed_in, not_allowed.
+        """
+
+        async def believed() -> Principal:
+            return allowed(await self._believe(req, token), needs)
+
+        req.context.principal = await believed()
+        req.context.believe = believed
+
+
+def allowed(principal: Principal, needs: Operation) -> Principal:
+    """Raises:
+    Refused: not_allowed.
+    """
+    if not may(principal, needs):
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            f"this token may not {needs} here",
+            next_action=f"ask an admin of your organization for a token with the scope {needs}",
+        )
+    return principal
+
+
+def shown_token(header: str | None, subprotocols: Sequence[str]) -> str:
+    """The token of a handshake: in the header, or behind `flowforge.token.` among the subprotocols.
+
+    Raises:
+        Refused: as `bearer`.
+    """
+    for word in subprotocols:
+        if not header and word.startswith(TOKEN_SUBPROTOCOL):
+            return bearer(f"Bearer {word.removeprefix(TOKEN_SUBPROTOCOL)}")
+    return bearer(header)
 
 
 def bearer(header: str | None) -> str:

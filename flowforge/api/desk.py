@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
+from uuid import UUID
 
 import falcon.asgi
 
@@ -33,6 +34,16 @@ class Desk:
     async def read(self, req: falcon.asgi.Request, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a read-only transaction that sees the caller's organization only."""
         return await self._within(req, work, read_only=True)
+
+    async def look(self, organization: UUID, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a read-only transaction for nobody in particular, that sees one organization only."""
+
+        def run() -> T:
+            scope = Scope.organization(organization)
+            with self._database.transaction(scope, read_only=True) as transaction:
+                return work(transaction)
+
+        return await self.call(run)
 
     async def write(self, req: falcon.asgi.Request, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction; what it did is in the audit log under the caller's name."""

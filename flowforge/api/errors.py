@@ -16,6 +16,7 @@ import falcon
 import falcon.asgi
 from pydantic import ValidationError
 
+from flowforge.api.stream_models import SUBPROTOCOL
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
 from flowforge.store.errors import UnknownOutcome
 
@@ -208,7 +209,11 @@ def pointer(loc: Sequence[int | str]) -> str:
 
 
 async def answer(
-    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, params: Mapping[str, Any]
+    req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    error: Exception,
+    params: Mapping[str, Any],
+    ws: falcon.asgi.WebSocket | None = None,
 ) -> None:
     """Error handler for everything: one shape of answer, and a traceback in the log for what is our fault."""
     problem = problem_of(error)
@@ -219,7 +224,24 @@ async def answer(
             _log.warning("request put off: %s", error.sentence, extra=about)
         else:
             _log.error("request failed", exc_info=error, extra=about)
+    if ws is not None:
+        await refuse_handshake(ws, problem)
+        return
     write(resp, problem, request_id)
+
+
+_AGAIN_LATER, _BROKEN = 1013, 1011  # close codes of the protocol
+
+
+async def refuse_handshake(ws: falcon.asgi.WebSocket, problem: Problem) -> None:
+    """403 to every refusal, alike; where it is our fault, a stream that ends at once and says so."""
+    if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        await ws.close()
+        return
+    if ws.unaccepted:
+        await ws.accept(SUBPROTOCOL if SUBPROTOCOL in ws.subprotocols else None)
+    later = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
+    await ws.close(_AGAIN_LATER if later else _BROKEN, problem.detail[:120])
 
 
 def write(resp: falcon.asgi.Response, problem: Problem, request_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look, wait, follow, stop, run again."""
+"""Jobs: submit, list, look, wait, stop, run again."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -8,7 +8,7 @@ from falcon.asgi import Request, Response
 
 from flowforge.api.auth import principal_of
 from flowforge.api.desk import Desk
-from flowforge.api.live import Batch, Live, last_seen
+from flowforge.api.live import Live
 from flowforge.api.models import (
     ConflictList,
     JobDetail,
@@ -17,14 +17,12 @@ from flowforge.api.models import (
     JobOut,
     JobPage,
     JobQuery,
-    LogOut,
-    LogQuery,
     RetryIn,
 )
 from flowforge.api.operation import Contract, operation
 from flowforge.api.pages import LINK, link_next
 from flowforge.api.requests import idempotency_key
-from flowforge.api.shapes import conflict_out, event_out, job_detail, job_out, log_out
+from flowforge.api.shapes import conflict_out, job_detail, job_out
 from flowforge.core.access import Operation
 from flowforge.core.concurrency import Concurrency
 from flowforge.core.job import Job, JobRequest
@@ -38,11 +36,9 @@ from flowforge.store.transaction import Transaction
 
 WhyOf = Callable[[Transaction, Job], Why | None]
 
-EVENTS_AT_ONCE = 200
 MOST_CONFLICTS = 1000
 _KEY = {"Idempotency-Key": "the same key and request give the same job again"}
 _LOCATION = {"Location": "address of the job"}
-_RESUME = {"Last-Event-ID": "seq of the last event that was seen; the stream goes on strictly behind it"}
 
 
 class Jobs:
@@ -156,59 +152,6 @@ class Jobs:
 
     @operation(
         Contract(
-            name="read_log",
-            tag="jobs",
-            needs=Operation.READ,
-            answers={200: LogOut},
-            media={200: "text/plain"},
-            refuses=(404,),
-        )
-    )
-    async def on_get_logs(self, req: Request, resp: Response, query: LogQuery, job: UUID) -> None:
-        """Read a job's log from a byte offset on, as JSON or (Accept: text/plain) as it was written."""
-        page = await self._desk.read(
-            req, lambda tx: read.log(tx, job, offset=query.offset, limit=query.limit)
-        )
-        resp.append_header("Vary", "Accept")
-        if req.client_prefers([falcon.MEDIA_JSON, falcon.MEDIA_TEXT]) == falcon.MEDIA_TEXT:
-            resp.content_type = falcon.MEDIA_TEXT
-            resp.set_header("X-Next-Offset", str(page.next_offset))
-            resp.data = page.text
-            return
-        resp.media = log_out(page)
-
-    @operation(
-        Contract(
-            name="follow_events",
-            tag="jobs",
-            needs=Operation.READ,
-            answers={200: None, 204: None},
-            media={200: "text/event-stream"},
-            refuses=(404,),
-            headers=_RESUME,
-        )
-    )
-    async def on_get_events(self, req: Request, resp: Response, job: UUID) -> None:
-        """Follow a job's events as server-sent events until it is final.
-
-        Every event's id is its `seq`, its data an EventOut as JSON. 204 means that the job is final and nothing
-        follows what was seen.
-        """
-
-        async def look(after: int) -> Batch:
-            return await self._desk.read(req, lambda tx: _batch(tx, job, after))
-
-        after = last_seen(req.get_header("Last-Event-ID"))
-        first = await look(after)
-        if first.final and not first.events:
-            resp.status = falcon.HTTP_204
-            return
-        resp.set_header("Cache-Control", "no-store")
-        resp.set_header("X-Accel-Buffering", "no")  # a proxy that collects would hold events back
-        resp.sse = self._live.events(job, look, after)
-
-    @operation(
-        Contract(
             name="list_conflicts",
             tag="jobs",
             needs=Operation.READ,
@@ -244,10 +187,3 @@ def job_request(asked: JobIn, key: str) -> JobRequest:
 def _detail(tx: Transaction, identity: UUID, why_of: WhyOf) -> JobDetail:
     job = read.get(tx, identity)
     return job_detail(job, read.stage_runs(tx, identity), why_of(tx, job))
-
-
-def _batch(tx: Transaction, job: UUID, after: int) -> Batch:
-    """The state is read before the events: a job seen final has written its last one."""
-    final = read.get(tx, job).final
-    found = read.events(tx, job, after=after, limit=EVENTS_AT_ONCE)
-    return Batch(events=[event_out(event) for event in found], final=final, full=len(found) == EVENTS_AT_ONCE)

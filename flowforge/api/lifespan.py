@@ -22,25 +22,35 @@ Hear = Callable[
 class Lifespan:
     """Middleware without requests."""
 
-    def __init__(self, *, bells: Bells, hear: Hear | None, on_close: Sequence[Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        *,
+        bells: Bells,
+        hear: Hear | None,
+        watch: Callable[[], Awaitable[None]],
+        on_close: Sequence[Callable[[], None]],
+    ) -> None:
         self._bells = bells
         self._hear = hear
+        self._watch = watch
         self._on_close = on_close
-        self._hearing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Future[None]] = []
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         self._bells.start()
         state = scope.get("state")
         if state is not None:
             state[STOP] = self._bells.stop
+        self._tasks.append(asyncio.ensure_future(self._watch()))
         if self._hear is not None:
-            self._hearing = asyncio.ensure_future(self._hear(self._bells.ring, self._bells.hear))
+            self._tasks.append(asyncio.ensure_future(self._hear(self._bells.ring, self._bells.hear)))
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         self._bells.stop()
-        if self._hearing is not None:
-            self._hearing.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._hearing
+                await task
+        self._tasks.clear()
         for close in self._on_close:
             close()

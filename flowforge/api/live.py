@@ -1,111 +1,125 @@
-"""Following a job: wait for its next change of state, or stream its events until it is final.
+"""Following a job: wait for its next change of state, or stream what happens until it is final.
 
-Nothing here holds a database connection while it waits. A waiter is woken by a bell (`bells`), looks into
-Postgres, and goes on; while no bell can be heard it looks every `Pace.deaf` seconds, so Redis being away costs
-that much latency and nothing else.
+Nothing here holds a database connection while it waits. A waiter is woken by a bell (`bells`), looks into Postgres,
+and goes on; a silent stream asks Postgres nothing, so hundreds of them cost what `watchman` asks for all.
 """
 
-import json
+import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from falcon.asgi import SSEvent
-
-from flowforge.api.bells import Bells
-from flowforge.api.models import EventOut
+from flowforge.api.bells import Bell, Bells
+from flowforge.api.pace import Pace
 from flowforge.core.errors import Temporary
 from flowforge.core.job import Job
 
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """Seconds."""
-
-    deaf: float = 1.0  # look again, while no rings can be heard
-    heard: float = 10.0  # look again although nobody rang: a ring may get lost
-    heartbeat: float = 15.0  # say something on a silent stream, so that proxies and clients know it lives
+Item = TypeVar("Item")
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Events after a point, in order, and whether more can ever follow."""
+class Batch(Generic[Item]):
+    """What stands behind a point, in order, and whether more can ever follow."""
 
-    events: Sequence[EventOut]
+    items: Sequence[Item]
+    next: int  # the point behind them
+    head: int  # highest number of the job's story, read before the items
     final: bool  # the job is final, read in the same transaction
-    full: bool  # the batch was cut at its limit: look again at once
+    full: bool = False  # the batch was cut at its limit: look again at once
 
-
-_DIGITS = 18  # fits into Postgres' bigint
 
 ReadJob = Callable[[], Awaitable[Job]]
-ReadEvents = Callable[[int], Awaitable[Batch]]  # events with a seq greater than the argument
+Read = Callable[[int], Awaitable[Batch[Item]]]  # what stands behind the point in the argument
 Clock = Callable[[], float]
+Believed = Callable[[], Awaitable[object]]
 
 
 class Live:
     """What the handlers that wait are given."""
 
     def __init__(self, *, bells: Bells, pace: Pace, clock: Clock = time.monotonic) -> None:
-        self._bells = bells
-        self._pace = pace
-        self._clock = clock
-
-    @property
-    def _pause(self) -> float:
-        return self._pace.heard if self._bells.hearing else self._pace.deaf
+        self.bells = bells
+        self.pace = pace
+        self.clock = clock
 
     async def changed(self, job: UUID, read: ReadJob, seconds: float) -> Job:
         """The job at its next change of state; as it is when it is final, time is up or the process stops."""
-        with self._bells.watch(job) as bell:
+        with self.bells.watch(job) as bell:
             first = found = await read()
-            until = self._clock() + seconds
-            while not found.final and found.state is first.state and not self._bells.stopped:
-                left = until - self._clock()
+            bell.organization = found.organization
+            until = self.clock() + seconds
+            while not found.final and found.state is first.state and not self.bells.stopped:
+                left = until - self.clock()
                 if left <= 0:
                     break
-                await bell.wait(min(left, self._pause))
+                await bell.wait(left)
                 found = await read()
             return found
 
-    async def events(self, job: UUID, read: ReadEvents, after: int) -> AsyncIterator[SSEvent | None]:
-        """Every event with a seq greater than `after`; ends when the job is final or the process stops.
+    async def batches(
+        self, job: UUID, organization: UUID, read: Read[Item], after: int
+    ) -> AsyncGenerator[Batch[Item] | None, None]:
+        """What stands behind `after`, as it comes; ends when the job is final or the process stops.
 
-        None is a heartbeat (a comment line). The id of each event is its seq, so that a client that lost the
-        stream goes on strictly behind what it saw.
+        No batch is empty. None is a heartbeat, where there was nothing to say for so long. A database that goes away
+        means that nothing new is seen: a stream that stands outlives its restart.
         """
-        with self._bells.watch(job) as bell:
-            spoke = self._clock()
-            while not self._bells.stopped:
+        with self.bells.watch(job, organization) as bell:
+            spoke = self.clock()
+            while not self.bells.stopped:
                 batch = await _patiently(read, after)
-                for event in batch.events:
-                    yield sse(event)
-                    after, spoke = event.seq, self._clock()
-                if batch.final and not batch.full:
-                    return
-                if self._clock() - spoke >= self._pace.heartbeat:
+                if batch is not None:
+                    after, bell.known = batch.next, batch.head
+                    if batch.items:
+                        yield batch
+                        spoke = self.clock()
+                    if batch.final and not batch.full:
+                        return
+                    if batch.full:
+                        continue
+                while not await self._quiet(bell, spoke, missed=batch is None):
                     yield None
-                    spoke = self._clock()
-                if not batch.full:
-                    await bell.wait(min(self._pause, self._pace.heartbeat))
+                    spoke = self.clock()
+
+    async def _quiet(self, bell: Bell, spoke: float, *, missed: bool) -> bool:
+        """Wait until there is reason to look (True), or to say that one is still here."""
+        await asyncio.sleep(self.pace.rest)
+        left = self.pace.heartbeat - (self.clock() - spoke)
+        if not missed:
+            return await bell.wait(left)
+        await bell.wait(min(left, self.pace.deaf))
+        return left > self.pace.deaf
+
+    async def trusted(
+        self, stream: AsyncGenerator[Said, None], believe: Believed
+    ) -> AsyncGenerator[Said, None]:
+        """The stream for as long as its reader's token is good.
+
+        Raises:
+            Refused: it is not any more.
+        """
+        asked = self.clock()
+        async with aclosing(stream) as said:
+            async for item in said:
+                if self.clock() - asked >= self.pace.believe:
+                    await _still(believe)
+                    asked = self.clock()
+                yield item
 
 
-async def _patiently(read: ReadEvents, after: int) -> Batch:
-    """Nothing new while Postgres is away: a stream that stands outlives its restart."""
+async def _still(believe: Believed) -> None:
+    try:
+        await believe()
+    except Temporary:
+        return  # nobody can say; what stood stands
+
+
+async def _patiently(read: Read[Item], after: int) -> Batch[Item] | None:
     try:
         return await read(after)
     except Temporary:
-        return Batch(events=(), final=False, full=False)
-
-
-def sse(event: EventOut) -> SSEvent:
-    """One event on the wire: its seq as id, its kind as name, all of it as JSON on one line."""
-    data = json.dumps(event.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
-    return SSEvent(text=data, event=event.kind, event_id=str(event.seq))
-
-
-def last_seen(header: str | None) -> int:
-    """The seq in Last-Event-ID; 0 (from the beginning) where it is none of ours."""
-    text = (header or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
+        return None

@@ -208,15 +208,6 @@ class EventOut(Outgoing):
     data: dict[str, Any]
 
 
-class LogOut(Outgoing):
-    """A piece of a job's log; `offset` and `next_offset` count bytes."""
-
-    offset: int
-    next_offset: int
-    complete: bool = Field(description="the job is final and nothing follows")
-    text: str
-
-
 class HunkOut(Outgoing):
     """How one place in a conflicted file was answered."""
 
@@ -352,11 +343,6 @@ class JobQuery(Asked):
     wait: Annotated[int, Field(ge=0, le=MAX_WAIT)] = Field(
         default=0, description="seconds to wait for the job's next change of state"
     )
-
-
-class LogQuery(Asked):
-    offset: Annotated[int, Field(ge=0, le=1 << 40)] = 0
-    limit: Annotated[int, Field(ge=1, le=1 << 20)] = Field(default=1 << 16, description="bytes")
 
 
 class RepositoryListQuery(Asked):

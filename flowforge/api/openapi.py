@@ -55,6 +55,8 @@ def bind(spec: SpecTree, resource: object) -> None:
         TypeError: a handler has no contract, so nobody said who may call it.
     """
     for name, handler, contract in handlers(resource):
+        if name.startswith("on_websocket"):
+            continue  # OpenAPI knows no streams of this kind, and a handshake has no body
         wrapped = spec.validate(
             query=NoQuery,  # unless the handler's annotation says otherwise
             resp=_answers(contract),
@@ -113,11 +115,16 @@ def document(spec: SpecTree, app: "falcon.asgi.App[Any, Any]", contracts: Mappin
     made: Document = spec.spec
     made["components"]["schemas"] = _schemas(made["components"]["schemas"])
     # spectree escapes a dot in an address as if it were a pattern
-    made["paths"] = {path.replace("\\", ""): made["paths"][path] for path in sorted(made["paths"])}
+    made["paths"] = {path.replace("\\", ""): _http(made["paths"][path]) for path in sorted(made["paths"])}
+    made["paths"] = {path: methods for path, methods in made["paths"].items() if methods}
     for path in made["paths"].values():
         for operation in path.values():
             _complete(operation, contracts[operation["operationId"]])
     return made
+
+
+def _http(methods: Document) -> Document:
+    return {method: described for method, described in methods.items() if method != "websocket"}
 
 
 def _schemas(found: Document) -> Document:

@@ -45,6 +45,9 @@ class Requests:
             resp.set_header("Connection", "close")
             raise too_large(self._body_limit)
 
+    async def process_request_ws(self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket) -> None:
+        req.context.request_id = request_id(req.get_header("X-Request-ID"), self._new_id)
+
     async def process_response(
         self,
         req: falcon.asgi.Request,

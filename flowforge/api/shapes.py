@@ -11,13 +11,11 @@ from flowforge.api.models import (
     HunkOut,
     JobDetail,
     JobOut,
-    LogOut,
     RepositoryOut,
     StageOut,
     WhyOut,
 )
 from flowforge.core.job import Ending, Job, priority_class
-from flowforge.jobs.log import LogPage
 from flowforge.jobs.why import Why
 from flowforge.store.accounts import Repository
 from flowforge.store.events import JobEvent
@@ -106,16 +104,6 @@ def stage_out(row: Mapping[str, Any]) -> StageOut:
 
 def event_out(event: JobEvent) -> EventOut:
     return EventOut(seq=event.seq, kind=event.kind, at=event.at, data=dict(event.data))
-
-
-def log_out(page: LogPage) -> LogOut:
-    """Bytes as text: what is no UTF-8 is shown as a replacement character, offsets still count bytes."""
-    return LogOut(
-        offset=page.offset,
-        next_offset=page.next_offset,
-        complete=page.complete,
-        text=page.text.decode("utf-8", errors="replace"),
-    )
 
 
 def conflict_out(row: Mapping[str, Any]) -> ConflictOut:

@@ -25,7 +25,6 @@ from flowforge.api.models import (
     JobIn,
     JobOut,
     JobPage,
-    LogOut,
     RepositoryIn,
     RepositoryList,
     RepositoryOut,
@@ -41,6 +40,7 @@ from flowforge.api.schedule_models import (
     ScheduleOut,
     SchedulePatch,
 )
+from flowforge.api.stream_models import LogOut
 from flowforge.cli.problems import refuse, unreachable
 from flowforge.cli.server import Server
 from flowforge.core.errors import Broken, Reason

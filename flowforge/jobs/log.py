@@ -48,6 +48,7 @@ class LogPage:
     text: bytes
     complete: bool
     pieces: tuple[LogChunk, ...]  # the same bytes by stage, attempt and time
+    more: bool = False  # something follows already
     removed: bool = False  # the log was kept for its time, and is gone
 
 
@@ -75,6 +76,13 @@ def read_log(transaction: Transaction, job: Job, query: LogQuery, artifacts: Art
     if archive is not None:  # what stood in the table may have been moved while it was read
         found = _in_archive(archive, query, artifacts)
     return _page(found, query, final=job.final)
+
+
+def log_end(transaction: Transaction, job: Job) -> int:
+    """How many bytes the log has by now."""
+    size = events.log_size(transaction, job.id)
+    archive = archives.of_job(transaction, job.id) if job.final else None
+    return archive.size if archive is not None else size
 
 
 def _in_table(transaction: Transaction, job: UUID, query: LogQuery) -> _Found:
@@ -136,6 +144,7 @@ def _page(found: _Found, query: LogQuery, *, final: bool) -> LogPage:
         text=b"".join(piece.text for piece in pieces),
         complete=final and read_all,
         pieces=tuple(pieces),
+        more=not read_all,
         removed=found.removed,
     )
 

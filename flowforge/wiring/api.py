@@ -5,6 +5,7 @@ itself; so `Worker` first calls the function that the application left in the li
 stream at once.
 """
 
+import asyncio
 import functools
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.workers import gasgi
 from gunicorn.workers.gasgi import ASGIWorker
 
 import flowforge
@@ -21,6 +23,7 @@ from flowforge.accounts.tokens import believe
 from flowforge.api.app import App, Parts, create_app
 from flowforge.api.lifespan import STOP
 from flowforge.api.repositories import Shelf
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.telemetry import Telemetry
 from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
@@ -32,6 +35,7 @@ from flowforge.queues.health import Pulse
 from flowforge.settings import Settings
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
+from flowforge.wiring.connections import Connection, Connections
 from flowforge.wiring.keys import open_vault
 from flowforge.wiring.starting import registry_of
 from flowforge.wiring.urls import app_url, repository_check
@@ -41,6 +45,19 @@ SPARE_CONNECTIONS = 4  # beyond the threads: for the health check and a transact
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's asgi worker, ending live streams before it waits for connections."""
+
+    def init_process(self) -> None:
+        self.connections = Connections()
+        # gunicorn asks nobody which class to use; this process is a worker and nothing else
+        gasgi.ASGIProtocol = Connection
+        super().init_process()
+
+    async def _serve(self) -> None:
+        watching = asyncio.ensure_future(self.connections.watch())
+        try:
+            await super()._serve()
+        finally:
+            watching.cancel()
 
     def handle_exit_signal(self) -> None:
         """SIGTERM: what runs may finish, what only waits ends now."""
@@ -53,6 +70,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         super().handle_quit_signal()
 
     def _end_streams(self) -> None:
+        self.connections.stop()
         stop: Callable[[], None] | None = self.state.get(STOP)
         if stop is not None:
             stop()
@@ -136,6 +154,7 @@ def parts(settings: Settings) -> Parts:
         door=Door(new_id=ids, check_ref=plain_ref, teller=teller(redis_url, registry, metrics)),
         shelf=Shelf(ids=ids, vault=open_vault(settings, registry), check_url=repository_check(settings)),
         version=flowforge.__version__,
+        artifacts=Artifacts(settings.folder / "artifacts"),
         telemetry=metrics,
         metrics=metrics.expose,
         helpers={"redis": Pulse(url=redis_url)} if redis_url else {},

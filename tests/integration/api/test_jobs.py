@@ -260,7 +260,18 @@ def test_a_log_is_read_in_pieces_by_bytes(api: Api) -> None:
         story.append_log(transaction, job, running.fence, "test", "grün\n".encode())
         story.append_log(transaction, job, running.fence, "test", b"two\n")
     first = api.get(f"/api/v1/jobs/{job}/logs", params={"limit": 6})
-    assert first.json == {"offset": 0, "next_offset": 6, "complete": False, "text": "grün\n"}
+    shown = first.json
+    pieces = shown.pop("pieces")
+    assert shown == {
+        "offset": 0,
+        "next_offset": 6,
+        "complete": False,
+        "removed": False,
+        "text": "grün\n",
+    }
+    assert [(one["stage"], one["attempt"], one["offset"], one["size"]) for one in pieces] == [
+        ("test", 1, 0, 6)
+    ]
     rest = api.get(f"/api/v1/jobs/{job}/logs", params={"offset": 6}, headers={"Accept": "text/plain"})
     assert rest.headers["content-type"].startswith("text/plain")
     assert (rest.text, rest.headers["x-next-offset"]) == ("two\n", "10")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from flowforge.api.models import JobDetail, JobIn, JobOut
-from flowforge.api.shapes import conflict_out, job_detail, job_out, log_out
+from flowforge.api.shapes import conflict_out, job_detail, job_out
+from flowforge.api.stories import log_out
 from flowforge.core.errors import Reason
 from flowforge.core.job import Ending, Job, JobRequest, PriorityClass, Result, State
 from flowforge.jobs.log import LogPage

@@ -8,6 +8,7 @@ import pytest
 from flowforge.api.lifespan import STOP
 from flowforge.settings import Settings
 from flowforge.wiring import api
+from flowforge.wiring.connections import Connections
 
 
 def settings(**given: Any) -> Settings:
@@ -43,6 +44,7 @@ class Bare(api.Worker):
     def __init__(self, state: dict[str, Callable[[], None]]) -> None:
         self.state = state
         self.alive = True
+        self.connections = Connections()
 
 
 def test_sigterm_ends_the_streams_before_the_server_waits() -> None:
