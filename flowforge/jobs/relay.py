@@ -97,7 +97,8 @@ class Relay:
     def ring(self) -> tuple[UUID, ...]:
         """Ring for what runs next. Rings that lie in Redis unheard are not added to beyond twice the slots."""
         unheard = self.bell.waiting()
-        with self.database.transaction(Scope.system(), actor=RELAY) as transaction:
+        # Not durable: a choice that a crash of the server forgets is made again, and its ring finds the job all the same.
+        with self.database.transaction(Scope.system(), actor=RELAY, durable=False) as transaction:
             if unheard and unheard >= 2 * schedule.slots(transaction, self.alive):
                 return ()
             picked = schedule.pick(transaction, alive=self.alive, most=MOST, cap=self.cap)

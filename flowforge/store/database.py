@@ -8,7 +8,7 @@ that dies in use is an error of that transaction and of no later one.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,15 +27,12 @@ from flowforge.store.transaction import Transaction
 
 CONNECT_TIMEOUT = 5  # seconds
 
-_BEGIN = """
-BEGIN {mode};
-SELECT set_config('ff.organization', %(organization)s, true), set_config('ff.actor', %(actor)s, true),
-       set_config('ff.user_id', %(user)s, true), set_config('ff.token', %(token)s, true),
-       set_config('ff.address', %(address)s, true), set_config('ff.user_agent', %(user_agent)s, true),
-       set_config('ff.request_id', %(request_id)s, true),
-       set_config('statement_timeout', %(statement)s, true), set_config('lock_timeout', %(lock)s, true),
-       set_config('idle_in_transaction_session_timeout', %(idle)s, true)
-"""
+
+def _begin(mode: str, settings: Mapping[str, str]) -> str:
+    """What opens a transaction and says who acts in it: for it alone, so what is not said is nobody's."""
+    said = ", ".join(f"set_config('{name}', %({name})s, true)" for name in settings)
+    return f"BEGIN {mode}; SELECT {said}"
+
 
 _ATTRIBUTES = """
 SELECT r.rolsuper, r.rolbypassrls, coalesce((SELECT pg_has_role(current_user, s.oid, 'usage')
@@ -86,9 +83,12 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, scope: Scope, *, actor: Actor = SYSTEM, read_only: bool = False
+        self, scope: Scope, *, actor: Actor = SYSTEM, read_only: bool = False, durable: bool = True
     ) -> Iterator[Transaction]:
         """Run the block in one transaction: committed when it ends, rolled back when it raises.
+
+        `durable=False` does not wait for the disk: a server that crashes within the next second may forget it. For
+        what may be lost as if it had never happened, and nothing else.
 
         Raises:
             Temporary: no connection, or the database gave the transaction up; nothing was changed.
@@ -98,7 +98,7 @@ class Database:
         """
         if getattr(self._open, "here", False):
             raise RuntimeError("this thread has a transaction open; hand that one on instead of nesting")
-        connection = self._begin(scope, actor, "READ ONLY" if read_only else "")
+        connection = self._begin(scope, actor, "READ ONLY" if read_only else "", durable=durable)
         transaction = Transaction(connection, scope)
         committed = False
         self._open.here = True
@@ -136,7 +136,7 @@ class Database:
     def in_use(self) -> int:
         return len(self._pool._in_use)  # noqa: SLF001 (peewee shows it nowhere else)
 
-    def _begin(self, scope: Scope, actor: Actor, mode: str) -> Any:
+    def _begin(self, scope: Scope, actor: Actor, mode: str, *, durable: bool) -> Any:
         """Open a transaction; a connection that died while idle is replaced, as nothing ran on it yet."""
         while True:
             connection = self._connect()
@@ -144,7 +144,8 @@ class Database:
             try:
                 connection.check(scope)
                 with connection.cursor() as cursor:
-                    cursor.execute(_BEGIN.format(mode=mode), self._opening(scope, actor))
+                    settings = self._opening(scope, actor, durable=durable)
+                    cursor.execute(_begin(mode, settings), settings)
             except psycopg2.Error as error:
                 self._drop()
                 if fresh or not connection.closed:
@@ -192,19 +193,22 @@ class Database:
         if not self._pool.is_closed():
             self._pool.manual_close()
 
-    def _opening(self, scope: Scope, actor: Actor) -> dict[str, str]:
-        return {
-            "organization": scope.setting,
-            "actor": actor.kind,
-            "user": str(actor.user or ""),
-            "token": actor.token,
-            "address": actor.address,
-            "user_agent": actor.user_agent[:500].replace("\0", ""),
-            "request_id": actor.request_id[:200].replace("\0", ""),
-            "statement": f"{self._limits.statement * 1000:.0f}",
-            "lock": f"{self._limits.lock * 1000:.0f}",
-            "idle": f"{self._limits.idle * 1000:.0f}",
+    def _opening(self, scope: Scope, actor: Actor, *, durable: bool) -> dict[str, str]:
+        """Settings of one transaction; those that say nothing are left out, as asking for them costs time as well."""
+        settings = {
+            "ff.organization": scope.setting,
+            "ff.actor": actor.kind,
+            "ff.user_id": str(actor.user or ""),
+            "ff.token": actor.token,
+            "ff.address": actor.address,
+            "ff.user_agent": actor.user_agent[:500].replace("\0", ""),
+            "ff.request_id": actor.request_id[:200].replace("\0", ""),
+            "synchronous_commit": "" if durable else "off",
+            "statement_timeout": f"{self._limits.statement * 1000:.0f}",
+            "lock_timeout": f"{self._limits.lock * 1000:.0f}",
+            "idle_in_transaction_session_timeout": f"{self._limits.idle * 1000:.0f}",
         }
+        return {name: value for name, value in settings.items() if value}
 
 
 class _Connection(psycopg2.extensions.connection):
@@ -212,6 +216,10 @@ class _Connection(psycopg2.extensions.connection):
 
     fresh = True  # nothing ran on it since it was made
     sees_all = False
+
+    def __init__(self, *words: Any, **values: Any) -> None:
+        super().__init__(*words, **values)
+        self.prepared: set[str] | None = set()  # names of its statements; None: it is none to prepare on
 
     def look(self) -> None:
         """Refuse a role to which row policies do not apply: a forgotten scope would show it everything."""

@@ -141,7 +141,7 @@ def pick(transaction: Transaction, *, alive: float, most: int, cap: int) -> list
 
     `cap` is for organizations whose settings have no `max_running`.
     """
-    rows = transaction.rows(_PICK, alive=alive, most=most, cap=cap)
+    rows = transaction.prepared(_PICK, alive=alive, most=most, cap=cap)
     rows.sort(key=lambda row: int(row["place"]))
     return [(row["id"], priority_class(row["priority"])) for row in rows]
 

@@ -204,5 +204,5 @@ def _told(
     transaction: Transaction, statement: str, job: UUID, fence: int, story: Story, **values: object
 ) -> int | None:
     kind, data = story
-    row = transaction.row(statement, job=job, fence=fence, kind=kind, data=data, **values)
+    row = transaction.prepared_row(statement, job=job, fence=fence, kind=kind, data=data, **values)
     return None if row is None else int(row["seq"])

@@ -85,7 +85,7 @@ BEGIN
                             OR NEW.owner = '' OR NEW.lease_until IS NULL)
        OR event IN ('hand_back', 'ask')
           AND (NEW.fence <> OLD.fence OR NEW.attempts NOT IN (OLD.attempts, OLD.attempts - 1))
-       OR event NOT IN ('claim', 'hand_back', 'ask')
+       OR event <> ALL (ARRAY['claim', 'hand_back', 'ask'])
           AND (NEW.fence, NEW.attempts) IS DISTINCT FROM (OLD.fence, OLD.attempts) THEN
         RAISE EXCEPTION 'job %: % with attempts % and fence %, before % and %', OLD.id, event,
             NEW.attempts, NEW.fence, OLD.attempts, OLD.fence USING ERRCODE = '{ILLEGAL_MOVE}';

@@ -1,16 +1,20 @@
 """Statements inside one open transaction: SQL with named parameters, or a peewee query over `store.tables`."""
 
+import functools
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import peewee
 import psycopg2
+import psycopg2.errors
 import psycopg2.extras
 from psycopg2 import sql
 
 from flowforge.core.errors import FlowForgeError
-from flowforge.store.errors import translate
+from flowforge.store.errors import translate, unavailable
 from flowforge.store.scope import Scope
 from flowforge.store.values import to_database, to_python
 
@@ -35,16 +39,39 @@ class Transaction:
             names = [column.name for column in cursor.description]
             return [dict(zip(names, map(to_python, row), strict=True)) for row in cursor]
 
+    def prepared(self, query: str, **parameters: object) -> list[Row]:
+        """As `rows`, but planned once a connection and not each time: for a statement that is harder to plan than to run.
+
+        Raises:
+            Temporary: a pooler between us and the server swapped the connection's statements; it does without now.
+        """
+        known = self._connection.prepared if self._connection is not None else None
+        if known is None:
+            return self.rows(query, **parameters)
+        name = f"ff_{hashlib.sha256(query.encode()).hexdigest()[:16]}"
+        text, order = numbered(query)
+        try:
+            if name not in known:
+                self.run(f"PREPARE {name} AS {text}")
+                known.add(name)
+            return self.rows(f"EXECUTE {name} ({', '.join(f'%({key})s' for key in order)})", **parameters)
+        except (psycopg2.Error, FlowForgeError) as error:
+            if not isinstance(error, _SWAPPED) and not isinstance(error.__cause__, _SWAPPED):
+                raise
+            self._connection.prepared = None
+            raise unavailable("a prepared statement is another connection's", 0.0) from error
+
     def row(self, query: Query, **parameters: object) -> Row | None:
         """The only row, or None.
 
         Raises:
             RuntimeError: there are more; the query is not the question the caller meant.
         """
-        found = self.rows(query, **parameters)
-        if len(found) > 1:
-            raise RuntimeError(f"expected at most one row, got {len(found)}")
-        return found[0] if found else None
+        return _only(self.rows(query, **parameters))
+
+    def prepared_row(self, query: str, **parameters: object) -> Row | None:
+        """As `row`, prepared."""
+        return _only(self.prepared(query, **parameters))
 
     def value(self, query: Query, **parameters: object) -> Any:
         """The first column of the only row, or None."""
@@ -105,6 +132,29 @@ class Transaction:
         return self._connection.cursor()
 
 
+def _only(found: list[Row]) -> Row | None:
+    if len(found) > 1:
+        raise RuntimeError(f"expected at most one row, got {len(found)}")
+    return found[0] if found else None
+
+
+@functools.cache  # as many entries as there are statements in the house
+def numbered(query: str) -> tuple[str, tuple[str, ...]]:
+    """The query as PREPARE wants it, each name one number wherever it stands; and the names in that order."""
+    order: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        if not name:
+            return "%%"  # the driver, who gets it next, makes one of them
+        if name not in order:
+            order.append(name)
+        return f"${order.index(name) + 1}"
+
+    return re.sub(r"%(?:\((\w+)\)s|%)", number, query), tuple(order)
+
+
+_SWAPPED = (psycopg2.errors.InvalidSqlStatementName, psycopg2.errors.DuplicatePreparedStatement)
 _DIALECT: Any = peewee.PostgresqlDatabase(None)  # only knows how SQL is written; it is never connected
 
 

@@ -284,3 +284,67 @@ def test_a_door_survives_the_restart_of_its_server(tmp_path: Path) -> None:
 def test_a_wrong_password_is_no_reason_to_wait_silently(database: TestDatabase) -> None:
     with pytest.raises(Temporary, match="password authentication failed"):
         Database(database.urls.app.replace("ff_app:", "ff_app:x")).ping()
+
+
+def test_a_prepared_statement_answers_as_the_plain_one_and_is_planned_once(database: TestDatabase) -> None:
+    one = Database(database.urls.system, connections=1)
+    query = "SELECT %(a)s::int + %(b)s::int AS sum, %(a)s::int AS a, 'x' LIKE 'x%%' AS likes, %(d)s::jsonb AS data"
+    for number in range(7):
+        with one.transaction(Scope.system()) as tx:
+            found = tx.prepared_row(query, a=number, b=1, d={"n": number})
+        assert found == {"sum": number + 1, "a": number, "likes": True, "data": {"n": number}}
+    with one.transaction(Scope.system()) as tx:
+        assert tx.value("SELECT count(*) FROM pg_prepared_statements") == 1
+    one.close()
+
+
+def test_a_prepared_statement_outlives_the_rollback_of_its_first_use(database: TestDatabase) -> None:
+    one = Database(database.urls.system, connections=1)
+    with pytest.raises(ZeroDivisionError), one.transaction(Scope.system()) as tx:
+        1 / len(tx.prepared("SELECT %(a)s::int AS a WHERE false", a=1))
+    with one.transaction(Scope.system()) as tx:
+        assert tx.prepared("SELECT %(a)s::int AS a WHERE false", a=2) == []
+        assert tx.value("SELECT count(*) FROM pg_prepared_statements") == 1
+    one.close()
+
+
+def test_a_connection_whose_statements_were_taken_away_does_without_them(database: TestDatabase) -> None:
+    one = Database(database.urls.system, connections=1)
+    with one.transaction(Scope.system()) as tx:
+        tx.prepared("SELECT %(a)s::int AS a", a=1)
+        tx.run("DEALLOCATE ALL")
+    with pytest.raises(Temporary), one.transaction(Scope.system()) as tx:
+        tx.prepared("SELECT %(a)s::int AS a", a=2)
+    with one.transaction(Scope.system()) as tx:
+        assert tx.prepared_row("SELECT %(a)s::int AS a", a=3) == {"a": 3}
+        assert tx.value("SELECT count(*) FROM pg_prepared_statements") == 0
+    one.close()
+
+
+def test_a_prepared_statement_that_does_not_fit_raises_as_any_other(database: TestDatabase) -> None:
+    with pytest.raises(Refused), database.system.transaction(Scope.system()) as tx:
+        tx.prepared("SELECT %(a)s::uuid AS a", a="no id")
+
+
+def test_only_a_transaction_that_may_be_forgotten_does_not_wait_for_the_disk(database: TestDatabase) -> None:
+    show = "SELECT current_setting('synchronous_commit')"
+    with database.system.transaction(Scope.system()) as tx:
+        durable = tx.value(show)
+    with database.system.transaction(Scope.system(), durable=False) as tx:
+        assert tx.value(show) == "off"
+    with database.system.transaction(Scope.system()) as tx:
+        assert tx.value(show) == durable
+
+
+def test_what_one_transaction_said_of_its_actor_is_unknown_to_the_next(database: TestDatabase) -> None:
+    one = Database(database.urls.system, connections=1)
+    actor = Actor(kind="token", user=uuid.uuid4(), token="t", address="a", user_agent="u", request_id="r")
+    names = ["user_id", "token", "address", "user_agent", "request_id"]
+    ask = "SELECT " + ", ".join(
+        f"coalesce(current_setting('ff.{name}', true), '') AS {name}" for name in names
+    )
+    with one.transaction(Scope.system(), actor=actor) as tx:
+        assert all((tx.row(ask) or {}).values())
+    with one.transaction(Scope.system()) as tx:
+        assert not any((tx.row(ask) or {}).values())
+    one.close()
