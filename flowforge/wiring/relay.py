@@ -90,7 +90,7 @@ def made(
             sweep_every=settings.sweep_seconds,
             cap=settings.jobs_per_organization,
             first=(Starter(database=database, door=door),),
-            chores=(post.empty, post.forget, *seldom_chores(settings, database)),
+            chores=(post.empty, *seldom_chores(settings, database)),  # maintenance forgets what was delivered
         )
     database.close()
 
