@@ -229,7 +229,7 @@ def lock(transaction: Transaction, identity: UUID) -> Job | None:
 
 def lock_mine(transaction: Transaction, identity: UUID, fence: int) -> Job | None:
     """As `lock`, if it is still running under this fence."""
-    return _job(transaction.prepared_row(_MINE, id=identity, fence=fence))
+    return _job(transaction.row(_MINE, id=identity, fence=fence))
 
 
 def page(
@@ -255,7 +255,7 @@ def claim(transaction: Transaction, identity: UUID, owner: str, lease: float) ->
     Raises:
         Duplicate: another job of the same ref or group was claimed in this very moment.
     """
-    return _moved(transaction.prepared_row(_CLAIM, id=identity, owner=owner, lease=lease))
+    return _moved(transaction.row(_CLAIM, id=identity, owner=owner, lease=lease))
 
 
 def renew(transaction: Transaction, held: Mapping[UUID, int], lease: float) -> dict[UUID, bool]:
@@ -285,7 +285,7 @@ def end(
     outputs: Mapping[str, object] | None = None,
 ) -> Moved | None:
     """Move `job` (as it was read) to a final state; None when it has moved or another holds it."""
-    row = transaction.prepared_row(
+    row = transaction.row(
         _END,
         id=job.id,
         fence=job.fence,

@@ -42,8 +42,11 @@ class Transaction:
     def prepared(self, query: str, **parameters: object) -> list[Row]:
         """As `rows`, but planned once a connection and not each time: for a statement that is harder to plan than to run.
 
+        Its columns must have names: one that returns `*` would fail after a migration that adds a column.
+
         Raises:
-            Temporary: a pooler between us and the server swapped the connection's statements; it does without now.
+            Temporary: a pooler between us and the server swapped the connection's statements, or a migration made
+                one unfit; this connection does without from now on.
         """
         known = self._connection.prepared if self._connection is not None else None
         if known is None:
@@ -154,7 +157,11 @@ def numbered(query: str) -> tuple[str, tuple[str, ...]]:
     return re.sub(r"%(?:\((\w+)\)s|%)", number, query), tuple(order)
 
 
-_SWAPPED = (psycopg2.errors.InvalidSqlStatementName, psycopg2.errors.DuplicatePreparedStatement)
+_SWAPPED = (
+    psycopg2.errors.InvalidSqlStatementName,
+    psycopg2.errors.DuplicatePreparedStatement,
+    psycopg2.errors.FeatureNotSupported,  # "cached plan must not change result type"
+)
 _DIALECT: Any = peewee.PostgresqlDatabase(None)  # only knows how SQL is written; it is never connected
 
 

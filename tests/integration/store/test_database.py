@@ -321,6 +321,23 @@ def test_a_connection_whose_statements_were_taken_away_does_without_them(databas
     one.close()
 
 
+def test_prepared_statements_go_on_after_a_migration_that_adds_a_column(database: TestDatabase) -> None:
+    one = Database(database.urls.system, connections=1)
+    query = "WITH found AS (SELECT * FROM outbox WHERE id = %(id)s) SELECT count(*) AS n FROM found"
+    with one.transaction(Scope.system()) as tx:
+        assert tx.prepared_row(query, id=1) == {"n": 0}
+        assert tx.prepared("SELECT * FROM outbox WHERE id = %(id)s", id=1) == []
+    with connected(database.admin_url) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE outbox ADD COLUMN later text")
+    with one.transaction(Scope.system()) as tx:
+        assert tx.prepared_row(query, id=1) == {"n": 0}
+    with pytest.raises(Temporary), one.transaction(Scope.system()) as tx:
+        tx.prepared("SELECT * FROM outbox WHERE id = %(id)s", id=1)
+    with one.transaction(Scope.system()) as tx:
+        assert tx.prepared("SELECT * FROM outbox WHERE id = %(id)s", id=1) == []
+    one.close()
+
+
 def test_a_prepared_statement_that_does_not_fit_raises_as_any_other(database: TestDatabase) -> None:
     with pytest.raises(Refused), database.system.transaction(Scope.system()) as tx:
         tx.prepared("SELECT %(a)s::uuid AS a", a="no id")
