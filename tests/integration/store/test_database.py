@@ -327,7 +327,7 @@ def test_prepared_statements_go_on_after_a_migration_that_adds_a_column(database
     with one.transaction(Scope.system()) as tx:
         assert tx.prepared_row(query, id=1) == {"n": 0}
         assert tx.prepared("SELECT * FROM outbox WHERE id = %(id)s", id=1) == []
-    with connected(database.admin_url) as connection, connection.cursor() as cursor:
+    with connected(database.admin_url) as cursor:
         cursor.execute("ALTER TABLE outbox ADD COLUMN later text")
     with one.transaction(Scope.system()) as tx:
         assert tx.prepared_row(query, id=1) == {"n": 0}
