@@ -37,6 +37,7 @@ class Fault:
     redirect: str = ""  # answer 302 to this base url plus the request's own path
     truncate: int = -1  # send only so many bytes of the body, then cut the connection
     delay: float = 0.0  # seconds before the answer begins
+    hold: float = 0.0  # seconds between the work and its answer
     trickle: float = 0.0  # seconds between two bytes of the body
     garbage: bool = False  # answer 200 with a page of HTML
     drop_reply: bool = False  # do the work, then cut the connection without an answer
@@ -140,6 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _backend(self, body: bytes, fault: Fault) -> None:
         status, headers, answer = run_backend(self.host.root, self, body)
+        self.host.wait(fault.hold)
         if fault.drop_reply:
             self.close_connection = True
             self.connection.close()

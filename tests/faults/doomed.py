@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import psycopg2
+
 from flowforge.api.models import JobDetail, JobOut
 from flowforge.core.job import PriorityClass
 from flowforge.queues.broker import make_broker
@@ -103,3 +105,11 @@ def all_end(site: Site, found: Mapping[str, Fate]) -> None:
 def last_worker(site: Site, job: JobOut) -> str:
     query = "SELECT worker FROM job_executions WHERE job::text = %(job)s ORDER BY fence DESC LIMIT 1"
     return str(site.house.truth.rows(query, job=job.id)[0]["worker"])
+
+
+def expire(site: Site, job: JobOut) -> None:
+    """End the lease, whatever its owner's clock says."""
+    with psycopg2.connect(site.house.truth.database) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs SET lease_until = now() WHERE id = %(job)s", {"job": str(job.id)})
+        assert cursor.rowcount == 1
+    connection.close()

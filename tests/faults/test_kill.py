@@ -123,6 +123,7 @@ def test_a_job_that_kills_every_worker_is_given_up_and_its_neighbours_run(
     site.keeps_its_promises(job)
 
 
+@proves("F65")
 def test_a_worker_that_is_told_to_leave_hands_its_job_over_and_the_attempt_back(
     site: Site, make_project: MakeProject
 ) -> None:

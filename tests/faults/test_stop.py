@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import psycopg2
 import pytest
 
 from flowforge.api.models import JobOut
 from tests.acceptance.house import Project, ending, eventually
-from tests.faults.doomed import Fate, all_end, fates
+from tests.faults.doomed import Fate, all_end, expire, fates
 from tests.faults.oracle import Row
 from tests.faults.site import Process, Site
 from tests.faults.table import PLACES, at_each_place, proves
@@ -75,13 +74,6 @@ def blind(site: Site, make_project: MakeProject) -> Iterator[Stopped]:
         for fate in found.values():
             fate.worker.go_on()
         yield stories
-
-
-def expire(site: Site, job: JobOut) -> None:
-    with psycopg2.connect(site.house.truth.database) as connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE jobs SET lease_until = now() WHERE id = %(job)s", {"job": str(job.id)})
-        assert cursor.rowcount == 1
-    connection.close()
 
 
 @proves("F62")
