@@ -19,6 +19,7 @@ _ROW = re.compile(r"^(?P<flag>.)\t(?P<refs>\S+)\t(?P<words>.*)$", re.MULTILINE)
 _RACE = re.compile(
     r"stale info|fetch first|non-fast-forward|cannot lock ref|failed to (lock|update ref)|is at \w+ but"
 )
+_FORBIDDEN = "[remote rejected] (non-fast-forward)"  # by the server's settings; nobody has moved anything
 DEADLINE = 60.0  # seconds after which a push is broken off
 _CERTAIN = {  # the server was not asked to change anything
     Reason.AUTHENTICATION_FAILED,
@@ -36,6 +37,9 @@ class PushOutcome:
     status: str  # pushed | already | moved | rejected | unknown
     tip: str
     detail: str = ""
+    error: FlowForgeError | None = (
+        None  # of "rejected": what kept the remote from being asked to change anything
+    )
 
 
 def push(
@@ -53,7 +57,7 @@ def push(
     `place` names the failpoints.
 
     Raises:
-        FlowForgeError: only where nothing can have happened (credentials, no repository, no network before it).
+        FlowForgeError: where the remote could not be asked in the beginning: this call has pushed nothing.
     """
     full = f"refs/heads/{check_ref(ref)}"
     steady = _uncancelled(mirror)
@@ -86,7 +90,8 @@ def read_answer(out: str, words: str, ref: str, new: str) -> PushOutcome | None:
             continue
         if row["flag"] != "!":
             return PushOutcome(status="pushed", tip=new)
-        if _RACE.search(row["words"]) or _RACE.search(words):
+        forbidden = row["words"].startswith(_FORBIDDEN)
+        if not forbidden and (_RACE.search(row["words"]) or _RACE.search(words)):
             return PushOutcome(status="moved", tip="", detail=row["words"])
         return PushOutcome(status="rejected", tip="", detail=_server_words(row["words"], words))
     return None
@@ -109,8 +114,8 @@ def _attempt(mirror: Mirror, ref: str, old: str, new: str, deadline: float) -> P
         )
     except FlowForgeError as error:
         answer = read_answer(error.evidence, error.evidence, ref, new)
-        if answer is None and error.reason in _CERTAIN:
-            raise
+        if answer is None and error.reason in _CERTAIN:  # and the ref was at `old`, as it had just said
+            return PushOutcome(status="rejected", tip=old, detail=error.sentence, error=error)
         if answer is None:
             return PushOutcome(status="unknown", tip="", detail=error.sentence)
         return replace(answer, tip=old if answer.status == "rejected" else "")

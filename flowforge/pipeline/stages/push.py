@@ -163,7 +163,7 @@ def told(stage: str, destination: Destination, work: Work, outcome: PushOutcome)
         case "moved":
             raise _moved(short, destination, outcome.tip)
         case "rejected":
-            raise Refused(
+            raise outcome.error or Refused(
                 Reason.PUSH_REJECTED,
                 f"the remote refused the push of {short}: {outcome.detail}",
                 next_action="look at the remote's branch protection and hooks",

@@ -104,7 +104,7 @@ def told(stage: str, undoing: Undoing, tip: str, before: Replaced, outcome: Push
         case "moved":
             raise _moved(undoing, outcome.tip)
         case "rejected":
-            raise Refused(
+            raise outcome.error or Refused(
                 Reason.PUSH_REJECTED,
                 f"the remote refused to take {_short(undoing)} back to {before.old[:10]}: {outcome.detail}",
                 next_action="look at the remote's branch protection and hooks",

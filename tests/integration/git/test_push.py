@@ -139,14 +139,33 @@ def test_a_push_cut_by_its_deadline_is_unknown_until_it_is_learnt(scene: Scene, 
     assert [new for _, new in scene.repo.updates("topic")].count(scene.new) == 1
 
 
-def test_a_host_that_refuses_the_credential_raises_and_changes_nothing(
-    scene: Scene, server: GitServer
+@pytest.mark.parametrize(
+    "on", ["git-receive-pack", "/git-receive-pack"]
+)  # when asked for refs, and for the push
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_host_that_refuses_the_credential_was_asked_for_nothing(
+    scene: Scene, server: GitServer, on: str, status: int
 ) -> None:
-    server.fault = Fault(on="git-receive-pack", status=401)
+    server.fault = Fault(on=on, status=status)
+    outcome = push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert (outcome.status, outcome.tip) == ("rejected", scene.old)
+    assert outcome.error is not None
+    assert outcome.error.reason is Reason.AUTHENTICATION_FAILED
+    assert scene.repo.tip("topic") == scene.old
+
+
+def test_a_host_that_answers_nothing_at_first_raises(scene: Scene, server: GitServer) -> None:
+    server.fault = Fault(status=401)
     with pytest.raises(FlowForgeError) as caught:
         push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
     assert caught.value.reason is Reason.AUTHENTICATION_FAILED
-    assert scene.repo.tip("topic") == scene.old
+
+
+def test_a_server_that_takes_fast_forwards_only_has_refused_and_not_moved(scene: Scene) -> None:
+    scene.repo.git("config", "receive.denyNonFastForwards", "true")
+    outcome = push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert (outcome.status, outcome.tip) == ("rejected", scene.old)
+    assert "non-fast-forward" in outcome.detail
 
 
 def test_a_hook_of_the_mirror_itself_never_runs(scene: Scene, tmp_path: Path) -> None:
