@@ -6,6 +6,7 @@ numbers are those of the reliability page.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -51,13 +52,11 @@ class Truth:
 
     def rows(self, query: str, **values: object) -> list[Row]:
         with (
-            psycopg2.connect(self.database) as connection,
+            closing(psycopg2.connect(self.database)) as connection,
             connection.cursor(cursor_factory=RealDictCursor) as cursor,
         ):
             cursor.execute(query, {name: _plain(value) for name, value in values.items()})
-            found = list(cursor.fetchall())
-        connection.close()
-        return found
+            return list(cursor.fetchall())
 
     def of_jobs(self, table: str, jobs: Sequence[UUID], order: str) -> dict[str, list[Row]]:
         """The rows of these jobs by job, in order; a job without rows has an empty list."""

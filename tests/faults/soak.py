@@ -132,6 +132,8 @@ class Soak:
             self._wait_until_open(OPEN, self.plan.patience)
             key = f"soak-{self.plan.seed}-{number}"
             job = self._submit(project, branch, key, dice.choice((2, 5, 8)))
+            if number % 100 == 99:
+                sys.stderr.write(f"{number + 1} jobs submitted\n")
             if dice.random() < 0.1:
                 self._again(project, branch, key, job)
             if dice.random() < 0.05:
@@ -283,7 +285,7 @@ def insist(doing: Callable[[], T], patience: float = 60.0) -> T:
     while True:
         try:
             return doing()
-        except (Temporary, psycopg2.OperationalError):
+        except (Temporary, psycopg2.OperationalError, psycopg2.InterfaceError):
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
