@@ -53,7 +53,7 @@ def decide(facts: Facts) -> Next | None:
         return again
     if facts.cancel_requested:
         return _cancelled(facts)
-    if facts.may_ask and not facts.unsettled:
+    if facts.may_ask and not facts.unsettled and facts.ending.result is not Result.SUCCESS:
         return Next(event=Event.ASK, ending=asked(facts.ending))
     ending = _no_cancellation(facts.ending)  # nobody asked for one, so a stage was killed by something else
     return Next(event=final_event(ending.result), ending=ending)
@@ -64,7 +64,8 @@ def _again(facts: Facts) -> Next | None:
     ended_well = facts.ending.result in {Result.SUCCESS, Result.SKIP}
     if ended_well or not facts.attempts_left:
         return None
-    unknown = facts.unsettled and not facts.pushed
+    knowable = facts.ending.reason is not Reason.REMOTE_MOVED  # what is there now no longer tells what was
+    unknown = facts.unsettled and not facts.pushed and knowable
     passing = facts.ending.reason in RETRIED or facts.delay > 0
     if unknown or (passing and not facts.cancel_requested):
         return Next(event=Event.HAND_BACK, ending=facts.ending, delay=facts.delay or RETRY_DELAY)

@@ -26,9 +26,9 @@ def place(organization: UUID, job: UUID, what: str, number: int) -> Place:
     return Place(organization=organization, record=job, field=f"{what}.{number}")
 
 
-def seal_texts(question: Question, job: Job, vault: Vault) -> bytes:
+def seal_texts(question: Question, at: Place, vault: Vault) -> bytes:
     texts = [{side: _packed(getattr(file, side)) for side in _SIDES} for file in question.files]
-    return vault.seal(_squeezed(texts), place(job.organization, job.id, "texts", job.fence))
+    return vault.seal(_squeezed(texts), at)
 
 
 def seal_edits(files: Mapping[str, str], row: Row, vault: Vault) -> bytes:
@@ -51,7 +51,7 @@ def asking_of(
         sentence=row.sentence,
         tree=question.tree,
         files=[hidden(file) for file in file_rows(question)],
-        sealed_texts=seal_texts(question, job, vault),
+        sealed_texts=seal_texts(question, place(job.organization, job.id, "texts", job.fence), vault),
         work=row.work,
         checkpoint=row.checkpoint,
         patience=patience,

@@ -1,6 +1,7 @@
 """What becomes of a job whose pipeline has stopped, as a table, and the promises over all facts."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowforge.core.errors import Reason
 from flowforge.core.job import Ending, Event, Result, State, advance
-from flowforge.jobs.ending import RETRY_DELAY, Facts, decide
+from flowforge.jobs.ending import RETRY_DELAY, Facts, decide, rejected, unanswered
 from flowforge.jobs.session import Stop
 
 DONE = Ending(result=Result.SUCCESS, reason=Reason.PUSHED, sentence="pushed")
@@ -18,6 +19,7 @@ MODEL = Ending(result=Result.ERROR, reason=Reason.MODEL_UNAVAILABLE, sentence="o
 KILLED = Ending(result=Result.CANCELLATION, reason=Reason.CANCELLED, sentence="stopped")
 ASK = Ending(result=Result.SKIP, reason=Reason.DECISION_NEEDED, sentence="a person must look")
 
+NEWER = UUID(int=7)  # a job that takes another's place
 FACTS = st.builds(
     Facts,
     ending=st.sampled_from([DONE, RED, AWAY, MODEL, KILLED, ASK]),
@@ -26,6 +28,7 @@ FACTS = st.builds(
     may_ask=st.booleans(),
     attempts_left=st.booleans(),
     cancel_requested=st.booleans(),
+    superseded_by=st.none() | st.just(NEWER),
     pushed=st.booleans(),
     unsettled=st.booleans(),
 )
@@ -50,6 +53,9 @@ def facts(ending: Ending, **more: object) -> Facts:
         (facts(KILLED, stop=Stop.CANCELLED, cancel_requested=True), Event.CANCEL, Reason.CANCELLED),
         (facts(RED, cancel_requested=True), Event.CANCEL, Reason.CANCELLED),
         (facts(AWAY, delay=3.0, cancel_requested=True), Event.CANCEL, Reason.CANCELLED),
+        (facts(KILLED, cancel_requested=True, superseded_by=NEWER), Event.SUPERSEDE, Reason.SUPERSEDED),
+        (facts(RED, cancel_requested=True, superseded_by=NEWER), Event.SUPERSEDE, Reason.SUPERSEDED),
+        (facts(DONE, cancel_requested=True, superseded_by=NEWER, pushed=True), Event.SUCCEED, Reason.PUSHED),
         (facts(DONE, cancel_requested=True), Event.SUCCEED, Reason.CANCEL_TOO_LATE),
         (facts(DONE, cancel_requested=True, pushed=True), Event.SUCCEED, Reason.CANCEL_TOO_LATE),
         (facts(RED, cancel_requested=True, pushed=True), Event.FAIL, Reason.TESTS_FAILED),
@@ -90,8 +96,9 @@ def test_every_move_is_one_that_a_running_job_can_make(known: Facts) -> None:
 @given(known=FACTS)
 def test_cancelled_is_only_said_where_nothing_was_or_may_have_been_pushed(known: Facts) -> None:
     then = decide(known)
-    if then is not None and then.event is Event.CANCEL:
+    if then is not None and then.event in {Event.CANCEL, Event.SUPERSEDE}:
         assert known.cancel_requested
+        assert (then.event is Event.SUPERSEDE) == (known.superseded_by is not None)
         assert not known.pushed
         assert not known.unsettled
 
@@ -108,3 +115,34 @@ def test_attempts_are_bounded(known: Facts) -> None:
     then = decide(replace(known, attempts_left=False))
     if then is not None and then.event is Event.HAND_BACK:
         assert then.give_back
+
+
+@given(known=FACTS)
+def test_only_a_job_that_nobody_stopped_and_whose_pushes_are_known_asks(known: Facts) -> None:
+    then = decide(known)
+    if then is not None and then.event is Event.ASK:
+        assert known.may_ask
+        assert not known.cancel_requested
+        assert not known.unsettled
+        assert known.stop not in {Stop.LOST, Stop.DRAINED}
+        assert then.ending.reason is Reason.DECISION_NEEDED
+        assert "flowforge job show" in then.ending.next_action
+
+
+@given(known=FACTS)
+def test_without_a_question_nobody_is_asked(known: Facts) -> None:
+    then = decide(replace(known, may_ask=False))
+    assert then is None or then.event is not Event.ASK
+
+
+@given(known=FACTS)
+def test_an_outcome_that_nobody_knows_is_never_an_end_while_attempts_are_left(known: Facts) -> None:
+    then = decide(replace(known, unsettled=True, pushed=False, attempts_left=True, ending=AWAY))
+    assert then is None or then.event is Event.HAND_BACK
+
+
+@pytest.mark.parametrize("ending", [rejected(), unanswered()])
+def test_a_question_that_is_not_agreed_to_ends_the_job_with_a_next_step(ending: Ending) -> None:
+    assert ending.result is Result.FAILURE
+    assert ending.next_action
+    assert advance(State.WAITING, Event.EXPIRE) is State.FAILED

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from flowforge.core.errors import Reason
 from flowforge.core.job import Result
 from flowforge.core.pipeline import OnFailure, StageResult, StageSpec
 from flowforge.core.plan import Plan
-from flowforge.jobs.resume import resume
+from flowforge.jobs.resume import Asked, resume
 from flowforge.jobs.rows import StageRun
 
 NAMES = ("clone", "rebase", "test", "push")
@@ -23,6 +24,7 @@ def ran(stage: str, result: Result = Result.SUCCESS, *, ended: bool = True, bund
         work={"head": stage},
         checkpoint=bundle and f"{bundle}-{stage}",
         ordinal=NAMES.index(stage),
+        fence=1,
         tries=1,
         spent=2.0,
     )
@@ -80,3 +82,40 @@ def test_what_stands_is_always_the_beginning_of_the_plan(results: list[Result], 
     standing = resume(PLAN, runs)
     assert tuple(result.stage for result in standing.results) == NAMES[: len(standing.results)]
     assert all(result.ok for result in standing.results)
+
+
+def run_by(fence: int, stage: str, result: Result = Result.SUCCESS, *, ended: bool = True) -> StageRun:
+    return replace(ran(stage, result, ended=ended), fence=fence)
+
+
+@pytest.mark.parametrize(
+    ("runs", "stands", "head"),
+    [
+        ([run_by(1, "clone"), run_by(1, "rebase", Result.FAILURE)], ["clone"], "kept"),
+        ([run_by(1, "clone"), run_by(2, "rebase", ended=False)], ["clone"], "kept"),
+        ([run_by(1, "clone"), run_by(2, "rebase", Result.ERROR)], ["clone"], "kept"),
+        ([run_by(1, "clone"), run_by(2, "rebase")], ["clone", "rebase"], "rebase"),
+        ([run_by(2, "clone"), run_by(2, "rebase"), run_by(2, "test")], ["clone", "rebase", "test"], "test"),
+    ],
+)
+def test_an_answered_question_goes_on_from_what_was_true_when_it_was_asked(
+    runs: list[StageRun], stands: list[str], head: str
+) -> None:
+    asked = Asked(stage="rebase", fence=1, work={"head": "kept"}, checkpoint="k")
+    standing = resume(PLAN, runs, asked=asked)
+    assert [result.stage for result in standing.results] == stands
+    assert standing.work == {"head": head}
+    assert standing.checkpoint == ("k" if head == "kept" else f"b-{head}")
+
+
+def test_an_edit_runs_what_stood_before_it_again() -> None:
+    runs = [run_by(1, name) for name in NAMES[:3]] + [run_by(1, "push", Result.ERROR)]
+    standing = resume(PLAN, runs, asked=Asked(stage="rebase", fence=1))
+    assert [result.stage for result in standing.results] == ["clone"]
+    assert standing.work == {"head": "clone"}
+    assert standing.checkpoint == "b-clone"
+
+
+def test_without_bundles_no_question_goes_on_from_the_middle() -> None:
+    asked = Asked(stage="rebase", fence=1, work={"head": "kept"}, checkpoint="k")
+    assert resume(PLAN, [run_by(1, "clone")], restorable=False, asked=asked).work is None
