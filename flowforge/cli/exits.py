@@ -37,6 +37,7 @@ _REQUEST = frozenset(
         Reason.REPOSITORY_MISSING,
         Reason.REPOSITORY_EMPTY,
         Reason.REPOSITORY_SHALLOW,
+        Reason.REPOSITORY_DAMAGED,
         Reason.AUTHENTICATION_FAILED,
         Reason.BRANCH_MISSING,
         Reason.TARGET_MISSING,

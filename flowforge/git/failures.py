@@ -61,6 +61,15 @@ LOCAL = (
 )
 REMOTE = (
     LOCAL[0],
+    _row(  # git says the first also where its own process was killed there: only with the second it is damage
+        r"(?s)(?=.*repository corruption on the remote side).*"
+        r"(is corrupt|object file .* is empty|unable to (read|unpack) [0-9a-f]{40}|bad object|data stream error|"
+        r"missing (blob|tree|commit) )",
+        Refused,
+        Reason.REPOSITORY_DAMAGED,
+        "the git host's own copy of the repository is damaged: it cannot send all objects",
+        "run `git fsck` in the repository there and repair what it names, then submit again",
+    ),
     _row(
         r"(unexpected|unterminated) line in .*packed-refs",
         Temporary,

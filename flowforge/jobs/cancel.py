@@ -4,8 +4,9 @@ from uuid import UUID
 
 from flowforge.core.access import Operation, Principal, may
 from flowforge.core.errors import Reason, Refused
-from flowforge.core.job import Job, State
-from flowforge.jobs.ending import cancelled
+from flowforge.core.job import Event, Job, State
+from flowforge.jobs.ending import Next, cancelled, rejected
+from flowforge.jobs.run import move
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
 from flowforge.store.transaction import Transaction
@@ -56,6 +57,9 @@ def _cancel_open(transaction: Transaction, job: Job, teller: Teller) -> Job:
         if moved is not None:
             teller.moved(transaction, moved)
             return moved.job
+    if job.state is State.WAITING:  # an earlier stage has pushed, so it cannot end as cancelled
+        moved = move(transaction, job, Next(event=Event.EXPIRE, ending=rejected()), teller)
+        return job if moved is None else moved.job
     seq = table.request_cancel(transaction, job.id)
     if seq is not None:
         teller.news(transaction, job.id, seq)

@@ -7,6 +7,7 @@ what a person's ^C raises.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -150,6 +151,8 @@ class _Walk(Generic[W, T]):
             seconds=max(0.0, self.terms.clock() - started),
             attempt=self.terms.tries.get(spec.id, 0) + 1,
         )
+        if result.delay > 0 and not self.terms.may_hand_back:
+            result = replace(result, next_action=by_hand(result.next_action))
         failpoint(f"{spec.uses}.done")
         self.tools.recorder.stage_finished(result, work)
         failpoint(f"{spec.uses}.recorded")
@@ -228,6 +231,15 @@ class _Walk(Generic[W, T]):
         except Exception as error:  # noqa: BLE001 (a bug in a stage ends the stage, not the worker)
             _log.exception("stage %r failed inside FlowForge", spec.id)
             return _bug(spec, error), work
+
+
+_ALONE = re.compile(r"\bby itself\b|\bruns again\b|^nothing\b")  # parts that promise another try
+
+
+def by_hand(next_action: str) -> str:
+    """What to do about trouble that may pass, where nothing will try again."""
+    parts = [part for part in next_action.split("; ") if part and not _ALONE.search(part)]
+    return "; ".join([*parts, "it may pass: start it again later"])
 
 
 def results_by_id(ids: Sequence[str], done: Sequence[StageResult]) -> dict[str, dict[str, object]]:

@@ -19,7 +19,7 @@ from uuid import UUID
 from flowforge.cli.folders import file_named, folder_named
 from flowforge.cli.runner import Asked, Ended, Tell
 from flowforge.core.conflict import Resolution, Unresolved
-from flowforge.core.errors import Broken, Reason, Refused
+from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.telemetry import Silent
@@ -35,7 +35,7 @@ from flowforge.pipeline import story
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.definition import Found, Given, find_definition, read_definition
 from flowforge.pipeline.progress import changed_paths
-from flowforge.pipeline.runner import Run, Terms, run_pipeline
+from flowforge.pipeline.runner import Run, Terms, by_hand, run_pipeline
 from flowforge.pipeline.table import stage_table
 from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
@@ -124,8 +124,12 @@ def _not_kept(folder: Path, error: OSError) -> Broken:
 def run_asked(asked: Asked, tell: Tell) -> Ended:
     """The runner that `flowforge run` is handed: settings from the environment, what was asked on top."""
     settings = read_settings(sandbox=asked.sandbox) if asked.sandbox else read_settings()
-    with _ended_by_term():
-        return run_here(asked, settings, tell)
+    try:
+        with _ended_by_term():
+            return run_here(asked, settings, tell)
+    except Temporary as error:  # there is no queue here that would try again
+        error.next_action = by_hand(error.next_action)
+        raise
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from flowforge.cli.runner import Asked, Ended
-from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageSpec
 from flowforge.settings import Settings
-from flowforge.wiring.local import run_here, without_push
+from flowforge.wiring.local import run_asked, run_here, without_push
 from flowforge.wiring.main import main
 from tests.gitrepo import IDENTITY, Repository, git
 
@@ -228,3 +228,15 @@ def test_results_of_branches_whose_names_are_in_each_others_way_are_both_kept(
     origin.repo.git("update-ref", "-d", f"refs/heads/{first}")
     origin.add(second)
     assert ran(origin, settings, branch=second, push=False).fetch
+
+
+def test_trouble_that_may_pass_promises_no_second_try_where_there_is_no_queue(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLOWFORGE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FLOWFORGE_GIT_PROTOCOLS", "http")
+    asked = Asked(repository="http://127.0.0.1:1/nobody.git", branch="topic", onto="main")
+    with pytest.raises(Temporary) as caught:
+        run_asked(asked, lambda _kind, _data: None)
+    assert caught.value.reason is Reason.REPOSITORY_UNREACHABLE
+    assert caught.value.next_action == "check the host; it may pass: start it again later"

@@ -245,6 +245,8 @@ def test_a_credential_hides_its_secret_and_holds_no_line_break() -> None:
         ("fatal: transport 'ext' not allowed", Refused, Reason.INVALID_URL),
         ("error: object 1234: hasDotgit: contains '.git'\nfatal: fsck error in packed object", Refused, Reason.HOSTILE_CONTENT),
         ("fatal: bad object refs/flowforge/x", Temporary, Reason.MIRROR_DAMAGED),
+        ("remote: fatal: unable to read ce013625030ba8dba906f756967f9e9ca394464a\nremote: aborting due to possible repository corruption on the remote side.\nfatal: protocol error: bad pack header", Refused, Reason.REPOSITORY_DAMAGED),
+        ("error: git upload-pack: git-pack-objects died with error.\nremote: aborting due to possible repository corruption on the remote side.\nfatal: protocol error: bad pack header", Temporary, Reason.REPOSITORY_UNREACHABLE),
         ("fatal: unexpected line in /m/packed-refs: garbage", Temporary, Reason.MIRROR_DAMAGED),
         ("fatal: unterminated line in /m/packed-refs: ", Temporary, Reason.MIRROR_DAMAGED),
         ("something new that git says", Broken, Reason.REPOSITORY_UNREACHABLE),

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from flowforge.core.decision import Question, QuestionKind
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Limits, OnFailure, Pipeline, Retry, StageResult, StageSpec
 from flowforge.core.telemetry import Silent
-from flowforge.pipeline.runner import RETRY_DELAY, Run, Terms, results_by_id, run_pipeline
+from flowforge.pipeline.runner import RETRY_DELAY, Run, Terms, by_hand, results_by_id, run_pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,7 +310,35 @@ def test_without_a_queue_a_temporary_error_is_the_end() -> None:
     run = walk(pipeline(spec("a"), last=[spec("report")]), Bench(), a=raising(error))
     assert run.hand_back is None
     assert run.ending.reason is Reason.MODEL_UNAVAILABLE
+    assert run.ending.next_action == "it may pass: start it again later"
     assert run.results[-1].stage == "report"
+
+
+ASK = Question(kind=QuestionKind.APPROVE, sentence="may it?", files=())
+
+
+def asking(stage_spec: StageSpec, place: Place, _bench: Bench) -> tuple[StageResult, Place]:
+    result = StageResult(
+        stage=stage_spec.id, result=Result.ERROR, reason=Reason.DECISION_NEEDED, question=ASK
+    )
+    return result, place
+
+
+@pytest.mark.parametrize(("may", "ran"), [(True, ["a"]), (False, ["a", "report"])])
+def test_a_question_stops_the_pipeline_before_its_end_where_a_person_can_be_asked(
+    may: bool, ran: list[str]
+) -> None:
+    run = walk(
+        pipeline(spec("a"), spec("b"), last=[spec("report")]), Bench(), terms={"may_ask": may}, a=asking
+    )
+    assert run.asks is may
+    assert [result.stage for result in run.results] == ran
+    assert run.ending.reason is Reason.DECISION_NEEDED
+
+
+def test_a_finally_stage_asks_nobody() -> None:
+    run = walk(pipeline(spec("a"), last=[spec("b")]), Bench(), terms={"may_ask": True}, b=asking)
+    assert not run.asks
 
 
 def test_a_failing_finally_stage_does_not_hand_the_job_back() -> None:
@@ -337,3 +366,20 @@ def test_a_stage_may_look_back_at_the_results_before_it() -> None:
     )
     run_pipeline(pipeline, Place(), (), {"look": look}, bench, Terms(clock=lambda: bench.now))
     assert seen == [(), ("a",)]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "check the host; the job runs again by itself while attempts are left",
+            "check the host; it may pass: start it again later",
+        ),
+        ("nothing: the mirror is made anew and the job runs again", "it may pass: start it again later"),
+        ("FlowForge asks the remote again by itself", "it may pass: start it again later"),
+        ("free space there", "free space there; it may pass: start it again later"),
+        ("", "it may pass: start it again later"),
+    ],
+)
+def test_where_nothing_tries_again_nothing_is_promised(said: str, told: str) -> None:
+    assert by_hand(said) == told
