@@ -6,7 +6,7 @@ from uuid import UUID
 from flowforge.core.access import Operation, Principal, may
 from flowforge.core.errors import Reason, Refused
 from flowforge.jobs.submit import Door
-from flowforge.jobs.tell import Teller
+from flowforge.jobs.tell import Publish, Teller
 from flowforge.store import audit, groups, pauses
 from flowforge.store import jobs as table
 from flowforge.store.pauses import Pause
@@ -46,7 +46,7 @@ def pause(
         raise _already(pauses.same(transaction, principal.organization, repository, target))
     _note(transaction, principal, made, "pause.create")
     told = {"code": "paused", "sentence": sentence(made)}
-    _tell(transaction, principal.organization, made, told, door.teller)
+    _tell(transaction, principal.organization, made, told, door.teller.publish)
     return made
 
 
@@ -66,7 +66,7 @@ def resume(transaction: Transaction, principal: Principal, identity: UUID, telle
         )
     _note(transaction, principal, found, "pause.delete")
     told = {"code": "position", "sentence": f"{what(found)} is no longer paused; it runs in its turn"}
-    _tell(transaction, principal.organization, found, told, teller)
+    _tell(transaction, principal.organization, found, told, teller.rouse or teller.publish)
     return found
 
 
@@ -141,8 +141,13 @@ def _note(transaction: Transaction, principal: Principal, about: Pause, action: 
 
 
 def _tell(
-    transaction: Transaction, organization: UUID, about: Pause, said: Mapping[str, object], teller: Teller
+    transaction: Transaction, organization: UUID, about: Pause, said: Mapping[str, object], publish: Publish
 ) -> None:
     waiting = pauses.within(transaction, organization, about, TOLD)
-    for told in groups.note(transaction, waiting, said) if waiting else ():
-        teller.news(transaction, told.job, told.seq)
+    found = groups.note(transaction, waiting, said) if waiting else []
+
+    def tell() -> None:
+        for told in found:
+            publish(told.job, told.seq)
+
+    transaction.after_commit(tell)

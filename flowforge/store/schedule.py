@@ -15,7 +15,8 @@ WHERE NOT draining AND seen_at > now() - make_interval(secs => %(alive)s)
 
 _PICK = """
 -- Ring for the jobs that run next, as many as there are free slots. Between organizations the one with the fewest
--- slots comes first; within one its turns decide, and of the jobs that write one ref, or are of one group, only the
+-- slots comes first, of several the one whose last start is longest ago: no backlog stands before a newcomer, however
+-- old or urgent it is. Within one its turns decide, and of the jobs that write one ref, or are of one group, only the
 -- first. `queued` jobs with a run_after in the future, with a writer of their ref or a member of their group at work,
 -- that are paused, or of an organization at its cap, stay. What is paused or not due holds up nobody behind it.
 WITH alive AS MATERIALIZED (
@@ -36,9 +37,8 @@ free AS MATERIALIZED (
     SELECT greatest(0, least(%(most)s, (SELECT coalesce(sum(slots), 0) FROM alive)
         - (SELECT count(*) FROM taken WHERE state = 'queued' OR owner IN (SELECT id FROM alive)))) AS slots),
 ready AS (
-    SELECT j.id, j.turn_at, coalesce(t.n, 0)
-           + row_number() OVER (PARTITION BY o.id ORDER BY j.turn_at, j.id) AS share,
-           coalesce((o.settings ->> 'max_running')::int, %(cap)s) AS cap
+    SELECT j.id, j.turn_at, o.id AS organization, coalesce((o.settings ->> 'max_running')::int, %(cap)s) AS cap,
+           coalesce(t.n, 0) + row_number() OVER (PARTITION BY o.id ORDER BY j.turn_at, j.id) AS share
     FROM organizations o
     LEFT JOIN (SELECT organization, count(*) AS n FROM taken GROUP BY organization) t ON t.organization = o.id
     CROSS JOIN LATERAL (
@@ -63,10 +63,14 @@ ready AS (
                                AND concat(e.repository, ' ', e.target) <> ALL ((SELECT targets FROM halted)::text[]))))
         ORDER BY q.turn_at, q.id LIMIT (SELECT slots FROM free)) j
     WHERE (SELECT slots FROM free) > 0 AND o.id <> ALL ((SELECT organizations FROM halted)::uuid[])),
+waiting AS MATERIALIZED (
+    SELECT w.organization, (SELECT max(x.started_at) FROM job_executions x WHERE x.organization = w.organization
+                            AND x.started_at > now() - interval '1 day') AS served
+    FROM (SELECT DISTINCT organization FROM ready) w),
 chosen AS (
-    SELECT id, share, turn_at FROM ready WHERE share <= cap
-    ORDER BY share, turn_at, id LIMIT (SELECT slots FROM free)),
-ordered AS MATERIALIZED (SELECT array_agg(id ORDER BY share, turn_at, id) AS ids FROM chosen)
+    SELECT id, share, served, turn_at FROM ready JOIN waiting USING (organization) WHERE share <= cap
+    ORDER BY share, served NULLS FIRST, turn_at, id LIMIT (SELECT slots FROM free)),
+ordered AS MATERIALIZED (SELECT array_agg(id ORDER BY share, served NULLS FIRST, turn_at, id) AS ids FROM chosen)
 -- The last two conditions hold unless another relay was faster. They are written so that only the primary key serves
 -- the update: with fresh rows and old statistics the planner would walk the whole queue for each of the chosen.
 UPDATE jobs SET rung_at = now() FROM ordered

@@ -135,11 +135,18 @@ def test_a_job_that_was_rung_before_the_pause_is_not_claimed_after_it(world: Wor
 
 def test_a_pause_and_its_end_are_told_to_those_who_wait(world: World) -> None:
     heard: list[UUID] = []
+    roused: list[UUID] = []  # the relay, beside those who read
     world = replace(
-        world, door=replace(world.door, teller=Teller(publish=lambda job, _seq: heard.append(job)))
+        world,
+        door=replace(
+            world.door,
+            teller=Teller(
+                publish=lambda job, _seq: heard.append(job), rouse=lambda job, _seq: roused.append(job)
+            ),
+        ),
     )
     held, free = world.submit(branch="a", target="release"), world.submit(branch="b")
-    heard.clear()
+    roused.clear()
     wide, narrow = pause(world, world.repository), pause(world, world.repository, "release")
     assert world.kinds(held)[2:] == ["job.waits"]  # the second pause changes nothing for it
     resume(world, wide.id)
@@ -148,7 +155,8 @@ def test_a_pause_and_its_end_are_told_to_those_who_wait(world: World) -> None:
     resume(world, narrow.id)
     codes = "SELECT data ->> 'code' FROM job_events WHERE kind = 'job.waits' AND job = %(job)s ORDER BY seq"
     assert world.column(codes, job=held.id) == ["paused", "position"]
-    assert heard == [held.id, free.id, free.id, held.id]
+    assert sorted(heard) == sorted([held.id, free.id])
+    assert roused == [free.id, held.id]  # what may run now is worth a look
     actions = "SELECT action FROM audit_logs WHERE resource = 'pause' ORDER BY at, id"
     assert world.column(actions) == ["pause.create", "pause.create", "pause.delete", "pause.delete"]
 

@@ -1,5 +1,7 @@
 """What of a request is decided without a database."""
 
+import hashlib
+import json
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
@@ -8,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowforge.core.concurrency import Concurrency, Group, Policy
 from flowforge.core.errors import Refused
 from flowforge.core.job import JobRequest
 from flowforge.jobs.log import cut
 from flowforge.jobs.read import read_cursor
 from flowforge.jobs.retry import before
-from flowforge.jobs.submit import _refuse_variables, body_hash, ref_key
+from flowforge.jobs.submit import Checked, _refuse_variables, body_hash, ref_key
 from flowforge.store.events import LogChunk
 
 REQUEST = JobRequest(repository=UUID(int=1), branch="feature", target="main")
@@ -29,6 +32,7 @@ REQUEST = JobRequest(repository=UUID(int=1), branch="feature", target="main")
         {"pipeline": "version: 1"},
         {"parent_job": UUID(int=2)},
         {"repository": UUID(int=2)},
+        {"concurrency": Concurrency()},
     ],
 )
 def test_another_request_has_another_hash(change: dict[str, object]) -> None:
@@ -39,6 +43,15 @@ def test_the_key_and_the_order_of_variables_are_not_part_of_the_request() -> Non
     one = replace(REQUEST, idempotency_key="a", environment={"A": "1", "B": "2"})
     two = replace(REQUEST, idempotency_key="b", environment={"B": "2", "A": "1"})
     assert body_hash(one) == body_hash(two)
+
+
+def test_a_request_without_a_group_has_the_hash_of_versions_that_knew_none() -> None:
+    """A key that was used before an upgrade gives the same job after it."""
+    known = "repository branch target task pipeline priority environment idempotency_key trigger parent_job retry_from"
+    body = {name: getattr(REQUEST, name) for name in (*known.split(), "max_attempts")}
+    before = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
+    assert body_hash(REQUEST) == before
+    assert body_hash(Checked(**vars(REQUEST), joins=Group(key="g", policy=Policy.QUEUE))) == before
 
 
 def test_a_job_writes_its_branch_unless_its_task_only_reads() -> None:

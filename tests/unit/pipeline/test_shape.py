@@ -34,6 +34,15 @@ def test_the_least_definition_has_a_good_shape() -> None:
             {"concurrency": "{policy: skip}"},
             "x:4:23: FF015 `policy` is one of supersede, queue, reject; not 'skip'",
         ),
+        (
+            {"concurrency": "{group: '{brnch}', policy: queue}"},
+            "x:4:22: FF034 `group` '{brnch}' cannot be read: braces hold one of repository, branch, target (character 1)",
+        ),
+        (
+            {"concurrency": "{group: ''}"},
+            "x:4:22: FF034 `group` '' cannot be read: a group needs a name (character 1)",
+        ),
+        ({"concurrency": "{group: 7}"}, "x:4:22: FF014 `group` takes text, not a number"),
         ({"triggers": "{comment: {}}"}, "x:4:21: FF013 `command` is missing in `comment`"),
         (
             {"triggers": "{comment: {comand: x, command: y}}"},
