@@ -11,7 +11,9 @@ from flowforge.api.bells import Bells
 from flowforge.api.desk import Desk
 from flowforge.api.docs import Docs
 from flowforge.api.reasons import shipped_reasons
+from flowforge.core.concurrency import Policy
 from flowforge.core.errors import Reason
+from flowforge.jobs.why import WhyCode
 from flowforge.settings import Settings
 from tests.unit.api.parts import lonely_parts
 
@@ -56,6 +58,16 @@ def test_the_documented_rights_are_those_that_are_asked_for() -> None:
 def test_every_setting_is_documented(name: str) -> None:
     text = (ROOT / "config" / "default.yaml").read_text()
     assert re.search(rf"^# {name}:", text, re.MULTILINE), name
+
+
+def test_every_reason_to_wait_is_documented_and_none_is_invented() -> None:
+    table = (DOCS / "queue.md").read_text().partition("## Why a job waits")[2]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [code.value for code in WhyCode]
+
+
+def test_every_policy_of_a_group_is_documented() -> None:
+    table = (DOCS / "queue.md").read_text().partition("## Pauses")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(Policy)
 
 
 def test_every_page_begins_with_its_title() -> None:
