@@ -21,7 +21,7 @@ INSERT INTO chores (name, ended_at, did, error) VALUES (%(name)s, clock_timestam
 ON CONFLICT (name) DO UPDATE SET ended_at = clock_timestamp(), did = excluded.did, error = excluded.error
 """
 
-_LAST = "SELECT * FROM chores WHERE name = %(name)s"
+_LAST = "SELECT name, began_at, ended_at, did, error FROM chores WHERE name = %(name)s"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from flowforge.store.transaction import Transaction
 T = TypeVar("T")
 
 CHORE = "maintain"
-TURN = 20_000  # rows of one kind that one turn of the relay takes: about a second
+TURN = 10_000  # rows of one kind that one turn of the relay takes: about a second
 ALL = 1 << 31  # as many as there are
 _BATCH = 1000
 _COUNTED = 1_000_000  # a dry run counts no further

@@ -37,7 +37,7 @@ REVOKE ALL ON FUNCTION ff_table_health() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ff_table_health() TO {SYSTEM};
 """  # noqa: S608 (our own constants)
 
-_TABLES = "SELECT * FROM ff_table_health()"
+_TABLES = "SELECT name, live, dead, bytes, needed, vacuums, vacuumed_at, age FROM ff_table_health()"
 
 _AUTOVACUUM = "SELECT current_setting('autovacuum')::boolean"
 

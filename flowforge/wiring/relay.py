@@ -40,6 +40,7 @@ from flowforge.wiring.worker import stopped_by_signals
 
 CONNECTIONS = 4
 MOVES = 15.0  # seconds between two looks for logs of finished jobs
+TURNS = 15.0  # seconds between two looks whether a turn of maintenance is due, which is every hour or where work is left
 MINUTE, HOUR, ONCE = 60.0, 3600.0, math.inf  # seconds between two times of a chore
 
 _log = logging.getLogger(__name__)
@@ -137,9 +138,7 @@ def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
     return (
         Seldom(chore=cap, name="setting the installation's budget", every=ONCE),
         Seldom(chore=expire, name="booking of overdue reservations", every=MINUTE),
-        Seldom(
-            chore=lambda: turn(database, settings), name="maintenance of the database", every=5 * MINUTE
-        ),
+        Seldom(chore=lambda: turn(database, settings), name="maintenance of the database", every=TURNS),
         Seldom(chore=keeper.move, name="moving logs to artifacts", every=MOVES),
         Seldom(chore=keeper.remove, name="removing old logs", every=HOUR),
     )

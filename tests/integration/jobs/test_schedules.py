@@ -265,6 +265,21 @@ def test_a_repository_that_is_switched_off_is_said_and_the_next_time_comes(world
     assert len(jobs(world)) == 1
 
 
+def test_a_group_that_rejects_a_second_job_is_said(world: World) -> None:
+    world.run("""UPDATE repositories SET groups = '{"main": {"group": "target", "policy": "reject"}}'""")
+    other = world.submit(branch="other")
+    schedule = add(world)
+    make_due(world, schedule)
+    start(world)
+    after = shown(world, schedule)
+    assert (after.last_reason, jobs(world)) == (Reason.GROUP_BUSY, [])
+    assert f"job {other.id} of the concurrency group" in after.last_error
+    world.cancel(other)
+    make_due(world, schedule, 2 * MINUTE)
+    start(world)
+    assert (shown(world, schedule).last_reason, len(jobs(world))) == ("", 1)
+
+
 def test_who_may_not_submit_any_more_starts_nothing(world: World) -> None:
     schedule = add(world)
     for sql, words in (
