@@ -8,17 +8,17 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused
 from flowforge.core.job import Result
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.hooks.contracts import Stage
 from flowforge.hooks.manager import resolve_load
+from flowforge.pipeline.apart import Apart
 from flowforge.pipeline.commands import PluginContext
 from flowforge.pipeline.context import Tools, Work
 
-_LOOK = 0.1  # seconds between two looks at `cancelled`
 _SHAPE: Mapping[str, type | tuple[type, ...]] = {
     "result": Result,
     "reason": Reason,
@@ -44,9 +44,9 @@ def run_plugin(stage: Stage, spec: StageSpec, work: Work, tools: Tools) -> tuple
         raise _failed(stage, "is no function")
     over = threading.Event()
     context = PluginContext(spec=spec, work=work, tools=tools, over=over.is_set)
-    call = _Call(run=lambda: function(spec, context))
+    call = Apart(run=lambda: function(spec, context))
     try:
-        _wait(call, spec, tools)
+        call.wait(f"stage {spec.id}", _watch(spec, tools))
     finally:
         over.set()
     if isinstance(call.error, FlowForgeError):
@@ -56,29 +56,11 @@ def run_plugin(stage: Stage, spec: StageSpec, work: Work, tools: Tools) -> tuple
     return _checked(stage, spec, call.answer), work
 
 
-@dataclass(kw_only=True)
-class _Call:
-    """One call in a thread of its own, and what came of it."""
-
-    run: Callable[[], object]
-    answer: object = None
-    error: BaseException | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self) -> None:
-        try:
-            self.answer = self.run()
-        except BaseException as error:  # noqa: BLE001 (a stranger's code: also its sys.exit is its own failure)
-            self.error = error
-        finally:
-            self.ended.set()
-
-
-def _wait(call: _Call, spec: StageSpec, tools: Tools) -> None:
-    """Until the call has ended; a cancel or the stage's timeout ends the waiting."""
-    threading.Thread(target=call, name=f"stage {spec.id}", daemon=True).start()
+def _watch(spec: StageSpec, tools: Tools) -> Callable[[], None]:
+    """What ends the waiting: a cancel, or the stage's timeout from now on."""
     until = time.monotonic() + spec.timeout
-    while not call.ended.wait(_LOOK):
+
+    def check() -> None:
         if tools.cancelled():
             raise Refused(Reason.CANCELLED, f"stage {spec.id!r} was stopped because the job was cancelled")
         if time.monotonic() > until:
@@ -87,6 +69,8 @@ def _wait(call: _Call, spec: StageSpec, tools: Tools) -> None:
                 f"stage {spec.id!r} ran longer than its {spec.timeout:g} s and was given up",
                 next_action="raise the stage's timeout if that was right, or tell the plugin's author",
             )
+
+    return check
 
 
 def _checked(stage: Stage, spec: StageSpec, answer: object) -> StageResult:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict
+from flowforge.core.errors import Reason, Refused
 from flowforge.git.replay import Stopped
 from flowforge.hooks.contracts import ResolveContext, Resolver
+from flowforge.pipeline.apart import call_apart
 from flowforge.pipeline.context import ModelRung, Tools, Work
 from flowforge.pipeline.options import ModelOptions
 from flowforge.resolve.ladder import Rung
@@ -57,8 +59,16 @@ class Climber:
         return Rung(
             name=MODEL,
             resolver=models.provider,
-            ask=lambda conflict: ask()(conflict, self._facts(conflict)),
+            ask=lambda conflict: self._asked(ask(), conflict, self._facts(conflict)),
         )
+
+    def _asked(self, rung: ModelRung, conflict: Conflict, facts: Facts) -> Candidate | Abstain:
+        """A model may be long in answering, or hang; a cancelled job does not wait for it."""
+        return call_apart(lambda: rung(conflict, facts), "model", self._refuse_cancelled)
+
+    def _refuse_cancelled(self) -> None:
+        if self.tools.cancelled():
+            raise Refused(Reason.CANCELLED, "the job was cancelled while a model was asked")
 
     def _facts(self, conflict: Conflict) -> Facts:
         language = language_of(conflict.path, self.tools.registry.languages.values())
