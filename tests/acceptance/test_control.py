@@ -1,6 +1,8 @@
 """What a person may still do: take a push back, and decide what a job asks; over REST, against a real remote."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -11,6 +13,8 @@ from flowforge.core.decision import Verb
 from flowforge.core.errors import Reason, Refused
 from tests.acceptance.house import House, Project, ending, eventually
 from tests.acceptance.stories import FEE, Story, apart, four_conflicts, pipeline
+from tests.faults.oracle import strays
+from tests.githttp import Fault
 
 NO_TEST = "true"
 FEE_FILE = "shop/fee.py"
@@ -314,3 +318,58 @@ def test_what_never_asked_shows_no_question(house: House) -> None:
     body = {"decision": "approve"}
     assert refused(house, "POST", f"/api/v1/jobs/{job.id}/decision", body) == (409, "conflict_of_state")
     eventually(lambda: house.job(job.id).final, "it has ended")
+
+
+# ---------------------------------------------------------------------------------------------------- cancel
+
+STUBBORN = "sleep 61.71"  # seconds that no other process here sleeps
+
+
+def stubborn() -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        except OSError:
+            continue
+        if words == STUBBORN:
+            found.append(entry.parent.name)
+    return found
+
+
+def gone_within(house: House, job: JobOut, seconds: float) -> None:
+    asked = time.monotonic()
+    assert house.cancel(job).cancel_requested
+    assert house.cancel(job).cancel_requested  # twice changes nothing more
+    ended = house.ended(job)
+    assert ending(ended) == ("cancelled", "cancelled")
+    assert time.monotonic() - asked < seconds  # what is promised
+
+
+def test_tests_that_ignore_signals_and_leave_daemons_die_with_their_job(house: House) -> None:
+    project = house.project()
+    command = (
+        f"trap '' TERM INT HUP; (setsid {STUBBORN} &) ; {STUBBORN} & nohup {STUBBORN} & echo started; wait"
+    )
+    story = apart(project.repository, pipeline(test=command))
+    job = project.submit()
+    house.began(job, "test", "started")
+    eventually(lambda: len(stubborn()) == 3, "all of them sleep")
+    gone_within(house, job, 10)
+    eventually(lambda: not stubborn(), "they are dead", 2)
+    assert project.repository.tip("refs/heads/topic") == story.branch
+    house.keeps_its_promises(job)
+
+
+def test_a_fetch_that_does_not_end_is_cancelled(house: House) -> None:
+    project = house.project()
+    apart(project.repository, pipeline())
+    house.host.fault = Fault(on=f"{project.repository.path.name}/git-upload-pack", delay=45.0, times=1)
+    try:
+        job = project.submit()
+        eventually(lambda: any("fetch" in words for _, words in strays(house.truth.data)), "git fetches")
+        gone_within(house, job, 10)
+        eventually(lambda: not list(strays(house.truth.data)), "git is gone", 2)
+    finally:
+        house.host.fault = None
+    house.keeps_its_promises(job)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, HunkAnswer
+from flowforge.core.decision import NOBODY
+from flowforge.core.decision import Told as PersonsTold
 from flowforge.core.errors import FlowForgeError
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec, from_error
 from flowforge.core.telemetry import Silent
@@ -54,6 +56,7 @@ class Scene:
     models: Models | None = None
     cancelled: Callable[[], bool] = lambda: False
     told: Told = field(default_factory=list)
+    told_by_persons: PersonsTold = NOBODY
     done: tuple[StageResult, ...] = ()
     recorder: LocalRecorder = field(init=False)
 
@@ -95,6 +98,7 @@ class Scene:
             memory=Remembered(),
             models=self.models,
             cancelled=self.cancelled,
+            told=self.told_by_persons,
             done=self.done,
         )
 

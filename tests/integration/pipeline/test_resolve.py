@@ -1,11 +1,16 @@
 """resolve on real conflicts: one rung, several commits, and every way in which a person comes in."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 
+from flowforge.core.conflict import Abstain, Candidate, Conflict
+from flowforge.core.decision import GivenText, Told
 from flowforge.core.errors import Reason
 from flowforge.core.job import Result
+from flowforge.core.pipeline import OnFailure
+from flowforge.resolve.prompt import Facts
 from tests.integration.pipeline.scene import Proposes, Scene, python
 
 RUNGS = ["mechanical", "document", "structural"]
@@ -200,3 +205,47 @@ def test_a_deleted_file_that_was_changed_is_no_text_conflict(scene: Scene) -> No
     assert result.reason is Reason.UNRESOLVED_CONFLICTS
     (row,) = result.outputs["unresolved"]  # type: ignore[misc]  # a list by contract
     assert row["kind"] == "modify_delete"
+
+
+def test_a_cancel_does_not_wait_for_a_model_that_hangs(scene: Scene) -> None:
+    conflicting(scene, {"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
+    asked, released = threading.Event(), threading.Event()
+
+    class Hangs(Proposes):
+        def _answer(self, conflict: Conflict, facts: Facts) -> Candidate | Abstain:
+            asked.set()
+            released.wait(60)
+            return super()._answer(conflict, facts)
+
+    scene.models = Hangs(text=b"x\n")
+    scene.cancelled = asked.is_set
+    before = scene.work
+    try:
+        result = scene.do("resolve", rungs=["model"])
+    finally:
+        released.set()
+    assert (result.result, result.reason) == (Result.CANCELLATION, Reason.CANCELLED)
+    assert "while a model was asked" in result.sentence
+    assert scene.work == before
+
+
+def test_a_stage_that_hands_back_says_what_a_person_must_write(scene: Scene) -> None:
+    (commit,) = conflicting(scene, {"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
+    result = scene.do("resolve", spec={"on_failure": OnFailure.HAND_BACK}, rungs=RUNGS)
+    assert result.reason is Reason.UNRESOLVED_CONFLICTS
+    assert result.question is not None
+    (file,) = result.question.files
+    assert (file.path, file.commit, file.open) == ("b.txt", commit, True)
+    assert (file.base, file.upstream, file.commit_text) == (b"1\n2\n3\n", b"1\nmain\n3\n", b"1\ntopic\n3\n")
+    told = Told(texts={file.fingerprint: GivenText(text=b"1\nmine\n3\n", by_person=True)})
+    scene.told_by_persons = told
+    again = scene.do("resolve", spec={"id": "again"}, rungs=RUNGS)
+    assert again.ok, again.sentence
+    assert scene.file("b.txt") == "1\nmine\n3\n"
+    assert scene.work.resolved[-1].rungs == ("person",)
+    assert scene.work.unconfirmed == ()
+
+
+def test_a_stage_that_stops_asks_nobody(scene: Scene) -> None:
+    conflicting(scene, {"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
+    assert scene.do("resolve", rungs=RUNGS).question is None
