@@ -70,7 +70,10 @@ def push(
     failpoint(f"{place}.after_remote")
     if said.status in {"pushed", "rejected"}:
         return said
-    return _ask_again(steady, full, old, new, own, said.detail)
+    asked = _ask_again(steady, full, old, new, own, said.detail)
+    if said.status == "unknown" and asked.status == "moved":  # perhaps onto what had just landed
+        return replace(asked, status="unknown")
+    return asked
 
 
 def decide(tip: str, old: str, new: str, own: Collection[str]) -> PushOutcome | None:

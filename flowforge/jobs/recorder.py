@@ -26,6 +26,7 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.jobs import groups, measure, rows
 from flowforge.jobs.logs import LogWriter, Piece
+from flowforge.jobs.pushing import Push, intend
 from flowforge.jobs.questions import asking_of
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.tell import SILENT, Teller
@@ -179,34 +180,22 @@ class FencedRecorder:
         self.outputs[kind] = self._hidden(data)
         self.event(kind, data)
 
-    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> None:
+    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> str:
         """Raises:
-        Refused: cancelled, when the cancel had the job's row first and no push of this job may have landed.
+        Refused: cancelled, when the cancel had the job's row first and no push of this job may have landed;
+            remote_moved, when one may have, and the ref has changed since.
         Broken: lease_lost.
         """
+        wanted, there = Push(ref=ref, old=old, new=new, what=self._what, backup=backup), ""
 
         def write(transaction: Transaction) -> int | None:
-            job = table.lock_mine(transaction, self.job.id, self.job.fence)
-            if job is None:
-                return None
-            known = table.pushes(transaction, job.id)
-            if job.cancel_requested and not known.pushed and not known.unsettled:
-                raise Refused(Reason.CANCELLED, "the job was cancelled before it pushed")
-            told = story.push_intent(ref, old, new)
-            return stages.intend(
-                transaction,
-                job.id,
-                job.fence,
-                ref=ref,
-                old=old,
-                new=new,
-                story=told,
-                what=self._what,
-                bundle=backup,
-            )
+            nonlocal there
+            seq, there = intend(transaction, self.job, wanted)
+            return seq
 
         self._fenced(write)
         failpoint(f"{self._what}.intended")
+        return there
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
         told = story.push_settled(ref, new, outcome)

@@ -110,13 +110,18 @@ class Recorder(Protocol):
 
     def scanned(self, findings: Sequence[Finding]) -> None: ...
 
-    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> None:
+    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> str:
         """Make it durable that this push may happen; orders it against cancel.
 
         `backup` is the reference of the bundle that holds `old`, for whoever undoes the push.
 
+        Returns:
+            the commit that an earlier attempt of this job has brought to the ref, "" where the push may go on: a
+            job moves a ref once.
+
         Raises:
-                Refused: with reason `cancelled`, when the job was cancelled first.
+            Refused: with reason `cancelled`, when the job was cancelled first; `remote_moved`, when an earlier
+                attempt may have pushed and the ref has changed since.
         """
         ...
 

@@ -64,12 +64,14 @@ RETURNING (SELECT last_seq FROM mine) AS seq
 """)
 
 _SETTLE = _mine("""
--- What is now known of every open intent of this job for this ref and commit.
+-- What is now known of the open intents of this job for this ref and commit. That it landed is true of all of them;
+-- that this push did not says nothing about one of a past owner, which may have landed before, or be under way.
 , settled AS (
     UPDATE push_intents SET outcome = %(outcome)s, fence = mine.fence,
            settled_at = CASE WHEN %(outcome)s <> 'unknown' THEN clock_timestamp() END
     FROM mine WHERE push_intents.job = mine.id AND ref = %(ref)s AND new_sha = %(new)s
-                AND outcome IN ('intended', 'unknown'))
+                AND outcome IN ('intended', 'unknown')
+                AND (%(outcome)s IN ('pushed', 'already') OR push_intents.fence = mine.fence))
 SELECT last_seq AS seq FROM mine
 """)
 
@@ -89,6 +91,11 @@ _OWN = """
 SELECT DISTINCT new_sha FROM push_intents WHERE job = %(job)s AND ref = %(ref)s
 """
 
+
+_MEANT = """
+-- What this job ever meant for the ref, oldest first, and what is known of it.
+SELECT old_sha AS old, new_sha AS new, outcome FROM push_intents WHERE job = %(job)s AND ref = %(ref)s ORDER BY id
+"""
 
 _PUSHED = """
 -- What a job meant to push, oldest first, and how many seconds ago.
@@ -185,6 +192,10 @@ def settle(
 
 def own_shas(transaction: Transaction, job: UUID, ref: str) -> frozenset[str]:
     return frozenset(row["new_sha"] for row in transaction.rows(_OWN, job=job, ref=ref))
+
+
+def meant(transaction: Transaction, job: UUID, ref: str) -> list[Row]:
+    return transaction.rows(_MEANT, job=job, ref=ref)
 
 
 def pushed(transaction: Transaction, job: UUID) -> list[Row]:

@@ -82,9 +82,10 @@ class LocalRecorder:
     def scanned(self, findings: Sequence[Finding]) -> None:
         self.tell(*story.scanned(findings))
 
-    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> None:  # noqa: ARG002 (told when kept)
+    def push_intent(self, ref: str, old: str, new: str, backup: str = "") -> str:  # noqa: ARG002 (told when kept)
         self.intents.append((ref, new))
         self.tell(*story.push_intent(ref, old, new))
+        return ""
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
         self.tell(*story.push_settled(ref, new, outcome))

@@ -35,7 +35,12 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         return _asks(spec.id, sentence, work, tools), work
     _ask_gate(destination, work, tools)
     backup = _keep_old_tip(destination, work, tools)
-    tools.recorder.push_intent(destination.ref, destination.old, work.head, backup)
+    landed = tools.recorder.push_intent(destination.ref, destination.old, work.head, backup)
+    outcome = PushOutcome(status="already", tip=landed) if landed else _pushed(destination, work, tools)
+    return told(spec.id, destination, work, outcome), work
+
+
+def _pushed(destination: Destination, work: Work, tools: Tools) -> PushOutcome:
     outcome = push(
         tools.mirror,
         ref=destination.ref,
@@ -44,7 +49,7 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         own=tools.recorder.own_shas(destination.ref),
     )
     tools.recorder.push_settled(destination.ref, work.head, outcome.status)
-    return told(spec.id, destination, work, outcome), work
+    return outcome
 
 
 def choose_destination(spec: StageSpec, work: Work) -> Destination:

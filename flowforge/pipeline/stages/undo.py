@@ -32,7 +32,8 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     old = before.old.strip("0") and before.old
     if old:
         _bring(undoing, before, tools)
-    tools.recorder.push_intent(undoing.ref, tip, before.old)
+    if tools.recorder.push_intent(undoing.ref, tip, before.old):
+        raise _moved(undoing, tip)  # it was undone, and somebody has brought it back since
     outcome = push(
         tools.mirror, ref=undoing.ref, old=tip, new=old, own=frozenset(filter(None, [old])), place=UNDO
     )

@@ -386,6 +386,59 @@ def test_a_cancel_after_the_intent_ends_as_the_push_did(
     assert world.value("SELECT reason FROM jobs") == reason
 
 
+def handed_back(world: World, job: Job) -> Job:
+    """The job in its next attempt, after its worker fell silent."""
+    world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    sweep(world.database.system)
+    again = world.claim(job)
+    assert again is not None
+    return again
+
+
+def test_a_push_that_landed_is_not_made_again_from_a_persons_commit_on_top_of_it(world: World) -> None:
+    job, ref = claimed(world), "refs/heads/feature"
+    recorder = recorder_of(world, job)
+    assert recorder.push_intent(ref, "a" * 40, "b" * 40) == ""
+    recorder.push_settled(ref, "b" * 40, "pushed")
+    again = recorder_of(
+        world, handed_back(world, job)
+    )  # it has lost its bundle, and has read the branch anew
+    assert again.push_intent(ref, "c" * 40, "d" * 40) == "b" * 40
+    assert world.value("SELECT count(*) FROM push_intents") == 1
+
+
+def test_a_push_in_doubt_is_not_made_again_from_another_tip(world: World) -> None:
+    job, ref = claimed(world), "refs/heads/feature"
+    recorder_of(world, job).push_intent(ref, "a" * 40, "b" * 40)
+    again = recorder_of(world, handed_back(world, job))
+    with pytest.raises(Refused) as refused:
+        again.push_intent(ref, "c" * 40, "d" * 40)
+    assert refused.value.reason is Reason.REMOTE_MOVED
+    assert again.push_intent(ref, "a" * 40, "e" * 40) == ""
+
+
+@pytest.mark.parametrize("outcome", ["moved", "rejected", "unknown"])
+def test_that_a_push_did_not_land_says_nothing_of_a_past_owners(world: World, outcome: str) -> None:
+    """That one may have landed before, or still be under way: so the job is not `cancelled`."""
+    job, ref = claimed(world), "refs/heads/feature"
+    recorder_of(world, job).push_intent(ref, "a" * 40, "b" * 40)
+    mine = handed_back(world, job)
+    world.cancel(job)
+    again = recorder_of(world, mine)
+    again.push_intent(ref, "a" * 40, "b" * 40)
+    again.push_settled(ref, "b" * 40, outcome)
+    assert world.column("SELECT outcome FROM push_intents ORDER BY id") == ["intended", outcome]
+
+    def moved(_recorder: FencedRecorder, _session: JobSession) -> StageResult:
+        return StageResult(stage="push", result=Result.FAILURE, reason=Reason.REMOTE_MOVED, sentence="no")
+
+    bench(world, SmallPipeline({"push": moved})).run(mine, session_of(mine))
+    assert (world.job(job).state, world.value("SELECT reason FROM jobs")) == (
+        State.FAILED,
+        Reason.REMOTE_MOVED,
+    )
+
+
 def test_a_job_with_a_push_in_doubt_is_not_cancelled_in_the_queue(world: World) -> None:
     job = claimed(world)
     recorder_of(world, job).push_intent("refs/heads/feature", "a" * 40, "b" * 40)
