@@ -86,6 +86,7 @@ class Site:
     host: GitServer
     house: House = field(init=False)
     redis_url: str = ""
+    module: str = "flowforge.wiring.child"  # that processes are started by
     more: Mapping[str, str] = field(default_factory=dict)  # settings beside, or instead of, SETTINGS
     _postgres: AbstractContextManager[str] | None = None
     _redis: AbstractContextManager[str] | None = None
@@ -162,7 +163,7 @@ class Site:
             **more,
         }
         with log.open("ab") as out:
-            made = Process(name=name, popen=_launch(name, environment, out), log=log)
+            made = Process(name=name, popen=_launch(name, environment, out, self.module), log=log)
         try:
             yield made
         finally:
@@ -189,15 +190,17 @@ def orphans() -> list[str]:
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:  # it has just ended
             continue
-        known = "flowforge.wiring.child" in words or "keeper.py" in words or "http-backend" in words
+        known = "flowforge.wiring.child" in words or "tests.faults." in words or "keeper.py" in words or "http-backend" in words
         if parent == os.getpid() and words and not known:
             found.append(f"{entry.name}: {words[:200]}")
     return found
 
 
-def _launch(name: str, environment: dict[str, str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _launch(
+    name: str, environment: dict[str, str], out: IO[bytes], module: str
+) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "flowforge.wiring.child", name],
+        [sys.executable, "-m", module, name],
         env=environment,
         stdin=subprocess.PIPE,  # the life line: it ends with this process
         stdout=out,

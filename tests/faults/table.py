@@ -113,7 +113,12 @@ _OTHERS = [
         "retry-after honoured; bounded; circuit breaker; on an outage the job waits, it does not fail",
         "",
     ),
-    ("F58", "a model's reply is recorded, then the worker is killed", "reply reused; no second charge", ""),
+    (
+        "F58",
+        "a model's reply is recorded, then the worker is killed",
+        "reply reused; no second charge",
+        "answers of models kept in the database",
+    ),
     ("F59", "disk full at clone, rebase, test", "`no_space`, cleaned up", ""),
     ("F60", "out of memory: of a test, of the worker", "a typed reason; neighbours unharmed", ""),
     ("F61", "a job that kills every worker", "given up at `max_attempts`; neighbours unharmed", ""),

@@ -1,0 +1,236 @@
+"""A model service misbehaves in every way that it can: the wait that it asks for is kept, an outage is waited out,
+nonsense goes to a person, and no more is spent than a budget allows.
+
+One job for each case, all side by side; the service knows them apart by a word in the file that conflicts.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from flowforge.api.models import JobDetail, JobOut
+from flowforge.core.spend import Price, Usage, cost
+from tests.acceptance.house import Project, ending
+from tests.acceptance.stories import FEE, pipeline, shop
+from tests.faults.site import Process
+from tests.faults.table import proves
+from tests.faults.wired import WiredSite, all_end, handed_back
+from tests.modelserver import ModelServer, Reply, model_server, refuse
+
+PRICE = Price(input=Decimal(2), output=Decimal(10), cache_write=Decimal("2.5"), cache_read=Decimal("0.2"))
+WAIT = 1.5  # seconds that a service asks for
+BOTH = "    cents = cents + 5\n    cents = cents * 2\n"
+GOOD = Reply(
+    text=json.dumps(
+        {
+            "hunks": [
+                {
+                    "id": 0,
+                    "action": "merged",
+                    "text": BOTH,
+                    "kept": ["the addition", "the doubling"],
+                    "dropped": [],
+                    "why": "handling is added before the fee is doubled",
+                    "elsewhere": [],
+                }
+            ]
+        }
+    )
+)
+SOON = {"retry_after_ms": "50"}
+DONE = ("success", "pushed")
+PERSON = ("failed", "unresolved_conflicts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What the service answers, in order (the last stays), and what becomes of the job."""
+
+    replies: tuple[Reply, ...]
+    end: tuple[str, str]
+    calls: int  # for a message
+    words: str = ""  # that whoever has to resolve it by hand can read
+    outage: str = ""  # the reason with which the job went back to the queue meanwhile
+
+
+CASES: Mapping[str, Case] = {
+    "429-with-retry-after": Case(replies=(refuse(429, retry_after=str(WAIT)), GOOD), end=DONE, calls=2),
+    "429-without": Case(replies=(refuse(429), GOOD), end=DONE, calls=2),
+    "529": Case(replies=(*[refuse(529, **SOON)] * 3, GOOD), end=DONE, calls=4, outage="model_unavailable"),
+    "500": Case(replies=(*[refuse(500, **SOON)] * 3, GOOD), end=DONE, calls=4, outage="model_unavailable"),
+    "spend-limit": Case(
+        replies=(refuse(429, message="spend limit reached", **SOON),), end=PERSON, calls=1, words="to bill"
+    ),
+    "413": Case(replies=(refuse(413),), end=PERSON, calls=1, words="too long for the model"),
+    "401": Case(replies=(refuse(401),), end=PERSON, calls=1, words="did not accept the API key"),
+    "hang": Case(replies=(Reply(how="hang"), GOOD), end=DONE, calls=2),
+    "cut": Case(replies=(Reply(text=GOOD.text, how="cut"), GOOD), end=DONE, calls=2),
+    "error-event": Case(replies=(Reply(text=GOOD.text, how="error_event"), GOOD), end=DONE, calls=2),
+    "empty": Case(replies=(Reply(how="empty"), GOOD), end=DONE, calls=2),
+    "garbage": Case(replies=(Reply(how="garbage"), GOOD), end=DONE, calls=2),
+    "dropped": Case(replies=(Reply(how="drop"), GOOD), end=DONE, calls=2),
+    "max-tokens": Case(replies=(Reply(text=GOOD.text[:40], stop="max_tokens"),), end=PERSON, calls=2),
+    "nonsense": Case(replies=(Reply(text="I would merge them."),), end=PERSON, calls=2),
+    "refusal": Case(replies=(Reply(text="", stop="refusal"),), end=PERSON, calls=1),
+}
+
+
+@dataclass(kw_only=True)
+class Service:
+    """What the model service knows of the cases: what each is still to get, and when it was asked."""
+
+    server: ModelServer
+    left: dict[str, list[Reply]] = field(default_factory=dict)
+    asked: dict[str, list[float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, body: Mapping[str, Any]) -> Reply:
+        found = re.search(r"case:([\w-]+)", json.dumps(body))
+        assert found is not None, "no case is named in what was sent"
+        with self.lock:
+            left = self.left[found[1]]
+            self.asked.setdefault(found[1], []).append(time.monotonic())
+            return left.pop(0) if len(left) > 1 else left[0]
+
+
+@dataclass(kw_only=True)
+class Met:
+    project: Project
+    job: JobOut
+    end: JobDetail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    met: Mapping[str, Met]
+    service: Service
+    back: Mapping[str, list[Mapping[str, Any]]]  # by case: how its attempts went back to the queue
+
+
+def conflicting(site: WiredSite, word: str) -> Project:
+    """Both sides changed one function; only judgement helps. The word is in the file, and so in the question."""
+    project = site.house.project()
+    definition = pipeline(rungs="mechanical", model="-").replace(
+        'provider: scripted, name: "-"', "provider: anthropic"
+    )
+    start = {**shop(definition), "shop/fee.py": fee(word, "")}
+    base = project.repository.commit(start, branch="main", message="Open the shop")
+    for branch, body in (("main", "    cents = cents + 5\n"), ("topic", "    cents = cents * 2\n")):
+        files = {**start, "shop/fee.py": fee(word, body)}
+        project.repository.commit(files, base, branch=branch, message="Change the fee")
+    return project
+
+
+def fee(word: str, body: str) -> str:
+    return FEE.format(body=body).replace("def fee", f"# case:{word}\ndef fee")
+
+
+@contextmanager
+def asking(site: WiredSite, server: ModelServer, failpoints: str = "", **more: str) -> Iterator[Process]:
+    """A worker that has a model to ask."""
+    settings = {
+        "FLOWFORGE_MODEL_PROVIDER": "anthropic",
+        "FLOWFORGE_MODEL_KEY": server.key,
+        "FLOWFORGE_MODEL_BASE_URL": server.url,
+        "FLOWFORGE_MODEL_TIMEOUT": "3",
+        "FLOWFORGE_LEASE_SECONDS": "10",
+    }
+    site.module = "tests.faults.asking"
+    try:
+        with site.process("worker", failpoints, **{**settings, **more}) as worker:
+            yield worker
+    finally:
+        site.module = "flowforge.wiring.child"
+
+
+@pytest.fixture(scope="module")
+def story(wired: WiredSite) -> Iterator[Story]:
+    with model_server() as server:
+        service = Service(server=server, left={name: list(case.replies) for name, case in CASES.items()})
+        server.answer(service)
+        with asking(wired, server, FLOWFORGE_WORKER_THREADS="6"):
+            projects = {name: conflicting(wired, name) for name in CASES}
+            jobs = {name: project.submit() for name, project in projects.items()}
+            ended = all_end(wired, list(jobs.values()))
+        met = {
+            name: Met(project=projects[name], job=jobs[name], end=end)
+            for name, end in zip(CASES, ended, strict=True)
+        }
+        yield Story(
+            met=met,
+            service=service,
+            back={name: handed_back(wired, [job]) for name, job in jobs.items()},
+        )
+
+
+@proves("F57")
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_that_misbehaves_is_waited_for_or_gone_without(story: Story, name: str) -> None:
+    case, one = CASES[name], story.met[name]
+    assert ending(one.end) == case.end, (one.end.ending, story.back[name])
+    assert len(story.service.asked[name]) == case.calls
+    assert [told["reason"] for told in story.back[name]] == ([case.outage] if case.outage else [])
+    assert len(one.project.pushes()) == (1 if case.end == DONE else 0)
+    assert case.words in json.dumps(one.end.model_dump(mode="json"))
+
+
+@proves("F57")
+def test_the_wait_that_a_service_asks_for_is_kept(story: Story) -> None:
+    first, second = story.service.asked["429-with-retry-after"]
+    assert second - first >= WAIT
+    first, second = story.service.asked["429-without"]
+    assert second - first >= 10  # ours, where it names none
+
+
+@proves("F57")
+def test_what_was_billed_is_settled_and_within_the_budget_of_each_job(wired: WiredSite, story: Story) -> None:
+    """A call that broke off is settled at the most that it can have cost."""
+    spent = {name: settled(wired, one.job) for name, one in story.met.items()}
+    assert sum(spent.values()) >= cost(usage_of(story.service.server), PRICE) > 0
+    assert max(spent.values()) <= Decimal("2.00")
+    assert spent["401"] == spent["413"] == 0
+    assert wired.house.truth.rows("SELECT id FROM budget_reservations WHERE state = 'reserved'") == []
+
+
+def settled(site: WiredSite, job: JobOut) -> Decimal:
+    query = "SELECT coalesce(sum(cost_usd), 0) AS usd FROM model_usage WHERE job::text = %(job)s"
+    return Decimal(site.house.truth.rows(query, job=job.id)[0]["usd"])
+
+
+@proves("F57")
+def test_every_promise_is_kept_to_those_who_asked(wired: WiredSite, story: Story) -> None:
+    wired.keeps_its_promises(*(one.job for one in story.met.values()))
+
+
+def test_an_answer_whose_worker_died_before_its_record_is_paid_twice_and_booked_twice(
+    wired: WiredSite,
+) -> None:
+    """Answers are kept in each process only, so another worker asks again; the books say so to the cent."""
+    with model_server() as server:
+        server.answer(GOOD)
+        project = conflicting(wired, "killed")
+        short = {"FLOWFORGE_LEASE_SECONDS": "2", "FLOWFORGE_RENEW_SECONDS": "0.5"}
+        with asking(wired, server, "resolve.done:kill9", **short) as first:
+            job = project.submit()
+            assert first.dies() < 0
+        with asking(wired, server):
+            (end,) = all_end(wired, [job])
+        assert (ending(end), end.attempts) == (DONE, 2)
+        assert len(server.messages) == 2
+        assert abs(settled(wired, job) - cost(usage_of(server), PRICE)) < Decimal("0.00001")
+    wired.keeps_its_promises(job)
+
+
+def usage_of(server: ModelServer) -> Usage:
+    billed = server.billed
+    return Usage(
+        input=billed.input, output=billed.output, cache_write=billed.cache_write, cache_read=billed.cache_read
+    )
