@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from flowforge.api.models import JobDetail, JobOut
 from flowforge.core.decision import Verb
 from flowforge.core.errors import Reason, Refused
+from flowforge.wiring.main import main
 from tests.acceptance.house import House, Project, ending, eventually
 from tests.acceptance.stories import FEE, Story, apart, four_conflicts, pipeline
 from tests.faults.oracle import strays
@@ -318,6 +320,39 @@ def test_what_never_asked_shows_no_question(house: House) -> None:
     body = {"decision": "approve"}
     assert refused(house, "POST", f"/api/v1/jobs/{job.id}/decision", body) == (409, "conflict_of_state")
     eventually(lambda: house.job(job.id).final, "it has ended")
+
+
+def test_the_terminal_shows_the_question_and_takes_the_answer(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    project, _, job = asking(house, hand_back=True)
+    house.waiting(job)
+    monkeypatch.setenv("FLOWFORGE_URL", house.url)
+    monkeypatch.setenv("FLOWFORGE_TOKEN", house.token)
+
+    def typed(*words: str) -> str:
+        code = main(["job", *words])
+        out, err = capsys.readouterr()
+        assert code == 0, (out, err)
+        return out + err
+
+    shown = typed("show", str(job.id))
+    assert f"{FEE_FILE} in " in shown
+    assert "(open)" in shown
+    assert f"flowforge job edit {job.id} {FEE_FILE}=FILE" in shown
+    assert f"flowforge job reject {job.id}" in shown
+    assert "job approve" not in shown
+    assert main(["job", "approve", str(job.id)]) == 2
+    assert "has no answer" in capsys.readouterr().err
+    typed("question", str(job.id), "--out", str(tmp_path))
+    text = (tmp_path / FEE_FILE).read_text()
+    assert text.count("<<<<<<< upstream") == 1
+    (tmp_path / FEE_FILE).write_text(EDITED)
+    typed("edit", str(job.id), f"{FEE_FILE}={tmp_path / FEE_FILE}")
+    assert ending(house.ended(job)) == ("success", "pushed")
+    undo = typed("undo", str(job.id)).strip()
+    assert ending(house.ended(house.job(UUID(undo)))) == ("success", "undone")
+    assert len(project.pushes()) == 2
 
 
 # ---------------------------------------------------------------------------------------------------- cancel
