@@ -139,12 +139,12 @@ def a_cancelled_job_changed_nothing(truth: Truth, jobs: Sequence[UUID]) -> Itera
     """O3."""
     intents = truth.of_jobs("push_intents", jobs, "id")
     for job in truth.jobs(jobs):
-        if job["state"] == State.CANCELLED:
+        if job["state"] in {State.CANCELLED, State.SUPERSEDED}:
             news = {row["new_sha"] for row in intents[str(job["id"])]}
             logs = truth.bare(job["url"]) / "logs"
             refs = [str(p.relative_to(logs)) for p in logs.rglob("*") if p.is_file()]
             seen = {move.new for ref in refs for move in moves(truth.bare(job["url"]), ref)}
-            yield from (f"cancelled job {job['id']} left {sha} on the remote" for sha in news & seen)
+            yield from (f"{job['state']} job {job['id']} left {sha} on the remote" for sha in news & seen)
 
 
 def fences_never_go_down(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
