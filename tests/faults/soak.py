@@ -2,7 +2,7 @@
 
 `python -m tests.faults.soak --jobs 1000 --seed 7` starts an API, a relay, workers in processes of their own, a git
 host, Postgres and Redis, submits jobs that clone, rebase, validate and push, and meanwhile: kills -9 a random worker
-every two seconds, restarts Redis, empties it, restarts Postgres, cancels jobs, retries those that ended, and submits
+every two seconds and now and then one of two relays, restarts Redis, empties it, restarts Postgres, cancels jobs, retries those that ended, and submits
 with keys that were used. Then the oracle is asked about every job. One JSON object is printed; the command fails when
 it says that a promise was broken.
 
@@ -62,9 +62,13 @@ class Plan:
     threads: int = 2
     lease: float = 15.0
     kill: float = 2.0  # between two kills
+    relay: float = 13.0
     flush: float = 7.0
     redis: float = 19.0  # between two restarts
     postgres: float = 37.0
+    stride: float = (
+        0.0  # jobs that end between two kills, at least: so a slow machine is not broken more often
+    )
     away: float = 0.5  # that a server is gone
     patience: float = 240.0  # for the last jobs, once nothing is broken any more
 
@@ -98,7 +102,9 @@ class Soak:
     doubled: list[str] = field(default_factory=list)  # keys that two jobs were given for
     killed: list[Killed] = field(default_factory=list)
     seconds: float = 0.0
+    _ended: int = 0
     _workers: list[tuple[ExitStack, Process]] = field(default_factory=list)
+    _relay: ExitStack = field(default_factory=ExitStack)  # beside the site's own
     _stop: threading.Event = field(default_factory=threading.Event)
     _broken: list[BaseException] = field(default_factory=list)  # what the disturber itself met
 
@@ -173,7 +179,9 @@ class Soak:
 
     def _open(self) -> int:
         final = [str(state) for state in FINAL]
-        return int(insist(lambda: self.site.house.truth.rows(_OPEN, final=final))[0]["n"])
+        left = int(insist(lambda: self.site.house.truth.rows(_OPEN, final=final))[0]["n"])
+        self._ended = len(self.accepted) - left
+        return left
 
     def _wait_until_open(self, most: int, patience: float) -> None:
         until = time.monotonic() + patience
@@ -186,6 +194,7 @@ class Soak:
     def _disturbed(self, dice: random.Random) -> Iterator[None]:
         for _ in range(self.plan.workers):
             self._hire()
+        self._relay.enter_context(self.site.process("relay"))
         thread = threading.Thread(target=self._disturb, args=(dice,), name="disturber")
         thread.start()
         try:
@@ -199,18 +208,27 @@ class Soak:
         plan = self.plan
         every = {
             self._kill: plan.kill,
+            self._kill_relay: plan.relay,
             self._flush: plan.flush,
             self._restart_redis: plan.redis,
             self._restart_postgres: plan.postgres,
         }
-        due = {doing: time.monotonic() + pause for doing, pause in every.items()}
+        due = {doing: self._due(pause) for doing, pause in every.items()}
         try:
             while not self._stop.wait(0.05):
-                for doing in (doing for doing, at in due.items() if at <= time.monotonic()):
+                for doing in [
+                    doing
+                    for doing, (at, ended) in due.items()
+                    if at <= time.monotonic() and ended <= self._ended
+                ]:
                     doing(dice)
-                    due[doing] = time.monotonic() + every[doing]
+                    due[doing] = self._due(every[doing])
         except BaseException as error:  # noqa: BLE001 (told by the thread that waits)
             self._broken.append(error)
+
+    def _due(self, pause: float) -> tuple[float, float]:
+        """From when on, and from how many ended jobs on."""
+        return time.monotonic() + pause, self._ended + self.plan.stride * pause / self.plan.kill
 
     def _hire(self) -> None:
         undo = ExitStack()
@@ -224,6 +242,11 @@ class Soak:
             self.killed += [Killed(job=row["id"], fence=row["fence"], at=row["at"]) for row in rows]
         self.faults["kill -9"] += 1
         self._hire()
+
+    def _kill_relay(self, _dice: random.Random) -> None:
+        self._relay.close()
+        self._relay.enter_context(self.site.process("relay"))
+        self.faults["kill -9 of a relay"] += 1
 
     def _flush(self, _dice: random.Random) -> None:
         with connect(self.site.redis_url) as redis:
@@ -243,7 +266,7 @@ class Soak:
         self.faults["restart of Postgres"] += 1
 
     def _leave(self) -> None:
-        for undo, _ in self._workers:
+        for undo in (self._relay, *(undo for undo, _ in self._workers)):
             undo.close()
 
     # ------------------------------------------------------------------------------------------------ the report

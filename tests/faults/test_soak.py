@@ -19,7 +19,7 @@ def test_a_hundred_jobs_outlive_everything_around_them(
     seed = random.SystemRandom().randrange(10**6)
     sys.stdout.write(f"seed {seed}\n")
     record_property("seed", seed)
-    plan = Plan(jobs=100, seed=seed, lease=3.0, flush=5.0, redis=11.0, postgres=17.0)
+    plan = Plan(jobs=100, seed=seed, lease=3.0, stride=4.0, flush=4.0, relay=7.0, redis=9.0, postgres=15.0)
     try:
         report = soak(plan)
     except Refused as error:
