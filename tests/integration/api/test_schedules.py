@@ -4,6 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from flowforge.core.access import Role
 from flowforge.jobs.due import Starter
@@ -162,3 +164,40 @@ def test_another_organizations_schedule_is_unknown(keeper: Api) -> None:
         assert refusal(theirs) == refusal(never) == (404, "not_found")
     assert refusal(post(stranger, repository=str(keeper.world.repository))) == (404, "not_found")
     assert "nightly" not in stranger.get(PATH).text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = (
+    "name",
+    "branch",
+    "target",
+    "task",
+    "cron",
+    "timezone",
+    "priority",
+    "environment",
+    "max_attempts",
+    "is_active",
+)
+CRONS = st.text(st.sampled_from("0123456789*/,-#L ?W@"), max_size=20)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), JSON, max_size=4)
+    | st.fixed_dictionaries(
+        {}, optional={"cron": CRONS, "timezone": st.text(max_size=20), "name": st.just("x")}
+    ),
+    st.booleans(),
+)
+def test_no_body_is_a_servers_fault(keeper: Api, fields: dict[str, object], change: bool) -> None:
+    if change:
+        keeper.world.run("DELETE FROM schedules")
+        answer = keeper.ask("PATCH", add(keeper), json=fields)
+    else:
+        answer = post(keeper, **fields)
+    assert answer.status_code < 300 or 400 <= answer.status_code < 500, answer.text
