@@ -169,7 +169,7 @@ def take_due(transaction: Transaction) -> Due | None:
         schedule=_schedule(row),
         due=row["next_at"],
         now=row["now"],
-        role=Role[row["role"].upper()],
+        role=Role.__members__.get(row["role"].upper(), Role.VIEWER),  # one that only a newer version knows
         present=row["present"],
         last_state=None if row["last_state"] is None else State(row["last_state"]),
     )

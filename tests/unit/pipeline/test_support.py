@@ -34,3 +34,10 @@ def test_a_row_of_the_table_is_one_key_and_one_way_out() -> None:
     keys = [row.key for row in NOT_YET]
     assert len(keys) == len(set(keys))
     assert all(row.instead for row in NOT_YET)
+
+
+def test_a_schedule_is_told_where_it_belongs() -> None:
+    data = HEAD.replace("stages:", 'triggers: {schedule: {cron: "0 5 * * *"}}\nstages:')
+    (problem,) = load_pipeline(data.encode(), catalog=Catalog()).problems
+    assert problem.code == "FF030"
+    assert "names no branch: flowforge schedule add NAME REPOSITORY BRANCH --cron" in problem.message
