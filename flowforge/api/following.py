@@ -112,6 +112,7 @@ class Following:
         if first.final and not first.items and not first.full:
             resp.status = falcon.HTTP_204
             return
+        resp.data = b""  # there is no page whose shape could be checked
         resp.set_header("Cache-Control", "no-store")
         resp.set_header("X-Accel-Buffering", "no")  # a proxy that collects would hold events back
         resp.sse = self._on_wire(req, wire, batches)

@@ -197,6 +197,8 @@ def code_of(error: Exception) -> tuple[Close, str]:
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), Close.BROKEN)
     if code is Close.BROKEN:
         _log.error("a stream broke", exc_info=error)
+    elif code is Close.TOO_SLOW:
+        _log.warning("a client was too slow for its stream and was dropped")
     return code, ""
 
 

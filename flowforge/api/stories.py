@@ -24,7 +24,7 @@ from flowforge.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 200
 PIECES_AT_ONCE = 16
-LOG_AT_ONCE = 1 << 18  # bytes
+LOG_AT_ONCE = 1 << 16  # bytes; as JSON still far below what clients take as one message
 
 Message = LiveEvent | LiveLog
 

@@ -40,10 +40,10 @@ from flowforge.api.schedule_models import (
     ScheduleOut,
     SchedulePatch,
 )
-from flowforge.api.stream_models import LogOut
+from flowforge.api.stream_models import LogOut, LogPiece
 from flowforge.cli.problems import refuse, unreachable
 from flowforge.cli.server import Server
-from flowforge.core.errors import Broken, Reason
+from flowforge.core.errors import Broken, Reason, Temporary
 
 Shape = TypeVar("Shape", bound=BaseModel)
 Parameters = Mapping[str, str | int | list[str]]
@@ -60,15 +60,21 @@ class Client:
     """One server, one token. Close it, or use it as a context manager."""
 
     def __init__(
-        self, server: Server, *, patience: float = 10.0, sleep: Callable[[float], None] = time.sleep
+        self,
+        server: Server,
+        *,
+        patience: float = 10.0,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`patience` is how long, in seconds, reads are tried again."""
+        """`patience` is how long, in seconds, reads are tried again and streams opened anew."""
         headers = {"Accept": "application/json", "User-Agent": "flowforge-cli"}
         if server.token:
             headers["Authorization"] = f"Bearer {server.token}"
         stamina.instrumentation.set_on_retry_hooks(())  # its own hook writes to stdout, where data goes
         self._patience = patience
         self._sleep = sleep
+        self._clock = clock
         self._url = server.url
         self._http = httpx2.Client(
             base_url=server.url,
@@ -136,26 +142,39 @@ class Client:
         Raises:
             Temporary: the server stayed away for longer than the patience.
         """
+        for data in self._follow(f"/api/v1/jobs/{job}/events", {}, str(after) if after else ""):
+            yield _shaped(EventOut, data)
+
+    def log_pieces(self, job: UUID, offset: int = 0) -> Iterator[LogPiece]:
+        """A job's log from a byte on, as it is written, until the job is final; as lasting as `events`."""
+        for data in self._follow(f"/api/v1/jobs/{job}/logs", {"offset": offset}):
+            yield _shaped(LogPiece, data)
+
+    def _follow(self, path: str, parameters: Parameters, seen: str = "") -> Iterator[str]:
+        """The data of each message of a stream, over as many connections as it takes."""
+        heard = self._clock()
         while True:
             try:
-                with self._open_events(job, after) as source:
+                with self._open_stream(path, parameters, seen) as source:
                     refuse(source.response)
+                    heard = self._clock()
                     if source.response.status_code == NO_CONTENT:
                         return
                     for message in source:
-                        event = _shaped(EventOut, message.data)
-                        after = event.seq
-                        yield event
+                        seen, heard = message.id or seen, self._clock()
+                        yield message.data
             except httpx2.SSEError as error:
                 raise Broken(
                     Reason.SERVICE_UNAVAILABLE,
                     f"{self._url} answered with something else than a stream of events",
                     next_action="see whether a proxy in between can pass server-sent events",
                 ) from error
-            except httpx2.TransportError:
-                self._get(
-                    f"/api/v1/jobs/{job}", JobDetail, attempts=None
-                )  # raises where the server stays away
+            except Temporary:
+                if self._clock() - heard > self._patience:
+                    raise
+            except httpx2.TransportError as error:
+                if self._clock() - heard > self._patience:
+                    raise unreachable(self._url, error) from error
             self._sleep(REOPEN)
 
     def repositories(self, name: str | None = None, cursor: str | None = None) -> RepositoryList:
@@ -202,10 +221,12 @@ class Client:
     def resume(self, pause: UUID) -> PauseOut:
         return self._send("DELETE", f"/api/v1/pauses/{pause}", PauseOut)
 
-    def _open_events(self, job: UUID, after: int) -> AbstractContextManager[httpx2.EventSource]:
-        headers = {"Last-Event-ID": str(after)} if after else {}
+    def _open_stream(
+        self, path: str, parameters: Parameters, seen: str
+    ) -> AbstractContextManager[httpx2.EventSource]:
+        headers = {"Last-Event-ID": seen} if seen else {}
         timeout = httpx2.Timeout(SILENCE, connect=CONNECT)
-        return self._http.sse(f"/api/v1/jobs/{job}/events", headers=headers, timeout=timeout)
+        return self._http.sse(path, params=parameters, headers=headers, timeout=timeout)
 
     def _get(
         self,

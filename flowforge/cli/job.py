@@ -31,9 +31,12 @@ JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="Id of a job.")]
 Timeout = Annotated[float | None, typer.Option(help="Stop watching after so many seconds (exit code 8).")]
 
 
-def connect() -> Client:
+FOLLOWING = 60.0  # seconds that a server may be away while somebody watches: it may restart meanwhile
+
+
+def connect(patience: float = 10.0) -> Client:
     """The client of the server that environment or file name."""
-    return Client(find_server(os.environ))
+    return Client(find_server(os.environ), patience=patience)
 
 
 @app.command()
@@ -47,7 +50,9 @@ def submit(
     priority: Annotated[int, typer.Option(help="0-3 low, 4-6 normal, 7-9 high.")] = DEFAULT_PRIORITY,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, or NAME to take yours.")] = None,
     key: Annotated[str, typer.Option(help="Idempotency key: the same one makes the same job.")] = "",
-    in_group: Annotated[str, typer.Option("--group", help="Concurrency group; default: the definition's.")] = "",
+    in_group: Annotated[
+        str, typer.Option("--group", help="Concurrency group; default: the definition's.")
+    ] = "",
     policy: Annotated[Policy | None, typer.Option(help="What it does that meets an open one of it.")] = None,
     follow: Annotated[bool, typer.Option("--watch", "-w", help="Watch it until it ends.")] = False,
     json: AsJson = False,
@@ -115,7 +120,7 @@ def watch_(job: JobId, *, timeout: Timeout = None, json: AsJson = False) -> int:
 
     The exit code says how: 0 success, 1 failed, 5 a person must decide, 8 not ended in time.
     """
-    with connect() as client:
+    with connect(patience=FOLLOWING) as client:
         return _watched(client, job, timeout, as_json=json)
 
 
@@ -128,19 +133,19 @@ def logs(
     json: AsJson = False,
 ) -> None:
     """Write a job's log to stdout."""
+    if follow:
+        with connect(patience=FOLLOWING) as client:
+            for piece in client.log_pieces(job, offset):
+                data_json(piece.model_dump(mode="json")) if json else _out(piece.text)
+        return
     with connect() as client:
-        while True:
-            piece = client.log(job, offset)
-            if json:
-                data_json(piece.model_dump(mode="json"))
-            else:
-                _out(piece.text)
-            waiting = piece.next_offset == offset
-            offset = piece.next_offset
-            if piece.complete or (waiting and not follow):
-                return
-            if waiting:
-                client.job(job, wait=1)
+        behind = -1
+        while offset != behind:
+            page, behind = client.log(job, offset), offset
+            offset = page.next_offset
+            data_json(page.model_dump(mode="json")) if json else _out(page.text)
+    if page.removed:
+        say(f"the log of job {job} was kept for its time, and is gone")
 
 
 @app.command()

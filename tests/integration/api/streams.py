@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -162,3 +163,15 @@ def memory(process: int) -> int:
             except (OSError, IndexError):
                 continue
     return total
+
+
+def started_again(process: "subprocess.Popen[bytes]", log: Path) -> "subprocess.Popen[bytes]":
+    """End a server, and start it as it was: the same command, settings, folder and port."""
+    folder = Path(f"/proc/{process.pid}")
+    words = (folder / "environ").read_bytes().decode().split("\0")
+    environment = dict(word.split("=", 1) for word in words if "=" in word)
+    argv, cwd = process.args, (folder / "cwd").readlink()
+    process.terminate()
+    process.wait(PATIENCE)
+    with log.open("ab") as output:
+        return subprocess.Popen(argv, env=environment, cwd=cwd, stdout=output, stderr=output)  # type: ignore[arg-type]  # a list

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,18 @@ JOB = UUID(int=7)
 VERSION = {"version": "0.1.0", "api": "v1", "from_a_newer_server": True}
 
 Answer = Callable[["Handler"], None]
+
+
+class Clock:
+    """Passes only while somebody sleeps."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @dataclass(kw_only=True)
@@ -88,7 +101,9 @@ def served(*answers: Answer) -> Iterator[tuple[Client, Script]]:
     thread.start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
-        with Client(Server(url=url, token="ff_mine"), patience=8.0, sleep=lambda _seconds: None) as client:
+        clock = Clock()
+        known = Server(url=url, token="ff_mine")
+        with Client(known, patience=8.0, sleep=clock.sleep, clock=clock) as client:
             yield client, script
     finally:
         server.shutdown()
@@ -173,3 +188,42 @@ def test_a_server_that_stays_away_while_following_ends_the_patience() -> None:
         with pytest.raises(Temporary):
             next(events)
     assert len(script.seen) > 3
+
+
+def pieces(*texts: str) -> Answer:
+    """A stream of log pieces, each of them five bytes long."""
+
+    def answer(handler: Handler) -> None:
+        begin = int(
+            handler.headers.get("Last-Event-ID") or parse_qs(urlsplit(handler.path).query)["offset"][0]
+        )
+        lines = []
+        for place, text in enumerate(texts):
+            row = {"seq": 1, "stage": "test", "attempt": 1, "at": "2026-01-01T00:00:00Z", "text": text}
+            row |= {"offset": begin + 5 * place, "next_offset": begin + 5 * place + 5}
+            lines.append(f"event: log\nid: {row['next_offset']}\ndata: {json.dumps(row)}\n\n")
+        handler.give(200, "".join(lines).encode(), "text/event-stream")
+
+    return answer
+
+
+def test_a_log_is_followed_over_a_break_and_a_server_that_asks_for_patience() -> None:
+    busy = gives({"reason": "service_unavailable", "detail": "the database is away"}, 503)
+    with served(pieces("one..", "two.."), busy, drops, pieces("three"), ends) as (client, script):
+        found = list(client.log_pieces(JOB, 100))
+    assert [piece.text for piece in found] == ["one..", "two..", "three"]
+    assert [piece.offset for piece in found] == [100, 105, 110]
+    assert [headers.get("Last-Event-ID") for *_, headers, _ in script.seen] == [
+        None,
+        "110",
+        "110",
+        "110",
+        "115",
+    ]
+    assert {headers["Accept"] for *_, headers, _ in script.seen} == {"text/event-stream"}
+
+
+def test_a_server_that_only_asks_for_patience_ends_it() -> None:
+    busy = gives({"reason": "service_unavailable", "detail": "the database is away"}, 503)
+    with served(busy) as (client, _), pytest.raises(Temporary, match="database is away"):
+        list(client.log_pieces(JOB))
