@@ -150,12 +150,19 @@ class Mirror:
 
     @contextmanager
     def writing(self) -> Iterator[Lock]:
-        """Be the only one who writes refs or packs; locks that a dead process left are removed first."""
+        """Be the only one who writes refs or packs; what a dead process left is removed first.
+
+        What a failure leaves goes at once: half a pack may be all the room that the disk had.
+        """
         with locked(
             self.path.parent / "fetching", exclusive=True, door=self.git.door, wait=_FETCH_WAIT
         ) as lock:
             self._sweep()
-            yield lock
+            try:
+                yield lock
+            except BaseException:
+                self._sweep()
+                raise
 
     def push(self, *argv: str, ref: str, sha: str, deadline: float) -> bytes:
         """Run `git push` with `argv`; its own protocol is in `push.py`."""

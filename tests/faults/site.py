@@ -87,6 +87,7 @@ class Site:
     house: House = field(init=False)
     redis_url: str = ""
     module: str = "flowforge.wiring.child"  # that processes are started by
+    within: tuple[str, ...] = ()  # words before the command of a process
     more: Mapping[str, str] = field(default_factory=dict)  # settings beside, or instead of, SETTINGS
     _postgres: AbstractContextManager[str] | None = None
     _redis: AbstractContextManager[str] | None = None
@@ -163,7 +164,7 @@ class Site:
             **more,
         }
         with log.open("ab") as out:
-            made = Process(name=name, popen=_launch(name, environment, out, self.module), log=log)
+            made = Process(name=name, popen=_launch(name, environment, out, self.module, self.within), log=log)
         try:
             yield made
         finally:
@@ -197,10 +198,10 @@ def orphans() -> list[str]:
 
 
 def _launch(
-    name: str, environment: dict[str, str], out: IO[bytes], module: str
+    name: str, environment: dict[str, str], out: IO[bytes], module: str, within: tuple[str, ...]
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", module, name],
+        [*within, sys.executable, "-m", module, name],
         env=environment,
         stdin=subprocess.PIPE,  # the life line: it ends with this process
         stdout=out,

@@ -150,3 +150,20 @@ def test_a_cancel_stops_a_fetch(server: GitServer, tmp_path: Path, door: Door) -
     ):
         mirror.fetch("topic", "main")
     assert caught.value.reason is Reason.CANCELLED
+
+
+def test_what_a_failed_fetch_had_begun_to_write_is_removed_at_once(server: GitServer, opened: Opened) -> None:
+    """Half a pack may be all the room that the disk had, and the next job may be of another repository."""
+    branches(server)
+    mirror = opened(server.url("team/app"))
+    mirror.fetch("topic", "main")
+    half = mirror.path / "objects" / "pack" / "tmp_pack_x1y2z3"
+    with pytest.raises(Refused):
+        write_half(mirror, half)
+    assert not half.exists()
+
+
+def write_half(mirror: Mirror, half: Path) -> None:
+    with mirror.writing():
+        half.write_bytes(b"PACK")
+        raise Refused(Reason.NO_SPACE, "the disk is full")
