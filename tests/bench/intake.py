@@ -49,7 +49,9 @@ def plain(made: Machine, tape: Path, seconds: float) -> float:
     """Transactions of both processes a second; they begin together."""
     given = {"url": made.urls.app, "tape": str(tape), "threads": AT_ONCE // 2, "seconds": seconds}
     words = [sys.executable, "-m", "tests.bench.intake_side", "plain", json.dumps(given)]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT, env=made.environment()) for _ in range(2)]
+    both = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT, env=made.environment()) for _ in range(2)
+    ]
     return float(sum(json.loads(process.communicate()[0])["count"] for process in both) / seconds)
 
 
@@ -91,7 +93,7 @@ def servers(made: Machine, tape: Path) -> Iterator[dict[str, int]]:
 
 def _answers(port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2)  # noqa: S310 (our own http url)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2)
     except urllib.error.HTTPError:
         return True
     except OSError:
@@ -115,7 +117,9 @@ def run(runs: int, seconds: float, steady: float) -> dict[str, object]:
                         rate, errors = found["count"] / found["seconds"], errors + found["errors"]
                     if number >= 0:
                         rates[name].append(rate)
-                print({name: values[-1:] for name, values in rates.items()}, os.getloadavg()[0], file=sys.stderr)
+                print(
+                    {name: values[-1:] for name, values in rates.items()}, os.getloadavg()[0], file=sys.stderr
+                )
             made.clear()
             time.sleep(1.0)
             even = load(made, ports["ours"], "steady", steady, RATE)

@@ -102,7 +102,7 @@ async def _load(given: dict[str, Any]) -> dict[str, Any]:
             since = due if rate else time.monotonic()  # who is late because others were slow has waited too
             status = await post(number)
             seen.append((time.monotonic() - since) * 1000)
-            if status != 202:  # noqa: PLR2004 (accepted)
+            if status != 202:
                 wrong.append(status)
 
     await asyncio.gather(*(client() for _ in range(int(given["connections"]))))

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
 from tests.bench.dramatiq_worker import bare_broker
@@ -67,7 +68,7 @@ def _marks(file: Path) -> dict[str, float]:
     if not file.exists():
         return {}
     rows = (line.split() for line in file.read_text().splitlines())
-    return {row[0]: float(row[1]) for row in rows if len(row) == 2}  # noqa: PLR2004 (the last may be half)
+    return {row[0]: float(row[1]) for row in rows if len(row) == 2}
 
 
 def run(runs: int, messages: int) -> dict[str, object]:
@@ -80,7 +81,7 @@ def run(runs: int, messages: int) -> dict[str, object]:
             "tuned": undo.enter_context(dramatiqs(made, marks["tuned"], tuned=True)),
             "bare": undo.enter_context(dramatiqs(made, marks["bare"], tuned=False)),
         }
-        draw = random.Random(1)
+        draw = random.Random(1)  # noqa: S311 (pauses, no secrets)
         often: dict[str, list[list[float]]] = {name: [] for name in sends}
         seldom: dict[str, list[list[float]]] = {name: [] for name in sends}
         for number in range(runs):
@@ -101,8 +102,8 @@ def run(runs: int, messages: int) -> dict[str, object]:
 
 def figures(often: dict[str, list[list[float]]], seldom: dict[str, list[list[float]]]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for name in often:
-        every, idle = sum(often[name], []), sum(seldom[name], [])
+    for name, runs in often.items():
+        every, idle = list(chain(*runs)), list(chain(*seldom[name]))
         found |= {
             f"{name}_p50_ms": median(every),
             f"{name}_p95_ms": percentile(every, 0.95),

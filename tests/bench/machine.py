@@ -31,7 +31,7 @@ from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Scope
 from flowforge.wiring.embedded import start_services
-from tests.bench.memory import descendants
+from tests.bench.processes import descendants
 
 ROOT = Path(__file__).parents[2]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process' environment
@@ -80,7 +80,9 @@ class Machine:
 
     def clear(self) -> None:
         """Without jobs, as at the beginning; who is alive stays."""
-        self.run("TRUNCATE jobs, job_events, log_chunks, outbox, job_executions, stage_runs, push_intents, audit_logs CASCADE")
+        self.run(
+            "TRUNCATE jobs, job_events, log_chunks, outbox, job_executions, stage_runs, push_intents, audit_logs CASCADE"
+        )
 
     def environment(self) -> dict[str, str]:
         return {

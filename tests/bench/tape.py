@@ -26,7 +26,7 @@ class Tape:
     @contextmanager
     def recording(self, database: Database) -> Iterator[None]:
         """Record what `database` runs, on whichever connection."""
-        tape, connect = self, database._connect  # noqa: SLF001 (no product code records itself)
+        tape, connect = self, database._connect
 
         class Cursor(psycopg2.extensions.cursor):
             def execute(self, query: Any, values: Any = None) -> None:
@@ -39,17 +39,20 @@ class Tape:
             connection.prepared = None  # the statements themselves, as whoever writes them by hand has them
             return connection
 
-        database._connect = connected  # type: ignore[method-assign]  # noqa: SLF001 (as above)
+        database._connect = connected  # type: ignore[method-assign]
         try:
             yield
         finally:
-            del database._connect  # noqa: SLF001 (as above)
-            for connection in [entry[-1] for entry in database._pool._connections]:  # noqa: SLF001 (as above)
+            del database._connect
+            for connection in [entry[-1] for entry in database._pool._connections]:
                 connection.cursor_factory = psycopg2.extensions.cursor
 
     def save(self, file: Path, identity: UUID) -> None:
         """`identity` is the id that every replay replaces by a new one."""
-        rows = [[query, {name: _plain(value, identity) for name, value in values.items()}] for query, values in self.statements]
+        rows = [
+            [query, {name: _plain(value, identity) for name, value in values.items()}]
+            for query, values in self.statements
+        ]
         file.write_text(json.dumps(rows))
 
 
