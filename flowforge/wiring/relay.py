@@ -30,7 +30,7 @@ from flowforge.queues.doorbell import Doorbell
 from flowforge.queues.notify import Signals
 from flowforge.queues.wake import RELAY, Ear
 from flowforge.settings import Settings
-from flowforge.store import ledger
+from flowforge.store import decisions, ledger
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Scope
@@ -123,7 +123,9 @@ class Seldom:
 
 
 def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
-    """The installation's own cap as the settings have it, money that dead workers reserved, old rows, and logs."""
+    """The installation's own cap as the settings have it, money that dead workers reserved, old rows, logs and
+    texts.
+    """
 
     def cap() -> None:
         hold_installation_to(database, Decimal(str(settings.model_monthly_usd)), make_ids())
@@ -131,6 +133,10 @@ def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
     def expire() -> None:
         with database.transaction(Scope.system()) as tx:
             ledger.expire(tx)
+
+    def forget() -> None:
+        with database.transaction(Scope.system()) as tx:
+            decisions.erase(tx)
 
     keeper = LogKeeper(
         database=database, artifacts=Artifacts(settings.folder / "artifacts"), days=settings.log_days
@@ -141,4 +147,5 @@ def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
         Seldom(chore=lambda: turn(database, settings), name="maintenance of the database", every=TURNS),
         Seldom(chore=keeper.move, name="moving logs to artifacts", every=MOVES),
         Seldom(chore=keeper.remove, name="removing old logs", every=HOUR),
+        Seldom(chore=forget, name="forgetting texts that persons were asked about", every=HOUR),
     )

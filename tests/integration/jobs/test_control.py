@@ -12,9 +12,16 @@ from flowforge.core.decision import Verb
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Job, State
 from flowforge.jobs.cancel import cancel
-from flowforge.jobs.decide import Decision, decide
+from flowforge.jobs.decide import Decision, decide, last_question
+from flowforge.jobs.ending import asked, rejected
+from flowforge.jobs.questions import question_of
+from flowforge.jobs.recorder import FencedRecorder
+from flowforge.jobs.run import Outcome
+from flowforge.jobs.session import JobSession
 from flowforge.jobs.sweep import sweep
 from flowforge.jobs.undo import undo
+from flowforge.store import jobs as table
+from flowforge.wiring.relay import seldom_chores
 from flowforge.wiring.runner import PipelineRunner
 from tests.conftest import TestDatabase
 from tests.gitrepo import Repository
@@ -316,3 +323,80 @@ def test_a_cancel_of_what_waits_ends_it_and_a_later_decision_is_refused(world: W
     with pytest.raises(Refused) as refused:
         decided(world, job, made, Verb.APPROVE)
     assert refused.value.reason is Reason.CONFLICT_OF_STATE
+
+
+def test_texts_are_forgotten_a_day_after_the_jobs_end_and_not_before(
+    world: World, runner: Make, tmp_path: Path
+) -> None:
+    job = world.submit(pipeline=PIPELINE)
+    run(world, claimed(world, job, "w1"), made := runner("w1"))
+    kept = "SELECT count(*) FROM decisions WHERE sealed_texts IS NOT NULL"
+
+    def chores() -> int:
+        for chore in seldom_chores(made.settings, world.database.system):
+            if "forgetting" in chore.name:
+                chore()
+        return int(world.value(kept))
+
+    assert chores() == 1  # it waits
+    decided(world, job, made, Verb.REJECT)
+    assert chores() == 1
+    world.run("UPDATE jobs SET completed_at = now() - interval '25 hours'")
+    assert chores() == 0
+    with world.transaction() as tx:
+        assert [file.result for file in question_of(last_question(tx, job.id), made.vault).files] == [None]
+
+
+def test_nobody_deciding_in_time_ends_the_job_by_the_sweep_and_only_then(world: World, runner: Make) -> None:
+    job = world.submit(pipeline=PIPELINE)
+    run(world, claimed(world, job, "w1"), runner("w1"))
+    assert sweep(world.database.system).undecided == 0
+    hours = world.value("SELECT extract(epoch FROM expires_at - asked_at)::float8 / 3600 FROM decisions")
+    assert hours == pytest.approx(72)
+    world.run("UPDATE decisions SET expires_at = now() - interval '1 s'")
+    assert sweep(world.database.system).undecided == 1
+    assert said(world.job(job)) == (State.FAILED, Reason.DECISION_EXPIRED)
+    assert sweep(world.database.system).undecided == 0
+    assert "report" in world.column("SELECT kind FROM outbox WHERE payload ->> 'state' = 'failed'")
+
+
+def test_a_job_that_loses_its_lease_after_its_pipeline_stopped_says_so(
+    world: World, runner: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = claimed(world, world.submit(branch="clean", task="validate-only"), "w1")
+    made = runner("w1")
+
+    class Late:
+        artifacts = made.artifacts
+
+        def __call__(self, job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
+            outcome = made(job, recorder, session)
+            world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+            sweep(world.database.system)
+            return outcome
+
+    after = run(world, mine, Late())
+    assert after.state is State.QUEUED
+    assert "the lease was lost; another worker goes on" in caplog.text
+
+
+def test_a_cancel_of_what_waits_after_it_has_pushed_denies_nothing(
+    world: World, remote: Repository, runner: Make
+) -> None:
+    """A first push to a branch of its own, and a question before the second."""
+    twice = PIPELINE.replace(
+        "  - {id: push, uses: push}",
+        '  - {id: copy, uses: push, when: "true", with: {to: new-branch}}\n  - {id: push, uses: push}',
+    )
+    job = world.submit(branch="clean", pipeline=twice)
+    mine = claimed(world, job, "w1")
+    run(world, mine, Dies(runner("w1"), "push"))
+    world.run("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    sweep(world.database.system)
+    again = claimed(world, job, "w2")
+    with world.everywhere() as tx:
+        table.ask(tx, again, asked(rejected()))
+    with world.transaction() as tx:
+        ended = cancel(tx, world.principal, job.id)
+    assert said(ended) == (State.FAILED, Reason.REJECTED)
+    assert remote.git("for-each-ref", "refs/heads/flowforge/clean") != b""
