@@ -1,5 +1,6 @@
 """What is public is documented: a reason, a route or a setting without a word in the docs fails here."""
 
+import ast
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +12,10 @@ from flowforge.api.bells import Bells
 from flowforge.api.desk import Desk
 from flowforge.api.docs import Docs
 from flowforge.api.reasons import shipped_reasons
+from flowforge.api.sockets import Close
 from flowforge.core.concurrency import Policy
 from flowforge.core.errors import Reason
+from flowforge.core.job import Event
 from flowforge.jobs.why import WhyCode
 from flowforge.settings import Settings
 from tests.unit.api.parts import lonely_parts
@@ -68,6 +71,37 @@ def test_every_reason_to_wait_is_documented_and_none_is_invented() -> None:
 def test_every_policy_of_a_group_is_documented() -> None:
     table = (DOCS / "queue.md").read_text().partition("## Pauses")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(Policy)
+
+
+KIND = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+def emitted(text: str) -> set[str]:
+    """Kinds of events that a module names: where it tells one, gives one back to be told, or writes one in SQL."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="event" | "tell"), args=args):
+                found |= {a.value for a in args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+            case ast.Return(value=ast.Tuple(elts=[ast.Constant(value=str(kind)), _])):
+                found.add(kind)
+            case ast.Constant(value=str(sql)) if "INTO job_events" in sql:
+                found |= set(re.findall(r"'((?!ff\.)[a-z]+\.[a-z_]+)'", sql))
+    return {kind for kind in found if KIND.fullmatch(kind)}
+
+
+def test_every_kind_of_event_is_documented_and_none_is_invented() -> None:
+    told = {f"job.{event}" for event in Event} | {"job.submit"}
+    for path in sorted((ROOT / "flowforge").rglob("*.py")):
+        if "cli" not in path.parts:  # shows events, and its own of a run without a service
+            told |= emitted(path.read_text())
+    table = (DOCS / "events.md").read_text().partition("## Kinds of events")[2]
+    assert set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", table, re.MULTILINE)) == told
+
+
+def test_every_close_code_is_documented_and_none_is_invented() -> None:
+    rows = re.findall(r"^\| (\d{4}) \|", (DOCS / "events.md").read_text(), re.MULTILINE)
+    assert [int(row) for row in rows] == sorted(Close)
 
 
 def test_every_page_begins_with_its_title() -> None:
