@@ -15,6 +15,7 @@ from flowforge.core.errors import FlowForgeError, Temporary
 
 CHUNK = 64 * 1024  # bytes of one row
 BOUND = 8 * 1024 * 1024  # bytes that may wait for the database
+BATCH = 16  # rows of one write: each holds the job's row, which the lease is renewed on, only for as long
 PAUSE = 0.2  # seconds between writes; a line is visible after at most this
 
 log = logging.getLogger(__name__)
@@ -136,10 +137,13 @@ class LogWriter:
             if not taken and (output_only or not self._along):
                 return
             self._along = False
+        pieces = list(cut(taken))
         try:
-            self.write(list(cut(taken)))
+            self.write(pieces[:BATCH])  # also with none: what goes along with them is to be written
+            while pieces := pieces[BATCH:]:
+                self.write(pieces[:BATCH])
         except Temporary:
-            self._put_back(taken)
+            self._put_back(pieces)
         except FlowForgeError as error:
             log.info("log ends here: %s", error.sentence)
             with self._wake:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowforge.core.errors import Broken, Reason, Temporary
-from flowforge.jobs.logs import LogWriter, Piece, cut
+from flowforge.jobs.logs import BATCH, CHUNK, LogWriter, Piece, cut
 
 PIECES = st.lists(st.builds(Piece, stage=st.sampled_from("ab"), text=st.binary(min_size=1, max_size=9)))
 
@@ -181,3 +181,38 @@ def test_what_goes_along_is_tried_again_while_the_database_is_away() -> None:
         while len(calls.lengths) < 3:
             calls.called.wait(20)
     assert calls.lengths == [0, 0, 0]
+
+
+def test_a_long_output_is_written_in_short_writes_and_goes_on_where_one_failed() -> None:
+    class Slow(Table):
+        writes: list[int] = []  # noqa: RUF012 (of this one test)
+
+        def write(self, pieces: list[Piece]) -> None:
+            self.writes.append(len(pieces))
+            if len(self.writes) in {2, 4}:
+                raise Temporary(Reason.SERVICE_UNAVAILABLE, "away")
+            super().write(pieces)
+
+    table, text = Slow(), b"".join(bytes([65 + n % 26]) * CHUNK for n in range(50))
+    with LogWriter(write=table.write, pause=0.01, patient=lambda: True) as log:
+        for start in range(0, len(text), 100_000):
+            log.add("test", text[start : start + 100_000])
+    assert table.text == text
+    assert max(table.writes) <= BATCH
+
+
+def test_a_database_that_hangs_never_holds_up_who_writes_and_bounds_what_waits() -> None:
+    hangs, began = threading.Event(), threading.Event()
+
+    def write(pieces: list[Piece]) -> None:
+        began.set()
+        assert hangs.wait(60)
+
+    with LogWriter(write=write, pause=0.0, bound=1000) as log:
+        log.add("test", b"x")
+        assert began.wait(60)
+        for _ in range(10_000):  # would never end if one of them waited
+            log.add("test", b"y" * 100)
+        assert log._size <= 1000
+        assert log._dropped == 1_000_000 - 1000
+        hangs.set()
