@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flowforge.core.masking import MASK, Mask, Stream, forms
@@ -95,3 +95,46 @@ def test_a_stream_keeps_back_only_what_may_be_a_secret() -> None:
     assert stream.feed(b"ing") == b"hunting"
     assert stream.feed(b"hunter22") == MASK
     assert stream.end() == b""
+
+
+LETTERS = st.characters(codec="utf-8", exclude_characters="*\r\n", exclude_categories=("Cs",))
+ANY_SECRET = st.text(LETTERS, min_size=4, max_size=40).filter(lambda text: len(text.strip()) >= 4)
+
+
+@st.composite
+def leaking(draw: st.DrawFn) -> tuple[list[str], bytes]:
+    """Some secrets, and output in which they stand in every form among other text."""
+    secrets = draw(st.lists(ANY_SECRET, min_size=1, max_size=3))
+    around = st.binary(max_size=5).map(lambda text: text.replace(b"*", b"x"))
+    parts = [draw(around)]
+    for _ in range(draw(st.integers(1, 6))):
+        secret = draw(st.sampled_from(secrets))
+        form = draw(st.sampled_from([*LEAKS, "in base64", "in url-safe base64"]))
+        if form in LEAKS:
+            parts.append(LEAKS[form](secret).encode())
+        else:
+            encode = base64.b64encode if form == "in base64" else base64.urlsafe_b64encode
+            parts.append(encode(draw(around) + secret.encode() + draw(around)))
+        parts.append(draw(around))
+    return secrets, b"".join(parts)
+
+
+@given(leak=leaking(), cuts=st.lists(st.integers(0, 600), max_size=20))
+def test_no_form_of_a_secret_survives_any_chunking(leak: tuple[list[str], bytes], cuts: list[int]) -> None:
+    secrets, text = leak
+    mask = Mask(secrets)
+    stream = Stream(mask)
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    shown = b"".join(stream.feed(text[a:b]) for a, b in itertools.pairwise(edges)) + stream.end()
+    assert shown == mask.bytes(text), "in pieces as in one"
+    survivors = [form for secret in secrets for form in forms(secret) if form in shown]
+    assert survivors == []
+
+
+@given(secret=ANY_SECRET, text=st.text(LETTERS, max_size=60), cuts=st.lists(st.integers(0, 200), max_size=9))
+def test_a_text_without_secrets_is_shown_as_it_is(secret: str, text: str, cuts: list[int]) -> None:
+    data = text.encode()
+    assume(not any(form in data for form in forms(secret)))
+    stream = Stream(Mask([secret]))
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    assert b"".join(stream.feed(data[a:b]) for a, b in itertools.pairwise(edges)) + stream.end() == data
