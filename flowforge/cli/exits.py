@@ -54,6 +54,7 @@ _SPECIAL = {
     Reason.NOT_SIGNED_IN: Exit.NOT_SIGNED_IN,
     Reason.BUDGET_EXHAUSTED: Exit.BUDGET,
     Reason.CANCELLED: Exit.INTERRUPTED,
+    Reason.SUPERSEDED: Exit.INTERRUPTED,
 }
 
 

@@ -19,7 +19,7 @@ from flowforge.cli.output import console, data, data_json, say, table
 from flowforge.cli.requests import invalid, job_in, listed, shaped, variables
 from flowforge.cli.server import find_server
 from flowforge.cli.terminal import tame
-from flowforge.cli.waiting import waiting
+from flowforge.cli.waiting import folded, waiting
 from flowforge.cli.watch import exit_of, watch
 from flowforge.core.concurrency import Policy
 from flowforge.core.decision import Verb
@@ -368,10 +368,11 @@ def _described(job: JobDetail) -> list[str]:
         "reason": job.ending.reason if job.ending else "",
         "because": job.ending.sentence if job.ending else "",
         "next": job.ending.next_action if job.ending else "",
-        "evidence": job.ending.evidence if job.ending else "",
     }
-    lines = [f"{name:<9} {value}" for name, value in facts.items() if value]
+    lines = [line for name, value in facts.items() if value for line in folded(name, value)]
     lines += waiting(job.why, job.estimated_start)
+    if job.ending and job.ending.evidence:
+        lines.append(f"evidence  {job.ending.evidence}")
     stages = [
         f"  {stage.stage:<20} {stage.result or 'running':<12} {clock(stage.seconds or 0):>8}  {stage.sentence}"
         for stage in job.stages

@@ -103,7 +103,11 @@ def _make_way(transaction: Transaction, job: Job, group: Group, teller: Teller) 
 
 
 def _tell_waiting(transaction: Transaction, job: Job, group: Group, ahead: UUID, teller: Teller) -> None:
-    said = {"code": "group_busy", "sentence": f"job {ahead} of its group {group.key!r} comes first"}
+    said = {
+        "code": "group_busy",
+        "sentence": f"job {ahead} of its concurrency group {group.key!r} comes first",
+        "changes": "it runs when that job has ended, or is cancelled",
+    }
     for told in table.note(transaction, [job.id], said):
         teller.news(transaction, told.job, told.seq)
 

@@ -12,6 +12,7 @@ from flowforge.store import jobs as table
 from flowforge.store.pauses import Pause
 from flowforge.store.transaction import Transaction
 
+RESUMED = "it runs when a maintainer resumes it: flowforge queue resume"  # what would change it
 TOLD = 1000  # queued jobs, next ones first, in whose story a pause and its end are written
 
 
@@ -45,7 +46,7 @@ def pause(
     if made is None:
         raise _already(pauses.same(transaction, principal.organization, repository, target))
     _note(transaction, principal, made, "pause.create")
-    told = {"code": "paused", "sentence": sentence(made)}
+    told = {"code": "paused", "sentence": sentence(made), "changes": RESUMED}
     _tell(transaction, principal.organization, made, told, door.teller.publish)
     return made
 
@@ -65,7 +66,11 @@ def resume(transaction: Transaction, principal: Principal, identity: UUID, telle
             next_action="look at what is paused: flowforge queue show",
         )
     _note(transaction, principal, found, "pause.delete")
-    told = {"code": "position", "sentence": f"{what(found)} is no longer paused; it runs in its turn"}
+    told = {
+        "code": "position",
+        "sentence": f"{what(found)} is no longer paused; it runs in its turn",
+        "changes": "nothing is needed",
+    }
     _tell(transaction, principal.organization, found, told, teller.rouse or teller.publish)
     return found
 

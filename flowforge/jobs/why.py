@@ -103,7 +103,7 @@ def _held(job: Job, stands: Standing, paused: Pause | None) -> Why | None:
         return Why(
             code=WhyCode.PAUSED,
             sentence=pause.sentence(paused),
-            changes="it runs when a maintainer resumes it: flowforge queue resume",
+            changes=pause.RESUMED,
         )
     if stands.reason == Reason.BUDGET_EXHAUSTED:
         return Why(

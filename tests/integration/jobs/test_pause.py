@@ -153,6 +153,8 @@ def test_a_pause_and_its_end_are_told_to_those_who_wait(world: World) -> None:
     assert world.kinds(held)[2:] == ["job.waits"]  # one still holds it
     assert world.kinds(free)[2:] == ["job.waits", "job.waits"]
     resume(world, narrow.id)
+    told = "SELECT count(*) FROM job_events WHERE kind = 'job.waits' AND data ->> 'sentence' <> '' AND data ->> 'changes' <> ''"
+    assert world.value(told) == 4
     codes = "SELECT data ->> 'code' FROM job_events WHERE kind = 'job.waits' AND job = %(job)s ORDER BY seq"
     assert world.column(codes, job=held.id) == ["paused", "position"]
     assert sorted(heard) == sorted([held.id, free.id])

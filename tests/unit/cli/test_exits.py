@@ -21,6 +21,7 @@ from flowforge.core.job import Ending, Result
         (Result.FAILURE, Reason.UNRESOLVED_CONFLICTS, 5),
         (Result.FAILURE, Reason.BUDGET_EXHAUSTED, 6),
         (Result.CANCELLATION, Reason.CANCELLED, 130),
+        (Result.CANCELLATION, Reason.SUPERSEDED, 130),
     ],
 )
 def test_a_jobs_end_has_its_exit_code(result: Result, reason: Reason, code: int) -> None:
