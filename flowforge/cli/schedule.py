@@ -14,7 +14,7 @@ from flowforge.cli.output import data, data_json, say, table
 from flowforge.cli.requests import invalid, listed, shaped, variables
 from flowforge.core.job import DEFAULT_PRIORITY
 
-app = group("Submit a job again and again: add, list, show, pause, resume, remove schedules.")
+app = group("Submit a job again and again: add, list, show, update, pause, resume, remove schedules.")
 
 Which = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Name or id of a schedule.")]
 
@@ -80,6 +80,39 @@ def show(schedule: Which, *, json: AsJson = False) -> None:
         data_json(found.model_dump(mode="json"))
     else:
         data("\n".join(_described(found)))
+
+
+@app.command()
+def update(
+    schedule: Which,
+    *,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    cron: Annotated[str | None, typer.Option(help="Other times; the next one is computed from now.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Another time zone.")] = None,
+    branch: Annotated[str | None, typer.Option(help="Another branch.")] = None,
+    onto: Annotated[str | None, typer.Option(help="What it is rebased onto.")] = None,
+    task: Annotated[str | None, typer.Option(help="Another pipeline by name.")] = None,
+    priority: Annotated[int | None, typer.Option(help="0-3 low, 4-6 normal, 7-9 high.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Change a schedule; what is not named stays. From now on it acts in your name."""
+    given = {
+        "name": name,
+        "cron": cron,
+        "timezone": timezone,
+        "branch": branch,
+        "target": onto,
+        "task": task,
+        "priority": priority,
+    }
+    values = {key: value for key, value in given.items() if value is not None}
+    with connect() as client:
+        changes = shaped(SchedulePatch, values)
+        changed = client.change_schedule(find_schedule(client, schedule), changes)
+    if json:
+        data_json(changed.model_dump(mode="json"))
+    else:
+        data("\n".join(_described(changed)))
 
 
 @app.command()

@@ -25,7 +25,7 @@ _BATCH = 1000
 _COUNTED = 1_000_000  # a dry run counts no further
 _RELAY = Actor(kind="relay")
 
-_PATIENCE = "SET LOCAL lock_timeout = '2s'"
+_PATIENCE = "SET LOCAL lock_timeout = '500ms'"
 
 _MAKE = "SELECT * FROM ff_make_partitions(now(), now() + interval '3 months') AS name"
 _MISSING = """

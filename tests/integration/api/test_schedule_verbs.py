@@ -44,6 +44,23 @@ def run(
         yield said
 
 
+def what_is_wrong_is_refused(run: Run) -> None:
+    for wrong, code, words_said in (
+        (("--cron", "0 0 30 2 *"), 2, "is never due"),
+        (("--cron", "* * * * * *"), 2, "at most once a minute"),
+        (("--cron", "0 5 * * *", "--timezone", "Europe/Berln"), 2, "did you mean 'Europe/Berlin'"),
+        (("--cron", "0 5 * * *", "--priority", "12"), 2, "priority"),
+        ((), 2, "--cron"),
+    ):
+        found, out, err = run("add", "other", "shop", "feature", *wrong)
+        assert (found, out) == (code, ""), err
+        assert words_said in err
+        assert "next: " in err
+    code, out, err = run("add", "nightly", "shop", "feature", "--cron", "0 5 * * *", "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["reason"] == "conflict_of_state"
+
+
 def test_a_year_with_the_verbs(run: Run, database: TestDatabase) -> None:
     """One server for all of them: starting it takes longer than they do."""
     words = (
@@ -77,6 +94,14 @@ def test_a_year_with_the_verbs(run: Run, database: TestDatabase) -> None:
     assert by_name.count("UTC") == 5
     assert "hunter2" not in by_name
 
+    code, out, err = run("update", "nightly", "--cron", "0 5 * * 1-5", "--onto", "release", "--priority", "8")
+    assert (code, err) == (0, "")
+    assert "cron      0 5 * * 1-5 (Europe/Berlin)" in out
+    assert "branch    feature onto release" in out
+    changed = json.loads(run("update", "nightly", "--onto", "", "--json")[1])
+    assert (changed["target"], changed["cron"], changed["priority"]) == ("", "0 5 * * 1-5", 8)
+    assert run("update", "nightly", "--cron", "0 0 30 2 *")[0] == 2
+
     assert run("pause", "nightly") == (0, "", "nightly is paused\n")
     assert "paused" in run("list")[1]
     assert json.loads(run("pause", "nightly", "--json")[1])["is_active"] is False
@@ -94,21 +119,7 @@ def test_a_year_with_the_verbs(run: Run, database: TestDatabase) -> None:
 
     with database.system.transaction(Scope.system()) as transaction:
         transaction.run("UPDATE repositories SET is_active = true")
-    for wrong, code, words_said in (
-        (("--cron", "0 0 30 2 *"), 2, "is never due"),
-        (("--cron", "* * * * * *"), 2, "at most once a minute"),
-        (("--cron", "0 5 * * *", "--timezone", "Europe/Berln"), 2, "did you mean 'Europe/Berlin'"),
-        (("--cron", "0 5 * * *", "--priority", "12"), 2, "priority"),
-        ((), 2, "--cron"),
-    ):
-        found, out, err = run("add", "other", "shop", "feature", *wrong)
-        assert (found, out) == (code, ""), err
-        assert words_said in err
-        assert "next: " in err
-    code, out, err = run("add", "nightly", "shop", "feature", "--cron", "0 5 * * *", "--json")
-    assert code == 2
-    assert json.loads(out)["error"]["reason"] == "conflict_of_state"
-
+    what_is_wrong_is_refused(run)
     assert run("show", "nothing")[0] == 2
     assert "there is no schedule named 'nothing'" in run("remove", "nothing")[2]
     assert run("show", str(UUID(int=1)))[0] == 2
