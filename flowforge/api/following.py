@@ -124,6 +124,7 @@ class Following:
         batches: Callable[[], AsyncGenerator[Batch[Item] | None, None]],
     ) -> AsyncGenerator[SSEvent | None, None]:
         """None is a heartbeat (a comment line). A token that ends, ends the stream: its client is told on reopening."""
+        yield None  # at once: servers hold the head of an answer back until there is something of its body
         try:
             async for batch in self._live.trusted(batches(), req.context.believe):
                 for item in batch.items if batch else ():
