@@ -308,6 +308,14 @@ def told(outcome: PushOutcome) -> tuple[Ending, float | None]:
     return Ending(result=result, reason=reason, sentence=f"the push: {outcome.status}"), delay
 
 
+def refusal(doing: Callable[[], T]) -> tuple[T | None, Reason | None]:
+    """What came of it: a value, or why it was refused."""
+    try:
+        return doing(), None
+    except Refused as error:
+        return None, error.reason
+
+
 def lost(doing: Callable[[], object]) -> bool:
     """Do a step; True where it was refused because the job is another's."""
     try:
