@@ -55,9 +55,10 @@ def intend(transaction: Transaction, claimed: Job, push: Push) -> tuple[int | No
     known = table.pushes(transaction, job.id)
     if job.cancel_requested and not known.pushed and not known.unsettled:
         raise Refused(Reason.CANCELLED, "the job was cancelled before it pushed")
-    there = landed([Meant(**row) for row in stages.meant(transaction, job.id, push.ref)], push.old)
+    earlier = [Meant(**row) for row in stages.meant(transaction, job.id, push.ref)]
+    there = landed(earlier, push.old)
     if there:
-        return 0, there
+        return _settled(transaction, job, push.ref, there, earlier), there
     told = story.push_intent(push.ref, push.old, push.new)
     seq = stages.intend(
         transaction,
@@ -73,13 +74,26 @@ def intend(transaction: Transaction, claimed: Job, push: Push) -> tuple[int | No
     return seq, ""
 
 
+def _settled(
+    transaction: Transaction, job: Job, ref: str, there: str, earlier: Sequence[Meant]
+) -> int | None:
+    """Write down that what was in doubt has landed; 0 where it is written already."""
+    if not any(one.new == there and one.outcome in OPEN for one in earlier):
+        return 0
+    told = story.push_settled(ref, there, "already")
+    return stages.settle(transaction, job.id, job.fence, ref=ref, new=there, outcome="already", story=told)
+
+
 def landed(earlier: Sequence[Meant], old: str) -> str:
     """The commit that this job has brought to the ref already, "" where it may push from `old`.
+
+    A push in doubt has landed where the attempt has found the very commit at the branch: `old` is that then.
 
     Raises:
         Refused: remote_moved, a push from another tip may have landed, and the ref has changed since.
     """
-    done = next((one.new for one in earlier if one.outcome in LANDED), "")
+    found = (one.new for one in earlier if one.outcome in OPEN and one.new == old)
+    done = next((one.new for one in earlier if one.outcome in LANDED), next(found, ""))
     doubt = next((one for one in earlier if one.outcome in OPEN and one.old != old), None)
     if done or doubt is None:
         return done

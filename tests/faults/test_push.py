@@ -137,7 +137,7 @@ def test_of_two_owners_that_push_different_commits_one_lands_once(
         ended = site.house.ended(job)
         assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
         meant = [row["new_sha"] for row in site.house.intents(job)]
-        assert len(set(meant)) == 2
+        assert len(set(meant)) == (2 if lands == "new" else 1)  # what has landed leaves nothing to be meant
     stale.go_on()
     assert ending(make_project().run()) == (
         "success",

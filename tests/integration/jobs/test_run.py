@@ -421,6 +421,14 @@ def test_a_push_in_doubt_is_not_made_again_from_another_tip(world: World) -> Non
     assert again.push_intent(ref, "a" * 40, "e" * 40) == ""
 
 
+def test_a_push_in_doubt_that_is_found_at_the_branch_is_settled(world: World) -> None:
+    job, ref = claimed(world), "refs/heads/feature"
+    recorder_of(world, job).push_intent(ref, "a" * 40, "b" * 40)
+    again = recorder_of(world, handed_back(world, job))  # it has read the branch anew, and main has moved
+    assert again.push_intent(ref, "b" * 40, "d" * 40) == "b" * 40
+    assert world.column("SELECT outcome FROM push_intents") == ["already"]
+
+
 @pytest.mark.parametrize("outcome", ["moved", "rejected", "unknown"])
 def test_that_a_push_did_not_land_says_nothing_of_a_past_owners(world: World, outcome: str) -> None:
     """That one may have landed before, or still be under way: so the job is not `cancelled`."""

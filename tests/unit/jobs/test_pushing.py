@@ -34,6 +34,12 @@ def test_a_push_in_doubt_may_be_tried_again_from_the_same_tip_only(outcome: str)
     assert refused.value.next_action
 
 
+@pytest.mark.parametrize("outcome", sorted(OPEN))
+def test_a_push_in_doubt_whose_commit_is_found_at_the_branch_has_landed(outcome: str) -> None:
+    assert landed([meant("o", "n", outcome)], "n") == "n"
+    assert landed([meant("o", "n", "moved"), meant("o", "m", outcome)], "m") == "m"
+
+
 @pytest.mark.parametrize("outcome", ["moved", "rejected"])
 def test_what_did_not_land_is_no_hindrance(outcome: str) -> None:
     assert landed([meant("o", "n", outcome)], "another") == ""
