@@ -93,7 +93,9 @@ class StageResult:
     seconds: float = 0.0
     attempt: int = 1
     delay: float = 0.0  # hand back to the queue after this many seconds, where a retry may help
-    question: Question | None = None  # what a person must decide; where one can be asked, the job waits for it
+    question: Question | None = (
+        None  # what a person must decide; where one can be asked, the job waits for it
+    )
 
     @property
     def ok(self) -> bool:

@@ -146,7 +146,19 @@ BUDGET_RESERVATIONS: Any = Table(
 DECISIONS: Any = Table(
     "decisions",
     (
-        *("id", "organization", "job", "number", "fence", "stage", "again", "kind", "sentence", "tree", "files"),
+        *(
+            "id",
+            "organization",
+            "job",
+            "number",
+            "fence",
+            "stage",
+            "again",
+            "kind",
+            "sentence",
+            "tree",
+            "files",
+        ),
         *("sealed_texts", "work", "checkpoint", "asked_at", "expires_at", "decision", "sealed_edits"),
         *("decided_by", "decided_at"),
     ),

@@ -164,7 +164,9 @@ class Site:
             **more,
         }
         with log.open("ab") as out:
-            made = Process(name=name, popen=_launch(name, environment, out, self.module, self.within), log=log)
+            made = Process(
+                name=name, popen=_launch(name, environment, out, self.module, self.within), log=log
+            )
         try:
             yield made
         finally:
@@ -191,7 +193,12 @@ def orphans() -> list[str]:
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:  # it has just ended
             continue
-        known = "flowforge.wiring.child" in words or "tests.faults." in words or "keeper.py" in words or "http-backend" in words
+        known = (
+            "flowforge.wiring.child" in words
+            or "tests.faults." in words
+            or "keeper.py" in words
+            or "http-backend" in words
+        )
         if parent == os.getpid() and words and not known:
             found.append(f"{entry.name}: {words[:200]}")
     return found

@@ -86,8 +86,8 @@ _OTHERS = [
     ("F43", "the API is killed before COMMIT", "no job; the same key makes one", ""),
     ("F44", "the reply to COMMIT is lost", "the same job by its idempotency key", ""),
     ("F45", "one doorbell is sent 100 times", "one claim, 99 times nothing", ""),
-    ("F46", "FLUSHALL with 1000 jobs queued", "all run", ""),
-    ("F47", "Redis is away for 60 s", "the API still answers 202; drained within 10 s of its return", ""),
+    ("F46", "FLUSHALL with jobs queued (1000 in the long form)", "all run", ""),
+    ("F47", "Redis is away (60 s in the long form)", "the API still answers 202; drained within 10 s of its return", ""),
     ("F48", "Redis answers READONLY, NOREPLICAS, OOM", "all run; health says degraded", ""),
     ("F49", "replies of Redis are lost", "all run, each once", ""),
     ("F50", "Redis hangs", "the API still answers; all run afterwards", ""),
@@ -110,7 +110,7 @@ _OTHERS = [
     (
         "F57",
         "model: 429, 529, 500, 413, 401, spend limit, hang, cut, error event, empty, garbage, max_tokens, refusal",
-        "retry-after honoured; bounded; circuit breaker; on an outage the job waits, it does not fail",
+        "retry-after honoured; bounded; on an outage the job waits for its next attempt",
         "",
     ),
     (
@@ -282,8 +282,9 @@ def main(words: Sequence[str]) -> int:
 
 def out_of_step(page: str, text: str) -> list[str]:
     old = page.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
-    changed = [words for words in text.splitlines() if words not in old]
-    return [f"{PAGE.name} should say: {words}" for words in changed]
+    new = text.splitlines()
+    missing = [f"{PAGE.name} should say: {words}" for words in new if words not in old]
+    return missing + [f"{PAGE.name} should not say: {words}" for words in old if words not in new]
 
 
 def unproven(proofs: Mapping[str, Sequence[str]]) -> list[str]:
