@@ -45,7 +45,7 @@ T = TypeVar("T")
 PROJECTS = 10
 NEVER = float("inf")
 CALM: Mapping[str, Any] = {
-    "kill": 4.0,
+    "kill": 2.0,
     "threads": 6,
     "open": 16,
     "relay": NEVER,

@@ -87,7 +87,12 @@ _OTHERS = [
     ("F44", "the reply to COMMIT is lost", "the same job by its idempotency key", ""),
     ("F45", "one doorbell is sent 100 times", "one claim, 99 times nothing", ""),
     ("F46", "FLUSHALL with jobs queued (1000 in the long form)", "all run", ""),
-    ("F47", "Redis is away (60 s in the long form)", "the API still answers 202; drained within 10 s of its return", ""),
+    (
+        "F47",
+        "Redis is away (60 s in the long form)",
+        "the API still answers 202; drained within 10 s of its return",
+        "",
+    ),
     ("F48", "Redis answers READONLY, NOREPLICAS, OOM", "all run; health says degraded", ""),
     ("F49", "replies of Redis are lost", "all run, each once", ""),
     ("F50", "Redis hangs", "the API still answers; all run afterwards", ""),
