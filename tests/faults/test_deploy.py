@@ -91,9 +91,19 @@ def test_a_rolling_deploy_hands_every_job_over(site: Site) -> None:
 
 
 def generation(site: Site, undo: ExitStack) -> list[Process]:
-    """A relay beside the site's own, and two workers."""
+    """A relay beside the site's own, and two workers, all of them there: who still imports knows no SIGTERM."""
     more = {**PATIENT, "FLOWFORGE_WORKER_THREADS": "2"}
-    return [undo.enter_context(site.process(name, **more)) for name in ("relay", "worker", "worker")]
+    made = [undo.enter_context(site.process(name, **more)) for name in ("relay", "worker", "worker")]
+    for process in made:
+        eventually(partial(minds_signals, process), f"{process.name} is there: {process.said()[-500:]}")
+    return made
+
+
+def minds_signals(process: Process) -> bool:
+    """Whether it has a handler of its own for SIGTERM."""
+    status = Path(f"/proc/{process.popen.pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def runs_one_of(site: Site, jobs: list[JobOut]) -> bool:
