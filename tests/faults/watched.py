@@ -334,11 +334,15 @@ class Watched(RuleBasedStateMachine):
         assert hand.work is not None
         row, meant = self.row(hand.mine.id), self.meant(hand.mine.id)
         outcomes = {one["outcome"] for one in meant}
-        doubts = {one["old_sha"] for one in meant if one["outcome"] in {"intended", "unknown"}}
+        open_ = [one for one in meant if one["outcome"] in {"intended", "unknown"}]
+        doubts = {one["old_sha"] for one in open_}
+        found = hand.work.old_head in {
+            one["new_sha"] for one in open_
+        }  # its own commit: that push has landed
         expected = None
         if row["cancel_requested"] and not outcomes & {"intended", "unknown", "pushed", "already"}:
             expected = Reason.CANCELLED
-        elif not outcomes & {"pushed", "already"} and doubts - {hand.work.old_head}:
+        elif not found and not outcomes & {"pushed", "already"} and doubts - {hand.work.old_head}:
             expected = Reason.REMOTE_MOVED
         _, error = refusal(hand.intend)
         assert error is expected, f"the intent was answered by {error}, not by {expected}"
