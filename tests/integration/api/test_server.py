@@ -74,7 +74,8 @@ def test_fifty_open_streams_end_soon_after_sigterm(running: Running) -> None:
         path = f"{running.url}/api/v1/jobs/{job}/events"
         streams = [stack.enter_context(http.stream("GET", path, headers=headers)) for _ in range(50)]
         parts = [stream.iter_raw() for stream in streams]
-        assert all(b"job.submit" in next(part) for part in parts)
+        for part in parts:
+            assert any(b"job.submit" in chunk for chunk in part)  # a heartbeat may come in a chunk of its own
         assert httpx2.get(f"{running.url}/healthz", timeout=ENDED).status_code == 200
         started = time.monotonic()
         running.process.send_signal(signal.SIGTERM)

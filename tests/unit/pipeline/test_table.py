@@ -7,10 +7,12 @@ from flowforge.hooks.manager import Registry
 from flowforge.pipeline.options import OPTIONS
 from flowforge.pipeline.stages import clone
 from flowforge.pipeline.table import BUILT_IN, stage_table
+from flowforge.pipeline.undoing import UNDO
 
 
-def test_every_built_in_stage_has_options_and_the_other_way_round() -> None:
-    assert set(BUILT_IN) == set(OPTIONS)
+def test_every_built_in_stage_but_undo_may_stand_in_a_definition_and_has_options() -> None:
+    assert set(BUILT_IN) == set(OPTIONS) | {UNDO}
+    assert UNDO not in OPTIONS
 
 
 def test_plugins_stand_beside_the_built_in_stages_and_never_in_their_place() -> None:
