@@ -1,7 +1,8 @@
 """`ff:new:{job}`: something new up to number n of its story. A signal only: readers fetch from Postgres, and poll it when deaf.
 
 The key keeps the last signal for an hour, so that a reader who looks first and subscribes second misses nothing;
-the channel of the same name wakes who waits.
+the channel of the same name wakes who waits. A Redis that takes no writes (a replica, one that is full) keeps no key,
+and wakes all the same: words are no writes.
 """
 
 import asyncio
@@ -51,11 +52,11 @@ class Signals:
             return False
         try:
             with speaking_to_redis("signalling"), self._connected().pipeline(transaction=False) as pipe:
-                pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)
+                pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)  # first: who subscribes in between finds it
                 pipe.publish(f"{PREFIX}{job}", seq)
                 for channel in wake:
                     pipe.publish(channel, MISSED)
-                pipe.execute()
+                _mind(*pipe.execute(raise_on_error=False))
         except Temporary as error:
             self._mute_until = self.clock() + _MUTE
             log.debug("%s", error.sentence)
@@ -121,6 +122,19 @@ async def _hear_once(url: str, ring: Callable[[UUID], None], hearing: Callable[[
     finally:
         with suppress(redis.RedisError, OSError):
             await client.aclose()
+
+
+def _mind(kept: object, *said: object) -> None:
+    """What became of a signal. A Redis that takes no writes refuses the key alone: who listens has heard it.
+
+    Raises:
+        redis.RedisError: a word was refused too.
+    """
+    for answer in said:
+        if isinstance(answer, Exception):
+            raise answer
+    if isinstance(kept, Exception):
+        log.debug("a signal was said, and is not kept: %s", kept)
 
 
 def _number(data: bytes | str | None) -> int:

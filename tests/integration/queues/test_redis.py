@@ -4,12 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import dramatiq
 import pytest
+from redis.exceptions import ResponseError
 
 from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass
@@ -18,11 +19,12 @@ from flowforge.queues.connection import connect
 from flowforge.queues.doorbell import ACTOR, Doorbell
 from flowforge.queues.health import Pulse
 from flowforge.queues.limits import make_limiter
-from flowforge.queues.notify import Signals, hear
+from flowforge.queues.notify import PREFIX, Signals, hear
 from flowforge.queues.wake import MISSED, RELAY, WORKERS, Ear, call
 from flowforge.wiring.embedded import start_redis
 from flowforge.worker.actors import declare
 from tests.conftest import flush
+from tests.faults.proxy import Proxy, Trouble, through, upstream_of
 from tests.integration.jobs.world import until
 
 pytestmark = pytest.mark.services
@@ -210,6 +212,98 @@ def test_one_ear_hears_the_signals_of_all_jobs(redis_url: str) -> None:
 
     asyncio.run(asyncio.wait_for(listen(), 20))
     assert (heard, stands) == (jobs, [True])
+
+
+ILLNESSES = {  # what makes every write fail, and what heals it
+    "READONLY": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "NOREPLICAS": (
+        ("CONFIG", "SET", "min-replicas-to-write", "1"),
+        ("CONFIG", "SET", "min-replicas-to-write", "0"),
+    ),
+    "OOM": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+}
+
+
+@pytest.mark.parametrize("illness", list(ILLNESSES))
+def test_a_redis_that_takes_no_writes_still_wakes_relays_and_readers(redis_url: str, illness: str) -> None:
+    """Signal by signal: one whose key is refused must not silence those behind it."""
+    ill, well = ILLNESSES[illness]
+    client, signals, jobs = connect(redis_url), Signals(url=redis_url), [uuid4() for _ in range(3)]
+    relay, heard, stands = Ear(client=connect(redis_url), channel=RELAY), list[UUID](), list[bool]()
+    relay.wait(0.1)
+
+    async def listen() -> None:
+        ear = asyncio.create_task(hear(redis_url, heard.append, stands.append))
+        await comes(lambda: stands)
+        for job in jobs:
+            assert await asyncio.to_thread(signals.rouse, job, 7)
+            assert await asyncio.to_thread(relay.wait, 20.0) == {MISSED}
+        await comes(lambda: len(heard) == len(jobs))
+        ear.cancel()
+        with suppress(asyncio.CancelledError):
+            await ear
+
+    client.execute_command(*ill)
+    try:
+        with pytest.raises(ResponseError):
+            client.set("ff:any", 1)
+        asyncio.run(asyncio.wait_for(listen(), 60))
+        assert client.get(f"{PREFIX}{jobs[0]}") is None
+        with waiting(signals, jobs[0], known=7) as woken:
+            signals.publish(jobs[0], 8)
+        assert woken == [True]
+    finally:
+        client.execute_command(*well)
+        relay.close()
+    assert heard == jobs
+    assert signals.publish(jobs[0], 9)
+    assert int(client.get(f"{PREFIX}{jobs[0]}")) == 9
+
+
+@contextmanager
+def waiting(signals: Signals, job: UUID, known: int) -> Iterator[list[bool]]:
+    """A reader in a thread of its own, subscribed when the block begins; what it was answered, once the block has ended."""
+    found: list[bool] = []
+    client = connect(signals.url)
+    reader = threading.Thread(target=lambda: found.append(signals.wait(job, known, 20.0)))
+    reader.start()
+    until(lambda: dict(client.pubsub_numsub(f"{PREFIX}{job}"))[f"{PREFIX}{job}".encode()] == 1)
+    yield found
+    reader.join(30)
+
+
+def test_a_signal_is_one_message_to_redis(redis_url: str) -> None:
+    """No answer comes back, and all of it has been said: nothing of it waits for the answer to something else."""
+    ear = Ear(client=connect(redis_url), channel=RELAY)
+    ear.wait(0.1)
+    with Proxy(upstream_of(redis_url)) as wire:
+        signals, job = Signals(url=through(redis_url, wire)), uuid4()
+        assert signals.publish(job, 1)  # connects
+        wire.trouble(Trouble(do="lose", on=(b"SET",), times=1))
+        assert signals.rouse(job, 2) is False
+        assert ear.wait(20) == {MISSED}
+    assert int(connect(redis_url).get(f"{PREFIX}{job}")) == 2
+    ear.close()
+
+
+def test_words_that_are_refused_silence_a_signal_for_a_while(redis_url: str) -> None:
+    """A login that may set keys and not publish: nobody hears, and readers poll."""
+    client = connect(redis_url)
+    client.execute_command("ACL", "SETUSER", "mute", "on", ">word", "~*", "resetchannels", "+@all")
+    try:
+        signals = Signals(url=redis_url_of(redis_url, "mute", "word"))
+        assert signals.publish(uuid4(), 1) is False
+        assert signals._mute_until > 0
+    finally:
+        client.execute_command("ACL", "DELUSER", "mute")
+
+
+def redis_url_of(url: str, name: str, word: str) -> str:
+    """The same server for another login."""
+    if url.startswith("unix://"):
+        return url.replace("unix://", f"unix://{name}:{word}@", 1)
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{name}:{word}@{rest.rpartition('@')[2]}"
 
 
 def test_an_ear_without_redis_says_that_it_is_deaf_and_tries_on() -> None:
