@@ -2,14 +2,17 @@
 
 The caller has made its intent durable before it calls, and hands over every commit id it ever meant to push
 there (`own`); with these the remote's own answer tells whether an earlier attempt already landed. A push is not
-broken off by a cancel: once the intent stands, the outcome must be learnt.
+broken off by a cancel: once the intent stands, the outcome must be learnt. But it is not begun by a process that stood
+still meanwhile and can know that the job is another's (`may_send`), or that its time is over: that time runs from the
+intent on, so that whoever waits for it (an undo does) waits long enough.
 """
 
+import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.failpoint import failpoint
 from flowforge.git import failures
 from flowforge.git.mirror import Mirror
@@ -20,7 +23,8 @@ _RACE = re.compile(
     r"stale info|fetch first|non-fast-forward|cannot lock ref|failed to (lock|update ref)|is at \w+ but"
 )
 _FORBIDDEN = "[remote rejected] (non-fast-forward)"  # by the server's settings; nobody has moved anything
-DEADLINE = 60.0  # seconds after which a push is broken off
+_SENT = "[remote rejected]"
+DEADLINE = 60.0  # seconds after its intent at which a push is broken off
 _CERTAIN = {  # the server was not asked to change anything
     Reason.AUTHENTICATION_FAILED,
     Reason.REPOSITORY_MISSING,
@@ -42,6 +46,10 @@ class PushOutcome:
     )
 
 
+def _unbounded() -> float:
+    return math.inf
+
+
 def push(
     mirror: Mirror,
     *,
@@ -50,14 +58,17 @@ def push(
     new: str,
     own: Collection[str],
     deadline: float = DEADLINE,
+    may_send: Callable[[], float] = _unbounded,
     place: str = "push",
 ) -> PushOutcome:
     """Move `ref` from exactly `old` ("" or zeros: it must not exist) to `new` ("": delete it), at most once.
 
-    `place` names the failpoints.
+    `may_send` is asked right before the push is sent: the seconds that are left of it; it raises where the job is
+    another's. `place` names the failpoints.
 
     Raises:
-        FlowForgeError: where the remote could not be asked in the beginning: this call has pushed nothing.
+        FlowForgeError: where the remote could not be asked in the beginning, or the push may not be sent any more:
+            this call has pushed nothing.
     """
     full = f"refs/heads/{check_ref(ref)}"
     steady = _uncancelled(mirror)
@@ -66,7 +77,10 @@ def push(
     if outcome is not None:
         return outcome
     failpoint(f"{place}.before_remote")
-    said = _attempt(steady, full, old, new, deadline)
+    left = min(deadline, may_send())
+    if left <= 0:
+        raise _too_late()
+    said = _attempt(steady, full, old, new, left)
     failpoint(f"{place}.after_remote")
     if said.status in {"pushed", "rejected"}:
         return said
@@ -87,7 +101,11 @@ def decide(tip: str, old: str, new: str, own: Collection[str]) -> PushOutcome | 
 
 
 def read_answer(out: str, words: str, ref: str, new: str) -> PushOutcome | None:
-    """Git's porcelain answer as an outcome; None where it does not say what became of `ref`."""
+    """Git's porcelain answer as an outcome; None where it does not say what became of `ref`.
+
+    A request whose connection broke is sent once more by curl itself, so that a server which has found another commit
+    may have got that from us a moment ago. Only what git refuses before it sends anything is certain.
+    """
     for row in _ROW.finditer(out):
         if not row["refs"].endswith(f":{ref}"):
             continue
@@ -95,9 +113,18 @@ def read_answer(out: str, words: str, ref: str, new: str) -> PushOutcome | None:
             return PushOutcome(status="pushed", tip=new)
         forbidden = row["words"].startswith(_FORBIDDEN)
         if not forbidden and (_RACE.search(row["words"]) or _RACE.search(words)):
-            return PushOutcome(status="moved", tip="", detail=row["words"])
+            return _overtaken(row["words"], words, new)
         return PushOutcome(status="rejected", tip="", detail=_server_words(row["words"], words))
     return None
+
+
+def _overtaken(row: str, words: str, new: str) -> PushOutcome:
+    """The ref was not at `old`: as git saw before it sent anything, or as the server saw when it would move it."""
+    if not row.startswith(_SENT):
+        return PushOutcome(status="moved", tip="", detail=row)
+    if f"is at {new} but" in words:
+        return PushOutcome(status="pushed", tip=new)
+    return PushOutcome(status="unknown", tip="", detail=row)
 
 
 def _attempt(mirror: Mirror, ref: str, old: str, new: str, deadline: float) -> PushOutcome:
@@ -121,7 +148,7 @@ def _attempt(mirror: Mirror, ref: str, old: str, new: str, deadline: float) -> P
             return PushOutcome(status="rejected", tip=old, detail=error.sentence, error=error)
         if answer is None:
             return PushOutcome(status="unknown", tip="", detail=error.sentence)
-        return replace(answer, tip=old if answer.status == "rejected" else "")
+        return replace(answer, tip=old) if answer.status == "rejected" else answer
     answer = read_answer(out.decode("utf-8", "replace"), "", ref, new)
     return answer or PushOutcome(status="unknown", tip="", detail="git did not say what became of the push")
 
@@ -138,6 +165,15 @@ def _ask_again(
         return PushOutcome(status="pushed", tip=tip)
     decided = decide(tip, old, new, own)
     return decided or PushOutcome(status="unknown", tip=tip, detail=detail)
+
+
+def _too_late() -> Temporary:
+    return Temporary(
+        Reason.TIMEOUT,
+        f"the push was not sent: its {DEADLINE:g} seconds were over before the remote was ready for it",
+        delay=5.0,
+        next_action="nothing: the job tries again by itself; if it goes on, look whether the git host is slow",
+    )
 
 
 def _server_words(row: str, words: str) -> str:

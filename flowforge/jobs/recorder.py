@@ -7,6 +7,7 @@ costs time and no attempt; each write may therefore happen twice, and is harmles
 Whatever a person may read later (logs, events, sentences, outputs) goes through `mask` first.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from flowforge.core.job import Ending, Job
 from flowforge.core.masking import Mask, Stream
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
+from flowforge.git.push import DEADLINE
 from flowforge.jobs import groups, measure, rows
 from flowforge.jobs.logs import LogWriter, Piece
 from flowforge.jobs.pushing import Push, intend
@@ -69,6 +71,7 @@ class FencedRecorder:
     vault: Vault | None = None  # seals the texts of a question; without it nobody is asked
     patience: float = 259_200.0  # seconds within which a person must decide
     asking: Asking | None = None  # what the last stage asked
+    _meant_at: float = -math.inf  # by the session's clock: when the last intent was about to be written
     _ordinals: dict[str, int] = field(default_factory=dict)
     _bundled: tuple[str, str] = ("", "")  # head of the last checkpoint, and its reference
     _log: LogWriter | None = None
@@ -190,6 +193,7 @@ class FencedRecorder:
 
         def write(transaction: Transaction) -> int | None:
             nonlocal there
+            self._meant_at = self.session.clock()
             seq, there = intend(transaction, self.job, wanted)
             return seq
 
@@ -205,6 +209,16 @@ class FencedRecorder:
             )
         )
         failpoint(f"{self._what}.settled")
+
+    def may_push(self) -> float:
+        """Counted from before the intent was written: an undo counts from its row, and waits longer than the push.
+
+        Raises:
+            Broken: lease_lost, as far as this process can know.
+        """
+        if self.session.why is Stop.LOST:
+            raise self.session.lost()
+        return self._meant_at + DEADLINE - self.session.clock()
 
     def own_shas(self, ref: str) -> frozenset[str]:
         return self._read(lambda tx: stages.own_shas(tx, self.job.id, ref))

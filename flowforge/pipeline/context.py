@@ -127,6 +127,10 @@ class Recorder(Protocol):
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None: ...
 
+    def may_push(self) -> float:
+        """Seconds that are left, since its intent, of the push that was meant last; asked right before it is sent."""
+        ...
+
     def own_shas(self, ref: str) -> frozenset[str]:
         """New commit ids of every intent this job ever wrote for `ref`, earlier attempts included."""
         ...

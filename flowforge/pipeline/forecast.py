@@ -101,6 +101,9 @@ class Unrecorded:
         return ""
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None: ...
+    def may_push(self) -> float:
+        return 0.0
+
     def own_shas(self, ref: str) -> frozenset[str]:  # noqa: ARG002 (the Protocol's form)
         return frozenset()
 

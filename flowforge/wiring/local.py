@@ -26,6 +26,7 @@ from flowforge.core.telemetry import Silent
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.command import Door, Git
 from flowforge.git.mirror import Mirror, check_ref, open_mirror
+from flowforge.git.push import DEADLINE
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry, discover, load_plugins
 from flowforge.llm.in_process import Calls, LocalCache, LocalLedger, LocalLimiter
@@ -89,6 +90,10 @@ class LocalRecorder:
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
         self.tell(*story.push_settled(ref, new, outcome))
+
+    def may_push(self) -> float:
+        """Nobody else has this job, and nobody waits for its end."""
+        return DEADLINE
 
     def own_shas(self, ref: str) -> frozenset[str]:
         return frozenset(new for name, new in self.intents if name == ref)

@@ -97,6 +97,44 @@ def test_what_a_person_pushed_meanwhile_stands(
     site.keeps_its_promises(job)
 
 
+@proves("F38", "F39")
+def test_what_a_person_pushed_onto_a_push_in_doubt_stands_and_is_told(
+    site: Site, make_project: MakeProject
+) -> None:
+    """The push lands, its answer is lost, and before the remote is asked again a person has gone on from it."""
+    project = make_project()
+    goes_on_from_every_push(project)
+    lost = Fault(on=f"{project.repository.path.name}/git-receive-pack", drop_reply=True, times=1)
+    with site.worker():
+        site.host.fault = lost
+        try:
+            ended = site.house.ended(project.submit())
+        finally:
+            site.host.fault = None
+    assert lost.times == 0
+    assert (ending(ended), ended.attempts) == (("failed", "remote_moved"), 2)
+    assert sorted(row["outcome"] for row in site.house.intents(ended)) == ["moved", "unknown"]
+    (landed,) = project.pushes()
+    assert project.repository.tip("refs/heads/topic~") == landed.new  # a person's commit is on top of it
+    site.keeps_its_promises(ended)
+
+
+def goes_on_from_every_push(project: Project) -> None:
+    """Before the server answers whoever pushed, there is a person's commit on top."""
+    person = " ".join(
+        f"GIT_{who}_{what}={word}"
+        for who in ("AUTHOR", "COMMITTER")
+        for what, word in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
+    )
+    hook = project.repository.path / "hooks" / "post-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f"#!/bin/sh\nexport {person}\nread -r old new ref\n"
+        'git update-ref "$ref" "$(git commit-tree -p "$new" -m More "$new^{tree}")"\n'
+    )
+    hook.chmod(0o755)
+
+
 @proves("F40")
 @pytest.mark.timeout(300)
 def test_fifty_jobs_on_one_ref_run_one_after_the_other(site: Site) -> None:

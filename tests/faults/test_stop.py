@@ -1,6 +1,7 @@
 """SIGSTOP past the lease, then SIGCONT: the job is another's by then, and whatever the old owner does is refused."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -61,6 +62,46 @@ def test_a_stale_owner_writes_nothing_and_pushes_nothing(site: Site, stopped: St
     assert len(fate.project.pushes()) == 1
     assert "Traceback" not in fate.worker.said()
     site.keeps_its_promises(fate.job)
+
+
+@pytest.mark.parametrize("place", ["push.intended", "push.before_remote"])
+def test_an_owner_that_wakes_up_without_its_lease_sends_no_push(
+    site: Site, make_project: MakeProject, place: str
+) -> None:
+    """The remote still has what the push expects, so that nothing but the owner itself could keep it back."""
+    project = make_project("true")
+    topic = project.repository.tip("refs/heads/topic")
+    with site.worker(f"{place}:stop") as stale:
+        job = project.submit()
+        eventually(lambda: stale.stopped, f"the worker stands still at {place}")
+        with paused(site, project):
+            eventually(lambda: site.house.job(job.id).state == "queued", "its lease has run out")
+            stale.go_on()
+            eventually(lambda: LOST in stale.said(), "the old owner knows")
+            assert (sent(site, project), project.repository.tip("refs/heads/topic")) == (0, topic)
+        ended = site.house.ended(job)
+    assert (ending(ended), ended.attempts) == (("success", "pushed"), 2)
+    assert (sent(site, project), len(project.pushes())) == (1, 1)
+    site.keeps_its_promises(job)
+
+
+@contextmanager
+def paused(site: Site, project: Project) -> Iterator[None]:
+    """Nobody claims jobs of the project meanwhile."""
+    wanted = {"repository": str(project.id), "reason": "a look at the remote"}
+    made = site.house.ask("POST", "/api/v1/pauses", body=wanted)
+    assert made.status == 201, made
+    try:
+        yield
+    finally:
+        gone = site.house.ask("DELETE", f"/api/v1/pauses/{made.json['id']}")
+        assert gone.status < 300, gone
+
+
+def sent(site: Site, project: Project) -> int:
+    """Pushes that came in, whatever became of them."""
+    place = f"{project.repository.path.name}/git-receive-pack"
+    return sum(one.method == "POST" and place in one.path for one in site.host.requests)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,13 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     if tools.recorder.push_intent(undoing.ref, tip, before.old):
         raise _moved(undoing, tip)  # it was undone, and somebody has brought it back since
     outcome = push(
-        tools.mirror, ref=undoing.ref, old=tip, new=old, own=frozenset(filter(None, [old])), place=UNDO
+        tools.mirror,
+        ref=undoing.ref,
+        old=tip,
+        new=old,
+        own=frozenset(filter(None, [old])),
+        may_send=tools.recorder.may_push,
+        place=UNDO,
     )
     tools.recorder.push_settled(undoing.ref, before.old, outcome.status)
     return told(spec.id, undoing, tip, before, outcome), work

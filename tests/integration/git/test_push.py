@@ -1,14 +1,15 @@
 """The push protocol against a real server: exact lease, lost replies, hooks, races."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.core.errors import Broken, FlowForgeError, Reason
 from flowforge.git.command import RemoteOperation
 from flowforge.git.mirror import Mirror
-from flowforge.git.push import push
+from flowforge.git.push import push, read_answer
 from tests.githttp import Fault, GitServer
 from tests.gitrepo import Repository
 
@@ -33,8 +34,8 @@ class Scene:
         with self.mirror.git.objects() as objects:
             return objects.write("commit", raw)
 
-    def hook(self, text: str) -> None:
-        place = self.repo.path / "hooks" / "pre-receive"
+    def hook(self, text: str, name: str = "pre-receive") -> None:
+        place = self.repo.path / "hooks" / name
         place.parent.mkdir(exist_ok=True)
         place.write_text(f"#!/bin/sh\n{text}\n")
         place.chmod(0o755)
@@ -92,6 +93,130 @@ def test_a_commit_that_lands_between_the_question_and_the_push_stands(
     outcome = push(late, ref="topic", old=scene.old, new=scene.new, own={scene.new})
     assert (outcome.status, outcome.tip) == ("moved", theirs)
     assert scene.repo.tip("topic") == theirs
+
+
+@dataclass(kw_only=True)
+class PassedBy(Mirror):
+    """A mirror of a branch to which somebody does something between our push and our question what became of it."""
+
+    passes: Callable[[], object]
+    asked: int = 0
+
+    def ls_remote(self, ref: str) -> str:
+        self.asked += 1
+        if self.asked == 2:  # the first time is before the push
+            self.passes()
+        return super().ls_remote(ref)
+
+
+def passed_by(scene: Scene, passes: Callable[[], object]) -> PassedBy:
+    parts = {name: getattr(scene.mirror, name) for name in scene.mirror.__dataclass_fields__}
+    return PassedBy(**parts, passes=passes)
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_an_unanswered_push_is_in_doubt_where_somebody_has_pushed_since(
+    scene: Scene, server: GitServer, landed: bool
+) -> None:
+    """Their commit may stand on ours or not: its id alone does not say which."""
+    lost = Fault(on="/git-receive-pack", drop_reply=True)
+    server.fault = lost if landed else Fault(on="/git-receive-pack", status=500)
+    theirs = ""
+
+    def person() -> None:
+        nonlocal theirs
+        server.fault = None
+        theirs = scene.repo.commit({"a": "3\n"}, scene.repo.tip("topic"), branch="topic")
+
+    mirror = passed_by(scene, person)
+    outcome = push(mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert (outcome.status, outcome.tip) == ("unknown", theirs)
+    assert ((scene.old, scene.new) in scene.repo.updates("topic")) is landed
+    assert scene.repo.tip("topic") == theirs
+    again = push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert (again.status, again.tip) == ("moved", theirs)
+
+
+def test_a_branch_that_was_put_back_after_an_unanswered_push_leaves_it_in_doubt(
+    scene: Scene, server: GitServer
+) -> None:
+    """It looks as if nothing had come; the push had landed all the same."""
+    server.fault = Fault(on="/git-receive-pack", drop_reply=True)
+    mirror = passed_by(scene, lambda: scene.repo.point("topic", scene.old))
+    outcome = push(mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert (outcome.status, outcome.tip) == ("unknown", scene.old)
+
+
+def test_what_curl_sends_again_by_itself_is_not_taken_for_somebody_elses(
+    scene: Scene, server: GitServer
+) -> None:
+    """The second request is refused, as the ref is not where it was: the first one had moved it."""
+    server.fault = Fault(on="/git-receive-pack", drop_reply=True, times=1)
+    theirs = passed_by(scene, lambda: scene.repo.commit({"a": "3\n"}, scene.new, branch="topic"))
+    outcome = push(theirs, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert outcome.status in {"pushed", "unknown"}  # not every curl sends again
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "status"),
+    [
+        ("[rejected] (stale info)", "", "moved"),  # git compared before it sent anything
+        ("[remote rejected] (atomic transaction failed)", "c" * 40, "unknown"),
+        ("[remote rejected] (atomic transaction failed)", "b" * 40, "pushed"),
+        ("[remote rejected] (failed to update ref)", "", "unknown"),
+        ("[remote rejected] (pre-receive hook declined)", "", "rejected"),
+        ("[remote rejected] (non-fast-forward)", "", "rejected"),
+    ],
+)
+def test_what_git_says_of_a_ref_that_did_not_move(row: str, found: str, status: str) -> None:
+    ref, new = "refs/heads/topic", "b" * 40
+    words = f"error: cannot lock ref '{ref}': is at {found} but expected {'a' * 40}\n" if found else ""
+    answer = read_answer(f"To http://h/x\n!\t{new}:{ref}\t{row}\nDone\n", words, ref, new)
+    assert answer is not None
+    assert answer.status == status
+
+
+def test_a_server_that_finds_a_strange_commit_leaves_the_push_in_doubt(scene: Scene) -> None:
+    """Whether a request that was sent twice had moved it before cannot be told from that commit."""
+    theirs = scene.repo.commit({"a": "3\n"}, scene.old)
+    scene.hook(f"git update-ref refs/heads/topic {theirs}", name="update")
+    outcome = push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new})
+    assert (outcome.status, outcome.tip) == ("unknown", theirs)
+    assert scene.repo.tip("topic") == theirs
+
+
+def sent(server: GitServer) -> int:
+    return sum(one.method == "POST" and "git-receive-pack" in one.path for one in server.requests)
+
+
+def test_a_push_whose_job_is_anothers_is_not_sent(scene: Scene, server: GitServer) -> None:
+    """It is asked after the remote was: whatever time that took, the answer is as late as it can be."""
+
+    def lost() -> float:
+        assert any("git-upload-pack" in one.path for one in server.requests), "the remote was asked before"
+        raise Broken(Reason.LEASE_LOST, "the job is another's")
+
+    server.requests.clear()
+    with pytest.raises(FlowForgeError) as caught:
+        push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new}, may_send=lost)
+    assert caught.value.reason is Reason.LEASE_LOST
+    assert (sent(server), scene.repo.tip("topic")) == (0, scene.old)
+
+
+def test_a_push_whose_time_is_over_is_not_sent(scene: Scene, server: GitServer) -> None:
+    with pytest.raises(FlowForgeError) as caught:
+        push(scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new}, may_send=lambda: 0.0)
+    assert (caught.value.reason, caught.value.delay > 0) == (Reason.TIMEOUT, True)  # type: ignore[attr-defined]
+    assert (sent(server), scene.repo.tip("topic")) == (0, scene.old)
+
+
+def test_a_push_has_the_time_that_is_left_of_it(scene: Scene, server: GitServer) -> None:
+    server.fault = Fault(on="/git-receive-pack", delay=60, times=1)
+    outcome = push(
+        scene.mirror, ref="topic", old=scene.old, new=scene.new, own={scene.new}, may_send=lambda: 1.0
+    )
+    assert outcome.status == "unknown"
+    assert "1 seconds" in outcome.detail
 
 
 def test_a_deleted_branch_has_moved(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Job, Result, State
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Level, judge
+from flowforge.git.push import DEADLINE
 from flowforge.jobs import read
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.session import JobSession, Stop
@@ -105,6 +106,26 @@ def test_jobs_that_write_nothing_run_beside_each_other(world: World) -> None:
 def test_the_recorder_is_the_one_that_pipelines_are_written_against(world: World) -> None:
     recorder: Recorder = recorder_of(world, claimed(world))
     assert recorder.own_shas("refs/heads/feature") == frozenset()
+
+
+def test_the_time_of_a_push_runs_from_before_its_intent_and_ends_with_the_lease(world: World) -> None:
+    """An undo waits from the time in the intent's row; no push may go on for longer than that."""
+    now = 100.0
+    job = claimed(world)
+    session = JobSession(job=job.id, fence=job.fence, clock=lambda: now)
+    recorder = recorder_of(world, job, session)
+    assert recorder.may_push() < 0  # nothing was meant yet
+    recorder.push_intent("refs/heads/feature", "a" * 40, "b" * 40)
+    assert recorder.may_push() == DEADLINE
+    now += DEADLINE
+    assert recorder.may_push() == 0
+    recorder.push_intent("refs/heads/feature", "a" * 40, "b" * 40)  # meant again
+    assert recorder.may_push() == DEADLINE
+    session.extend(now + 1)
+    now += 2  # it stood still
+    with pytest.raises(Broken) as caught:
+        recorder.may_push()
+    assert caught.value.reason is Reason.LEASE_LOST
 
 
 def test_a_job_runs_to_its_end_and_all_of_it_can_be_read(world: World) -> None:
