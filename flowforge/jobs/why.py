@@ -59,10 +59,13 @@ def why(transaction: Transaction, job: Job, *, alive: float = ALIVE, cap: int = 
 def whys(
     transaction: Transaction, jobs: Sequence[Job], *, alive: float = ALIVE, cap: int = CAP
 ) -> Mapping[UUID, Why]:
-    """Those of the jobs that are open and not running, with why. One question for all of them."""
+    """Those of the jobs that are open and not running, with why. One question for all of them.
+
+    They are of one organization, and those that are queued follow one another in the order of their turns.
+    """
     found = {job.id: _STATES[job.state] for job in jobs if job.state in _STATES}
     asked = [job.id for job in jobs if job.state in _OPEN]
-    stands = queue.standings(transaction, asked, alive=alive, cap=cap) if asked else {}
+    stands = queue.standings(transaction, jobs[0].organization, asked, alive=alive, cap=cap) if asked else {}
     known = (
         {one.id: one for one in pauses.all_of(transaction)} if any(s.pause for s in stands.values()) else {}
     )
