@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flowforge.core.masking import MASK, Mask, Stream, forms
@@ -119,6 +119,7 @@ def leaking(draw: st.DrawFn) -> tuple[list[str], bytes]:
     return secrets, b"".join(parts)
 
 
+@settings(deadline=None)
 @given(leak=leaking(), cuts=st.lists(st.integers(0, 600), max_size=20))
 def test_no_form_of_a_secret_survives_any_chunking(leak: tuple[list[str], bytes], cuts: list[int]) -> None:
     secrets, text = leak
@@ -138,3 +139,90 @@ def test_a_text_without_secrets_is_shown_as_it_is(secret: str, text: str, cuts: 
     stream = Stream(Mask([secret]))
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     assert b"".join(stream.feed(data[a:b]) for a, b in itertools.pairwise(edges)) + stream.end() == data
+
+
+def wrapped(text: bytes, width: int, line_end: bytes) -> bytes:
+    return line_end.join(text[at : at + width] for at in range(0, len(text), width))
+
+
+LONG = "".join(f"{number:x}-long secret/+?" for number in range(12))  # over several lines, however it stands
+WRAPPED_SECRETS = st.one_of(ANY_SECRET.filter(lambda text: len(text.strip().encode()) >= 9), st.just(LONG))
+
+
+@st.composite
+def wrapped_leak(draw: st.DrawFn) -> tuple[list[str], bytes]:
+    """Secrets in base64 at any place of a longer text, which is wrapped, amid other lines."""
+    secrets = draw(st.lists(WRAPPED_SECRETS, min_size=1, max_size=2))
+    parts = [draw(st.binary(max_size=9))]
+    for _ in range(draw(st.integers(1, 3))):
+        secret = draw(st.sampled_from(secrets))
+        encode = draw(st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+        raw = draw(st.binary(max_size=90)) + secret.encode() + draw(st.binary(max_size=9))
+        width, line_end = draw(st.sampled_from([64, 76, 16, 1000])), draw(st.sampled_from([b"\n", b"\r\n"]))
+        parts += [draw(st.sampled_from([b"", b"\n", b"x: "])), wrapped(encode(raw), width, line_end)]
+        parts.append(draw(st.sampled_from([b"", b"\n", b"\r\n\r\n", b" done\n"])))
+    return secrets, b"".join(parts).replace(b"*", b"x")
+
+
+def in_pieces(mask: Mask, text: bytes, cuts: list[int]) -> bytes:
+    stream, edges = Stream(mask), [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    return b"".join(stream.feed(text[a:b]) for a, b in itertools.pairwise(edges)) + stream.end()
+
+
+@settings(deadline=None)
+@given(leak=wrapped_leak(), cuts=st.lists(st.integers(0, 900), max_size=20))
+def test_a_secret_in_wrapped_base64_survives_no_chunking(
+    leak: tuple[list[str], bytes], cuts: list[int]
+) -> None:
+    secrets, text = leak
+    mask = Mask(secrets)
+    shown = in_pieces(mask, text, cuts)
+    assert shown == mask.bytes(text), "in pieces as in one"
+    joined = shown.translate(None, b"\r\n")
+    assert [form for secret in secrets for form in forms(secret) if form in joined] == []
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("width", [64, 76])
+@pytest.mark.parametrize("secret", ["hunter22hunter", "s3cr/et+v\u00e4l ue", LONG])
+def test_wrapped_base64_is_masked_wherever_a_line_ends_in_it(
+    secret: str, width: int, line_end: bytes
+) -> None:
+    """Every place at which the secret can begin in a line, and with it each of the three alignments."""
+    mask, raw = Mask([secret]), secret.encode()
+    for begin in range(width):
+        text = wrapped(base64.b64encode(b"\0" * begin + raw + b"\0" * 5), width, line_end) + line_end
+        shown = mask.bytes(text)
+        assert in_pieces(mask, text, list(range(begin % 7, len(text), 7))) == shown
+        zeros = shown.translate(None, line_end).replace(MASK, b"")
+        edges = len(zeros.strip(b"A="))  # what is mixed of the secret's first or last bits and others
+        assert (MASK in shown, edges <= 4) == (True, True), shown
+
+
+def test_text_that_is_only_broken_up_like_a_secret_is_no_secret() -> None:
+    """One character a line is no base64 that anybody wraps; what is kept back for it is bounded."""
+    mask = Mask(["hunter22hunter"])
+    text = b"\n".join(bytes([byte]) for byte in base64.b64encode(b"hunter22hunter"))
+    assert mask.bytes(text) == text
+    assert in_pieces(mask, text, list(range(len(text)))) == text
+
+
+def test_a_stream_keeps_back_no_more_than_one_secret_can_take() -> None:
+    mask = Mask([LONG, "hunter22hunter"])
+    beginning = base64.b64encode(LONG.encode())[:60]
+    for line_ends in (b"\n" * 100_000, b"\r\n" * 100_000):
+        stream = Stream(mask)
+        shown = stream.feed(beginning + line_ends)
+        assert len(shown) == len(beginning + line_ends), "too many line ends for a secret"
+        for _ in range(50):
+            shown += stream.feed(wrapped(base64.b64encode(LONG.encode()), 76, b"\n")[:-1] + b"\n")
+            assert len(stream._kept) <= mask.longest
+    assert mask.longest <= 1.2 * max(map(len, forms(LONG)))
+
+
+def test_overlapping_secrets_are_hidden_by_one_mask_and_neighbours_by_two() -> None:
+    mask = Mask(["hunter22", "ter22xh"])
+    for cuts in ([], [3], [8], [3, 5, 9]):
+        assert in_pieces(mask, b"a hunter22xh b", cuts) == b"a *** b"
+        assert in_pieces(mask, b"hunter22hunter22", cuts) == b"******"
+        assert in_pieces(Mask(["aaaa"]), b"a" * 40 + b"b", cuts) == b"***b"
