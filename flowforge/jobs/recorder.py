@@ -2,7 +2,7 @@
 
 A write that changes no row means that the job is another worker's now: the session is stopped, and what runs in it
 dies. While the database is away writes and reads are repeated for as long as the lease is good, so a restart of Postgres
-costs time and no attempt; each write may therefore happen twice, and is harmless then.
+costs time and no attempt. A write whose COMMIT nobody answered is looked for before it is made again (see `doubt`).
 
 Whatever a person may read later (logs, events, sentences, outputs) goes through `mask` first.
 """
@@ -10,8 +10,7 @@ Whatever a person may read later (logs, events, sentences, outputs) goes through
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +26,7 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.push import DEADLINE
 from flowforge.jobs import groups, measure, rows
+from flowforge.jobs.doubt import happened
 from flowforge.jobs.logs import LogWriter, Piece
 from flowforge.jobs.pushing import Push, intend
 from flowforge.jobs.questions import asking_of
@@ -39,6 +39,7 @@ from flowforge.store import events, stages
 from flowforge.store import jobs as table
 from flowforge.store.database import Database
 from flowforge.store.decisions import Asking
+from flowforge.store.errors import UnknownOutcome
 from flowforge.store.scope import Actor, Scope
 from flowforge.store.transaction import Transaction
 from flowforge.vault.envelope import Vault
@@ -373,11 +374,9 @@ class FencedRecorder:
         if self.session.why is Stop.LOST:
             raise self.session.lost()
         try:
-            with (
-                self._after_openings() as write_all,
-                self.database.transaction(Scope.system(), actor=WORKER) as transaction,
-            ):
-                seq = write_all(transaction, write)
+            with self._one_write:
+                seq = self._written(write)
+                self._openings.clear()
         except Broken as error:
             if error.reason is Reason.LEASE_LOST:
                 self.session.stop(Stop.LOST)
@@ -385,16 +384,16 @@ class FencedRecorder:
         if seq:
             self.teller.publish(self.job.id, seq)
 
-    @contextmanager
-    def _after_openings(self) -> Iterator[Callable[[Transaction, Write], int]]:
-        """What writes the stages that have begun before anything else; they stay to be written until it is committed."""
-
-        def write_all(transaction: Transaction, last: Write) -> int:
-            numbers = [write(transaction) for write in (*self._openings, last)]
-            if None in numbers:
-                raise self.session.lost()
-            return max(number for number in numbers if number is not None)
-
-        with self._one_write:
-            yield write_all
-            self._openings.clear()
+    def _written(self, last: Write) -> int:
+        """The stages that have begun, then `last`, in one transaction; the highest number that they were given."""
+        seq = 0
+        try:
+            with self.database.transaction(Scope.system(), actor=WORKER) as transaction:
+                numbers = [write(transaction) for write in (*self._openings, last)]
+                if None in numbers:
+                    raise self.session.lost()
+                seq = max(number for number in numbers if number is not None)
+        except UnknownOutcome:
+            if not happened(self.database, self.session, seq, WORKER, self.sleep):
+                raise
+        return seq

@@ -29,6 +29,12 @@ SELECT organization, id, last_seq, attempts, %(stage)s, coalesce((
 FROM mine RETURNING seq
 """
 
+_STANDS = """
+-- Whether the owner of the running job wrote under this number: others tell of moves and requests only.
+SELECT EXISTS (SELECT FROM log_chunks WHERE job = %(job)s AND seq = %(seq)s)
+    OR EXISTS (SELECT FROM job_events WHERE job = %(job)s AND seq = %(seq)s AND kind NOT LIKE 'job.%%')
+"""
+
 _HEAD = "SELECT last_seq FROM jobs WHERE id = %(job)s"
 
 _HEADS = """
@@ -123,6 +129,11 @@ def append_log(transaction: Transaction, job: UUID, fence: int, stage: str, text
     """Append at most 64 KiB; the chunk's number, or None when the lease is another's."""
     number: int | None = transaction.value(_APPEND_LOG, id=job, fence=fence, stage=stage, bytes=text)
     return number
+
+
+def stands(transaction: Transaction, job: UUID, seq: int) -> bool:
+    """Whether the job's owner wrote an event or a piece of log under this number."""
+    return bool(transaction.value(_STANDS, job=job, seq=seq))
 
 
 def head(transaction: Transaction, job: UUID) -> int:
