@@ -1,7 +1,9 @@
 """Concurrency groups: which jobs wait for, keep out, or make way for one another. Rules only; nothing is read here.
 
 A template is one of the words `repository`, `branch`, `target`, or a text that may hold them in braces. What it gives
-for a job is the group's key. Keys are told apart by repository, so a group never reaches beyond one.
+for a job is the group's key. Keys are told apart by repository, so a group never reaches beyond one. A word alone means
+the jobs of its own pipeline, as a rebase must not take the place of a check of the same branch; a text is a name that
+somebody chose, and every pipeline that uses it means the same group.
 """
 
 import hashlib
@@ -39,6 +41,7 @@ class Concurrency:
 
     group: str = "branch"
     policy: str = Policy.QUEUE
+    pipeline: str = ""  # name of the one within which a word alone counts; "" = all that have no name here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +103,12 @@ def group_of(asked: Concurrency, *, repository: str, branch: str, target: str) -
         ValueError: no such policy.
     """
     values = {Word.REPOSITORY: repository, Word.BRANCH: branch, Word.TARGET: target}
-    pieces = parse_template(asked.group)
+    pieces, policy = parse_template(asked.group), Policy(asked.policy)
     if not target and Word.TARGET in [piece for piece in pieces if isinstance(piece, Word)]:
         return None
     key = "".join(f"[{values[piece]}]" if isinstance(piece, Word) else piece for piece in pieces)
-    return Group(key=_short(key), policy=Policy(asked.policy))
+    within = f"{asked.pipeline}: " if asked.pipeline and asked.group in set(Word) else ""
+    return Group(key=_short(f"{within}{key}"), policy=policy)
 
 
 def _short(key: str) -> str:

@@ -1,6 +1,7 @@
 """What a job does that meets others of its concurrency group: on arrival, or when a worker reads which group it is in."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from flowforge.core.concurrency import BadTemplate, Concurrency, Group, Late, Policy, group_of, late
@@ -15,6 +16,7 @@ from flowforge.store import jobs, outbox, schedule
 from flowforge.store.errors import Duplicate
 from flowforge.store.transaction import Transaction
 
+_LEARNED = ("group", "policy", "pipeline")  # of a repository's own definition, for the jobs that arrive later
 REPORT = "report"  # kind of the outbox letters that tell a git host how a job stands
 
 
@@ -26,7 +28,7 @@ def of_request(request: JobRequest, known: Mapping[str, Mapping[str, str]]) -> G
     Raises:
         Refused: invalid_request, the group that the request asks for cannot be read.
     """
-    asked = request.concurrency or _of_definition(request, known)
+    asked = _asked(request, known)
     if asked is None:
         return None
     try:
@@ -47,20 +49,29 @@ def resolved(asked: Concurrency, repository: UUID, branch: str, target: str) -> 
     return group_of(asked, repository=str(repository), branch=branch, target=target)
 
 
+def _asked(request: JobRequest, known: Mapping[str, Mapping[str, str]]) -> Concurrency | None:
+    """What the request asks for, within the pipeline that its definition names; else what the definition does."""
+    defined = _of_definition(request, known)
+    if request.concurrency is None:
+        return defined
+    return replace(request.concurrency, pipeline=defined.pipeline if defined else "")
+
+
 def _of_definition(request: JobRequest, known: Mapping[str, Mapping[str, str]]) -> Concurrency | None:
     if request.pipeline:
         return grouping.of_text(request.pipeline)
     if request.task:
         return grouping.of_shipped(request.task)
     found = known.get(request.target)
-    return Concurrency(group=found["group"], policy=found["policy"]) if found else None
+    # What an earlier version has learned bears no name; the worker finds it, and the group with it.
+    return Concurrency(**{name: found[name] for name in _LEARNED if name in found}) if found else None
 
 
 def columns(asked: Concurrency | None, group: Group | None) -> dict[str, str]:
-    """The job's columns about its group."""
+    """The job's columns about its group; the policy also of one that only the worker can tell."""
     return {
         "concurrency_group": group.key if group else "",
-        "concurrency_policy": group.policy.value if group else "",
+        "concurrency_policy": group.policy.value if group else str(asked.policy) if asked else "",
         "concurrency_template": asked.group if asked else "",
     }
 
@@ -115,15 +126,23 @@ def _tell_waiting(transaction: Transaction, job: Job, group: Group, ahead: UUID,
 # ------------------------------------------------------------------------------------- found by the worker
 
 
+def of_job(job: Job, asked: Concurrency | None, target: str) -> Group | None:
+    """The group of a job whose definition, which asks for this one, was read: by its request, else by that."""
+    if job.concurrency_template:
+        policy, name = job.concurrency_policy or Policy.QUEUE, asked.pipeline if asked else ""
+        asked = Concurrency(group=job.concurrency_template, policy=policy, pipeline=name)
+    return resolved(asked, job.repository, job.branch, target) if asked else None
+
+
 def differs(job: Job, asked: Concurrency | None, target: str) -> bool:
     """Whether the definition puts the job into another group than the door did."""
-    group = resolved(asked, job.repository, job.branch, target) if asked else None
-    return not job.concurrency_template and (group.key if group else "") != job.concurrency_group
+    group = of_job(job, asked, target)
+    return (group.key if group else "") != job.concurrency_group
 
 
 def hold(transaction: Transaction, job: Job, asked: Concurrency | None, target: str) -> None:
     """Hold the group that `decide_late` will decide about."""
-    group = resolved(asked, job.repository, job.branch, target) if asked else None
+    group = of_job(job, asked, target)
     if group is not None and differs(job, asked, target):
         table.enter(transaction, job.repository, group.key)
 
@@ -133,12 +152,11 @@ def decide_late(
 ) -> Refused | None:
     """Bring a running job into the group that its definition names; what must end its run once this is committed.
 
-    A job whose request named a group of its own stays in that one. What the repository's own file says is kept, so
-    that the next job's group is known on arrival.
+    What the repository's own file says is kept, so that the next job's group is known on arrival.
     """
     stop = _moved_in(transaction, job, target, asked, teller)
     if not job.task and (not job.pipeline or job.pipeline_source.startswith(FILE)):
-        said = {"group": asked.group, "policy": str(asked.policy)} if asked else {}
+        said = {name: str(getattr(asked, name)) for name in _LEARNED} if asked else {}
         table.learn(transaction, job.repository, job.target, said)
     return stop
 
@@ -148,7 +166,7 @@ def _moved_in(
 ) -> Refused | None:
     if not differs(job, asked, target):
         return None
-    group = resolved(asked, job.repository, job.branch, target) if asked else None
+    group = of_job(job, asked, target)
     if group is None:
         table.join(transaction, job, "", "")
         return None

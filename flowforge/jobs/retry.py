@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from flowforge.core.access import Operation, Principal, may
-from flowforge.core.concurrency import Concurrency
+from flowforge.core.concurrency import Concurrency, Policy
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Job, JobRequest
 from flowforge.jobs.cancel import not_found
@@ -111,4 +111,4 @@ def _group(parent: Job) -> Concurrency | None:
     """The group that the parent's request asked for; one of the definition is found anew."""
     if not parent.concurrency_template:
         return None
-    return Concurrency(group=parent.concurrency_template, policy=parent.concurrency_policy)
+    return Concurrency(group=parent.concurrency_template, policy=parent.concurrency_policy or Policy.QUEUE)

@@ -144,6 +144,8 @@ def body_hash(request: JobRequest) -> bytes:
     body.pop("joins", None)  # found, not asked for
     if request.concurrency is None:  # the hash of a version that knew no groups
         body.pop("concurrency")
+    else:
+        body["concurrency"].pop("pipeline")  # found as well
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
 
 

@@ -11,13 +11,13 @@ from flowforge.core.plan import make_plan
 
 def as_json(pipeline: Pipeline) -> dict[str, object]:
     """Everything the pipeline says, with matrices expanded; values that are a stage's defaults are left out."""
-    plan = make_plan(pipeline)
+    plan, asked = make_plan(pipeline), pipeline.concurrency
     return {
         "name": pipeline.name,
         "version": pipeline.version,
         "source": pipeline.source,
         "triggers": _plain(pipeline.triggers),
-        "concurrency": _plain(pipeline.concurrency),
+        "concurrency": _plain(asked and {"group": asked.group, "policy": asked.policy}),
         "limits": _plain(vars(pipeline.limits)),
         "env": dict(pipeline.env),
         "stages": [stage_as_json(stage) for stage in plan.stages],

@@ -23,14 +23,17 @@ def of_text(text: str) -> Concurrency | None:
         return None
     extender = Extender(lambda _path: None, shipped_definitions())
     root = extender.load(text.encode(errors="replace"), FILE)
-    node = root.get("concurrency") if root is not None and not extender.problems else None
-    if node is None:
+    if root is None or extender.problems:
+        return None
+    node, named = root.get("concurrency"), root.get("name")
+    name = None if named is None else named.plain()
+    if node is None or not isinstance(name, str):
         return None
     try:
         asked = ConcurrencyModel.model_validate(node.plain())
     except ValidationError:
         return None
-    return Concurrency(group=asked.group, policy=asked.policy)
+    return Concurrency(group=asked.group, policy=asked.policy, pipeline=name)
 
 
 def of_shipped(name: str) -> Concurrency | None:

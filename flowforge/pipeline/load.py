@@ -126,7 +126,7 @@ def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def _convert(root: Node, source: str) -> Pipeline:
     definition = Definition.model_validate(root.plain())
-    limits, concurrency = definition.limits, definition.concurrency
+    limits = definition.limits
     return Pipeline(
         name=definition.name,
         version=definition.version,
@@ -139,10 +139,15 @@ def _convert(root: Node, source: str) -> Pipeline:
             model_usd=limits.model_usd,
             model_calls=limits.model_calls,
         ),
-        concurrency=Concurrency(group=concurrency.group, policy=concurrency.policy) if concurrency else None,
+        concurrency=_concurrency(definition),
         triggers=definition.triggers.model_dump(mode="json", exclude_none=True),
         source=source,
     )
+
+
+def _concurrency(definition: Definition) -> Concurrency | None:
+    asked = definition.concurrency
+    return Concurrency(group=asked.group, policy=asked.policy, pipeline=definition.name) if asked else None
 
 
 def _stages(models: Iterable[StageModel], nodes: Iterable[Node]) -> tuple[StageSpec, ...]:

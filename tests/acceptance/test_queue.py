@@ -44,7 +44,7 @@ def test_a_newer_job_takes_the_place_of_those_that_a_pause_holds(house: House) -
     first = project.run()  # its worker reads the file, so the group of the next ones is known on arrival
     assert ending(first) == ("success", "pushed")
     assert first.concurrency is not None
-    assert first.concurrency.group == "branch [topic]"
+    assert first.concurrency.group == "keep-mergeable: branch [topic]"
     paused = pause(project, "main")
     jobs = [project.submit() for _ in range(3)]
     assert why(project, jobs[-1]) == "paused"

@@ -258,12 +258,15 @@ SHIPPED = {"task": "rebase"}  # a definition that supersedes by branch
 GIVEN = {"pipeline": "version: 1\nname: x\nextends: [flowforge:validate-only]\n"}  # one that queues by branch
 
 
-@pytest.mark.parametrize(("wanted", "policy"), [(SHIPPED, "supersede"), (GIVEN, "queue")])
+@pytest.mark.parametrize(
+    ("wanted", "group", "policy"),
+    [(SHIPPED, "rebase: branch [a]", "supersede"), (GIVEN, "x: branch [a]", "queue")],
+)
 def test_a_definition_that_comes_with_the_request_decides_on_arrival(
-    world: World, wanted: dict[str, str], policy: str
+    world: World, wanted: dict[str, str], group: str, policy: str
 ) -> None:
     job = world.submit(branch="a", **wanted)
-    assert (job.concurrency_group, job.concurrency_policy) == ("branch [a]", policy)
+    assert (job.concurrency_group, job.concurrency_policy) == (group, policy)
     assert job.concurrency_template == ""
 
 
@@ -295,14 +298,14 @@ def test_a_group_that_cannot_be_read_is_refused(world: World, asked: Concurrency
 # ------------------------------------------------------------------------------------ what the worker finds
 
 
-def defined(world: World, job: Job, asked: Concurrency | None) -> Job:
+def defined(world: World, job: Job, asked: Concurrency | None, target: str = "") -> Job:
     """Claim the job and let its worker read a definition that asks for this group."""
     claimed = world.claim(job)
     assert claimed is not None
     stages = SmallPipeline(stages={"test": nothing})
 
     def pipeline(job: Job, recorder: FencedRecorder, session: JobSession) -> Outcome:
-        recorder.define("version: 1", ".flowforge.yml@abc", asked, job.target)
+        recorder.define("version: 1", ".flowforge.yml@abc", asked, target or job.target)
         return stages(job, recorder, session)
 
     bench(world, pipeline).run(claimed, session_of(claimed))

@@ -28,8 +28,9 @@ refs = st.text(st.sampled_from("ab-/{}]._ "), min_size=1, max_size=8)
 literals = st.text(st.sampled_from("ab-[]: "), max_size=4)
 
 
-def key(template: str, branch: str = "feature", target: str = "main") -> str:
-    group = group_of(Concurrency(group=template), repository=REPOSITORY, branch=branch, target=target)
+def key(template: str, branch: str = "feature", target: str = "main", pipeline: str = "") -> str:
+    asked = Concurrency(group=template, pipeline=pipeline)
+    group = group_of(asked, repository=REPOSITORY, branch=branch, target=target)
     assert group is not None
     return group.key
 
@@ -50,6 +51,17 @@ def key(template: str, branch: str = "feature", target: str = "main") -> str:
 )
 def test_a_template_gives_a_key(template: str, expected: str) -> None:
     assert key(template) == expected
+
+
+@pytest.mark.parametrize("template", ["repository", "branch", "target"])
+def test_a_word_alone_means_the_jobs_of_its_own_pipeline(template: str) -> None:
+    assert key(template, pipeline="rebase") == f"rebase: {key(template)}"
+    assert key(template, pipeline="rebase") != key(template, pipeline="check")
+
+
+@pytest.mark.parametrize("template", ["deploy", "{branch}", "branch of mine", "deploy-{target}"])
+def test_a_text_means_the_same_group_in_every_pipeline(template: str) -> None:
+    assert key(template, pipeline="rebase") == key(template, pipeline="check") == key(template)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +90,8 @@ def test_a_template_that_means_nothing_is_refused_at_its_place(template: str, co
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="skip"):
         group_of(Concurrency(policy="skip"), repository=REPOSITORY, branch="b", target="t")
+    with pytest.raises(ValueError, match="skip"):  # although nobody knows the target yet
+        group_of(Concurrency(group="target", policy="skip"), repository=REPOSITORY, branch="b", target="")
 
 
 def test_a_group_of_a_target_that_nobody_knows_yet_is_left_to_the_worker() -> None:
@@ -109,6 +123,14 @@ def test_jobs_share_a_key_only_where_the_values_are_the_same(
 def test_no_ref_holds_the_bracket_that_a_value_begins_with() -> None:
     with pytest.raises(Refused):
         plain_ref("a[b")
+
+
+@given(st.text("a: b[]", max_size=8), st.text("a: b[]", max_size=8), refs, refs)
+def test_pipelines_share_a_key_only_where_their_names_are_the_same(
+    one: str, other: str, branch: str, other_branch: str
+) -> None:
+    same = (one, branch) == (other, other_branch)
+    assert (key("branch", branch, pipeline=one) == key("branch", other_branch, pipeline=other)) is same
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=1024))

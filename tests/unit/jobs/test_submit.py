@@ -54,6 +54,13 @@ def test_a_request_without_a_group_has_the_hash_of_versions_that_knew_none() -> 
     assert body_hash(Checked(**vars(REQUEST), joins=Group(key="g", policy=Policy.QUEUE))) == before
 
 
+def test_a_request_with_a_group_has_the_hash_of_versions_that_knew_no_scope() -> None:
+    asked = replace(REQUEST, concurrency=Concurrency(group="branch", policy="reject"))
+    body = {**vars(REQUEST), "concurrency": {"group": "branch", "policy": "reject"}, "idempotency_key": ""}
+    before = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
+    assert body_hash(asked) == before
+
+
 def test_a_job_writes_its_branch_unless_its_task_only_reads() -> None:
     assert ref_key(REQUEST) == "refs/heads/feature"
     assert ref_key(replace(REQUEST, task="validate-only")) == ""

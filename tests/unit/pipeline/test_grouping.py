@@ -12,7 +12,7 @@ from flowforge.pipeline.load import load_shipped, shipped_definitions
 
 HEAD = "version: 1\nname: x\n"
 STAGES = "stages: [{uses: clone}]\n"
-DEPLOY = Concurrency(group="deploy", policy="reject")
+DEPLOY = Concurrency(group="deploy", policy="reject", pipeline="x")
 
 
 @pytest.mark.parametrize("name", sorted(shipped_definitions()))
@@ -29,15 +29,18 @@ def test_a_name_that_does_not_ship_asks_for_nothing() -> None:
     ("text", "expected"),
     [
         (f"{HEAD}concurrency: {{group: deploy, policy: reject}}\n{STAGES}", DEPLOY),
-        (f"{HEAD}concurrency: {{policy: reject}}\n{STAGES}", Concurrency(group="branch", policy="reject")),
-        (f"{HEAD}concurrency: {{}}\n{STAGES}", Concurrency(group="branch", policy="queue")),
+        (
+            f"{HEAD}concurrency: {{policy: reject}}\n{STAGES}",
+            Concurrency(group="branch", policy="reject", pipeline="x"),
+        ),
+        (f"{HEAD}concurrency: {{}}\n{STAGES}", Concurrency(group="branch", policy="queue", pipeline="x")),
         (
             f"{HEAD}extends: [flowforge:rebase]\n",
-            Concurrency(group="branch", policy="supersede"),
+            Concurrency(group="branch", policy="supersede", pipeline="x"),
         ),
         (
             f"{HEAD}extends: [flowforge:rebase]\nconcurrency: {{policy: queue}}\n",
-            Concurrency(group="branch", policy="queue"),
+            Concurrency(group="branch", policy="queue", pipeline="x"),
         ),
         (f"{HEAD}{STAGES}", None),
         (
@@ -46,6 +49,8 @@ def test_a_name_that_does_not_ship_asks_for_nothing() -> None:
         ),  # only the worker reads that file
         (f"{HEAD}concurrency: {{group: '{{brnch}}'}}\n{STAGES}", None),  # the worker refuses it
         (f"{HEAD}concurrency: 7\n{STAGES}", None),
+        (f"version: 1\nname: [x]\nconcurrency: {{}}\n{STAGES}", None),
+        ("version: 1\nconcurrency: {}\n", None),
         ("concurrency: [", None),
         ("[concurrency]", None),
     ],

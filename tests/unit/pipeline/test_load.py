@@ -66,7 +66,7 @@ def test_every_key_becomes_its_value() -> None:
         Decimal("0.1"),
         0,
     )
-    assert pipeline.concurrency == Concurrency(group="target", policy="reject")
+    assert pipeline.concurrency == Concurrency(group="target", policy="reject", pipeline="everything")
     assert pipeline.env == {"PYTHONHASHSEED": "0"}
     assert (stage.id, stage.uses, stage.run, stage.network) == ("tests", "test", "pytest -q", Network.FULL)
     assert (stage.timeout, stage.cpu, stage.memory) == (90.0, 0.5, 512 << 20)
