@@ -1,6 +1,7 @@
 """What changes a job's fate beyond stopping it: take its push back, decide on what it asks."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +9,14 @@ import falcon
 from falcon.asgi import Request, Response
 
 from flowforge.api.auth import principal_of
-from flowforge.api.control_models import AskedFileOut, DecisionIn, QuestionOut, UndoQuery
+from flowforge.api.control_models import AskedFileOut, DecisionIn, OutlookOut, QuestionOut, UndoQuery
 from flowforge.api.desk import Desk
 from flowforge.api.models import HunkOut, JobOut
 from flowforge.api.operation import Contract, operation
 from flowforge.api.requests import idempotency_key
 from flowforge.api.shapes import job_out
 from flowforge.core.access import Operation
-from flowforge.core.decision import AskedFile
+from flowforge.core.decision import AskedFile, answers
 from flowforge.jobs.decide import Decision, decide, last_question
 from flowforge.jobs.questions import question_of
 from flowforge.jobs.submit import Door
@@ -83,7 +84,8 @@ class Control:
         """Decide on a waiting job: approve, reject, or edit with the texts of files.
 
         An approved or edited job goes back to the queue and on from its checkpoint; what was edited is validated and
-        tested as any other answer. A rejected one ends. The first decision counts.
+        tested as any other answer. A rejected one ends: at once, or where its pipeline has `finally` stages, when a
+        worker has run these. The first decision counts.
         """
         principal = principal_of(req)
         said = Decision(verb=json.decision, files=json.files, number=json.question)
@@ -108,7 +110,14 @@ def question_out(row: Row, vault: Vault) -> QuestionOut:
         "decided_at",
     )
     shown: Mapping[str, Any] = {name: row[name] for name in same}
-    return QuestionOut(**shown, kind=question.kind, files=[_file(file) for file in question.files])
+    return QuestionOut(
+        **shown,
+        kind=question.kind,
+        files=[_file(file) for file in question.files],
+        answers=list(answers(question)),
+        who=question.who.name.lower(),
+        outlook=OutlookOut.model_validate(asdict(question.outlook)) if question.outlook else None,
+    )
 
 
 def _file(file: AskedFile) -> AskedFileOut:

@@ -56,6 +56,31 @@ class AskedFileOut(Outgoing):
     )
 
 
+class RefMoveOut(Outgoing):
+    ref: str
+    old: str = Field(description='what the ref points to now; "" = it would be made')
+    new: str
+
+
+class CheckOut(Outgoing):
+    stage: str
+    result: str
+    sentence: str
+
+
+class OutlookOut(Outgoing):
+    """What a yes lets through."""
+
+    target: str
+    upstream: str = Field(description="the target's tip that the result stands on")
+    head: str = Field(description="the result's last commit")
+    commits: int = Field(description="of the branch, as they were replayed")
+    moves: list[RefMoveOut] = Field(description="what the push stages that follow would do")
+    changed: list[str] = Field(description="the first paths in which result and target differ")
+    changed_count: int
+    checks: list[CheckOut] = Field(description="what the stages before said about the result")
+
+
 class QuestionOut(Outgoing):
     """What a job asks, or asked, a person."""
 
@@ -65,6 +90,9 @@ class QuestionOut(Outgoing):
     sentence: str
     tree: str = Field(description="the tree that an approval is for")
     files: list[AskedFileOut]
+    answers: list[Verb] = Field(description="what may be said to it")
+    who: str = Field(description="the least role that may approve: user, maintainer, admin")
+    outlook: OutlookOut | None = Field(description="of a question to approve: what would be pushed")
     asked_at: datetime
     expires_at: datetime
     decision: Verb | None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowforge.core.access import Role
 from flowforge.core.conflict import Conflict, Side
 
 
@@ -53,6 +54,38 @@ class AskedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefMove:
+    """A ref as a push would move it; `old` is "" where it would be made."""
+
+    ref: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What a stage said about the result."""
+
+    stage: str
+    result: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a yes lets through. Ids are full hex; `changed` names the first paths in which result and target differ."""
+
+    target: str
+    upstream: str
+    head: str
+    commits: int
+    moves: tuple[RefMove, ...] = ()  # of the push stages that follow
+    changed: tuple[str, ...] = ()
+    changed_count: int = 0
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What a stage asks before the job may go on."""
 
@@ -60,7 +93,11 @@ class Question:
     sentence: str
     files: tuple[AskedFile, ...]
     tree: str = ""  # what an approval is for: this tree and no other
-    again: str = ""  # id of the stage that runs again when files are edited
+    again: str = ""  # id of the stage that runs again when files are edited; "" = text is no answer
+    outlook: Outlook | None = None
+    who: Role = Role.USER  # the least role that may approve
+    within: float | None = None  # seconds for the answer, where they are fewer than the installation grants
+    last: bool = False  # the pipeline has `finally` stages, which run after a no, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +115,7 @@ class Told:
 
     texts: Mapping[str, GivenText] = field(default_factory=dict)  # by fingerprint
     approved: frozenset[str] = frozenset()  # trees
+    agreed: frozenset[tuple[str, str]] = frozenset()  # (id of the stage that asked, tree)
 
 
 NOBODY = Told()
@@ -90,6 +128,15 @@ def fingerprint(conflict: Conflict) -> str:
         text = conflict.text(side)
         digest.update(b"-" if text is None else b"%d:" % len(text) + text)
     return digest.hexdigest()
+
+
+def answers(question: Question) -> tuple[Verb, ...]:
+    """What a person may say to it."""
+    if question.kind is QuestionKind.RESOLVE:
+        return (Verb.EDIT, Verb.REJECT)
+    if not question.again:
+        return (Verb.APPROVE, Verb.REJECT)
+    return (Verb.APPROVE, Verb.EDIT, Verb.REJECT)
 
 
 def editable(files: Sequence[AskedFile]) -> bool:

@@ -9,6 +9,7 @@ from flowforge.core.job import Ending, Result
 from flowforge.core.pipeline import OnFailure, Pipeline, StageResult, StageSpec
 
 MAX_MATRIX = 64
+_DECIDED = frozenset({Reason.REJECTED, Reason.DECISION_EXPIRED})  # an end that no stage may go on from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,8 @@ def stopped_by(plan: Plan, results: Sequence[StageResult]) -> StageResult | None
         if spec is None or result.ok:
             continue
         if spec.on_failure is not OnFailure.CONTINUE or result.result is Result.CANCELLATION:
+            return result
+        if result.reason in _DECIDED:
             return result
     return None
 

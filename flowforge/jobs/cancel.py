@@ -6,8 +6,10 @@ from flowforge.core.access import Operation, Principal, may
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Event, Job, State
 from flowforge.jobs.ending import Next, cancelled, rejected
+from flowforge.jobs.questions import end_of
 from flowforge.jobs.run import move
 from flowforge.jobs.tell import SILENT, Teller
+from flowforge.store import decisions
 from flowforge.store import jobs as table
 from flowforge.store.transaction import Transaction
 
@@ -15,7 +17,8 @@ from flowforge.store.transaction import Transaction
 def cancel(transaction: Transaction, principal: Principal, identity: UUID, teller: Teller = SILENT) -> Job:
     """Cancel at once what has no worker; ask the worker of what has one. Cancelling twice changes nothing more.
 
-    A job whose push is meant, made or unknown goes on to its end: it is then `success` with `cancel_too_late`,
+    No stage runs after a cancel of what has no worker, `finally` neither: it must hold where no worker is alive. A
+    job that was rejected, or that nobody decided on in time, keeps that end. One whose push is meant, made or unknown goes on to its end: it is then `success` with `cancel_too_late`,
     or, where the remote was not changed after all, cancelled.
 
     Returns:
@@ -51,6 +54,10 @@ def not_found(identity: UUID) -> Refused:
 
 
 def _cancel_open(transaction: Transaction, job: Job, teller: Teller) -> Job:
+    decided = end_of(decisions.last(transaction, job.id))
+    if decided is not None and job.state is State.QUEUED:  # only its `finally` was left, and need not run
+        moved = move(transaction, job, Next(event=Event.DEAD, ending=decided), teller)
+        return job if moved is None else moved.job
     pushes = table.pushes(transaction, job.id)
     if job.state is not State.RUNNING and not pushes.pushed and not pushes.unsettled:
         moved = table.end(transaction, job, State.CANCELLED, cancelled())

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from flowforge.core.access import Operation, Principal, Role, may
-from flowforge.core.decision import AskedFile, Question, QuestionKind, Verb
+from flowforge.core.decision import AskedFile, Question, QuestionKind, Verb, answers
 from flowforge.core.errors import Reason, Refused
-from flowforge.core.job import Event, Job, State
+from flowforge.core.job import Ending, Event, Job, State
 from flowforge.jobs.cancel import not_found
-from flowforge.jobs.ending import Next, rejected
+from flowforge.jobs.ending import Next, rejected, unanswered
 from flowforge.jobs.questions import question_of, seal_edits
 from flowforge.jobs.run import move
 from flowforge.jobs.tell import SILENT, Teller
@@ -46,9 +46,12 @@ def decide(
 ) -> Job:
     """Approve, edit or reject what a job asks; approved and edited jobs go back to the queue, from their checkpoint.
 
+    A rejected one ends; where its pipeline has `finally` stages, it goes back to the queue for these only.
+
     Raises:
         Refused: not_allowed, not_found, conflict_of_state (the job waits for no decision, or for another one),
-            invalid_request (an approval where files have no answer, texts for other files, markers left in them).
+            invalid_request (an approval where files have no answer, texts where a yes or a no is asked for, or for
+            other files, markers left in them).
     """
     if not may(principal, Operation.CONTROL):
         raise Refused(
@@ -63,16 +66,29 @@ def decide(
     question = question_of(row)
     edits = None
     if decision.verb is Verb.APPROVE:
-        refuse_approval(question)
+        refuse_approval(question, principal)
     if decision.verb is Verb.EDIT:
+        refuse_text(question, row["stage"])
         refuse_edits(question, decision.files, principal)
         edits = seal_edits(decision.files, row, vault)
     elif decision.files:
         raise _invalid(f"{decision.verb} takes no files", "send them with the decision `edit`")
     decisions.decide(transaction, job.id, row["number"], decision.verb, edits)
     decisions.tell(transaction, job.id, "decision.made", _said(decision, row, principal))
-    moved = _move(transaction, job, decision.verb, teller)
-    return moved.job
+    if decision.verb is Verb.REJECT:
+        return _ended(transaction, job, rejected(), teller, last=question.last).job
+    return _queued(transaction, job, teller).job
+
+
+def expire(transaction: Transaction, job: Job, teller: Teller = SILENT) -> None:
+    """Nobody has decided in time: the waiting job, locked by the caller, ends as by a no."""
+    row = decisions.last(transaction, job.id)
+    if row is None:
+        return
+    decisions.expire(transaction, job.id, row["number"])
+    said = {"question": row["number"], "decision": "expired", "by": "", "files": []}
+    decisions.tell(transaction, job.id, "decision.made", said)
+    _ended(transaction, job, unanswered(), teller, last=row["last"])
 
 
 def last_question(transaction: Transaction, identity: UUID) -> Row:
@@ -103,15 +119,34 @@ def _open_question(transaction: Transaction, job: Job, number: int | None) -> Ro
     return row
 
 
-def refuse_approval(question: Question) -> None:
+def refuse_approval(question: Question, principal: Principal) -> None:
     """Raises:
-    Refused: invalid_request, where files have no answer that could be approved.
+    Refused: invalid_request, where files have no answer that could be approved; not_allowed, where the question
+        wants a higher role.
     """
     open_ = [file.path for file in question.files if file.open]
     if question.kind is QuestionKind.RESOLVE:
         raise _invalid(
             f"there is nothing to approve yet: {_names(open_)} {'has' if len(open_) == 1 else 'have'} no answer",
             "send the whole text of each with the decision `edit`, or reject it",
+        )
+    if principal.role < question.who:
+        who = question.who.name.lower()
+        raise Refused(
+            Reason.NOT_ALLOWED,
+            f"this takes the role {who}, and yours is {principal.role.name.lower()}",
+            next_action=f"ask one with the role {who}, or reject it",
+        )
+
+
+def refuse_text(question: Question, stage: str) -> None:
+    """Raises:
+    Refused: invalid_request, where a yes or a no is asked for.
+    """
+    if Verb.EDIT not in answers(question):
+        raise _invalid(
+            f"stage {stage!r} asks for a yes or a no, so text is no answer to it",
+            "approve or reject it; to change the result, push to the branch and submit it again",
         )
 
 
@@ -153,18 +188,22 @@ def _refuse_text(file: AskedFile, text: str, principal: Principal) -> None:
         )
 
 
-def _move(transaction: Transaction, job: Job, verb: Verb, teller: Teller) -> Moved:
-    """Write the move under the lock that the caller holds."""
-    if verb is Verb.REJECT:
-        ended = move(transaction, job, Next(event=Event.EXPIRE, ending=rejected()), teller)
-        if ended is None:
-            raise _state(f"job {job.id} has just moved")
-        return ended
-    row = decisions.queue(transaction, job)
+def _queued(transaction: Transaction, job: Job, teller: Teller, ending: Ending | None = None) -> Moved:
+    """Waiting -> queued, under the lock that the caller holds; with `ending`, for its `finally` stages only."""
+    row = decisions.queue(transaction, job, ending)
     if row is None:
         raise _state(f"job {job.id} has just moved")
     moved = Moved(job=job_of(row), seq=row["last_seq"])
     teller.moved(transaction, moved)
+    return moved
+
+
+def _ended(transaction: Transaction, job: Job, ending: Ending, teller: Teller, *, last: bool) -> Moved:
+    if last:
+        return _queued(transaction, job, teller, ending)
+    moved = move(transaction, job, Next(event=Event.EXPIRE, ending=ending), teller)
+    if moved is None:
+        raise _state(f"job {job.id} has just moved")
     return moved
 
 

@@ -30,6 +30,9 @@ class Facts:
     superseded_by: UUID | None = None  # the stop was asked for by a newer job of its group
     pushed: bool = False  # an intent of this job is known to have landed
     unsettled: bool = False  # an intent whose outcome nobody knows
+    decided: Ending | None = (
+        None  # how it ends, whatever came of this attempt: a person said no, or nobody anything
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,8 @@ def decide(facts: Facts) -> Next | None:
     again = _again(facts)
     if again is not None:
         return again
-    if facts.cancel_requested:
-        return _cancelled(facts)
+    if facts.decided is not None or facts.cancel_requested:
+        return _from_outside(facts)
     if facts.may_ask and not facts.unsettled and facts.ending.result is not Result.SUCCESS:
         return Next(event=Event.ASK, ending=asked(facts.ending))
     ending = _no_cancellation(facts.ending)  # nobody asked for one, so a stage was killed by something else
@@ -72,7 +75,10 @@ def _again(facts: Facts) -> Next | None:
     return None
 
 
-def _cancelled(facts: Facts) -> Next:
+def _from_outside(facts: Facts) -> Next:
+    """The end that persons have asked for; a no that was said first stands."""
+    if facts.decided is not None:
+        return Next(event=Event.FAIL, ending=facts.decided)
     if facts.ending.result in {Result.SUCCESS, Result.SKIP}:
         if facts.superseded_by is not None:  # nobody asked for a cancel; the newer job runs after this one
             return Next(event=Event.SUCCEED, ending=facts.ending)

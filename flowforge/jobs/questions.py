@@ -7,11 +7,25 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from flowforge.core.decision import AskedFile, AskedHunk, GivenText, Question, QuestionKind, Told, Verb
-from flowforge.core.job import Job
+from flowforge.core.access import Role
+from flowforge.core.decision import (
+    AskedFile,
+    AskedHunk,
+    Check,
+    GivenText,
+    Outlook,
+    Question,
+    QuestionKind,
+    RefMove,
+    Told,
+    Verb,
+)
+from flowforge.core.job import Ending, Job
+from flowforge.jobs.ending import rejected, unanswered
 from flowforge.jobs.resume import Asked
 from flowforge.store.decisions import Asking
 from flowforge.store.stages import StageRow
@@ -54,7 +68,10 @@ def asking_of(
         sealed_texts=seal_texts(question, place(job.organization, job.id, "texts", job.fence), vault),
         work=row.work,
         checkpoint=row.checkpoint,
-        patience=patience,
+        outlook=hidden(asdict(question.outlook)) if question.outlook else None,
+        who=question.who.name.lower(),
+        last=question.last,
+        patience=patience if question.within is None else min(patience, question.within),
     )
 
 
@@ -89,20 +106,33 @@ def question_of(row: Row, vault: Vault | None = None) -> Question:
         files=tuple(files),
         tree=row["tree"],
         again=row["again"],
+        outlook=_outlook(row["outlook"]),
+        who=Role[row["who"].upper()],
+        last=row["last"],
     )
+
+
+def end_of(row: Row | None) -> Ending | None:
+    """The end that the last question of a job has brought about: by a no, or by nobody's answer in time."""
+    if row is None:
+        return None
+    if row["expired"]:
+        return unanswered()
+    return rejected() if row["decision"] == Verb.REJECT else None
 
 
 def told_of(rows: Sequence[Row], vault: Vault) -> Told:
     """All that was decided, the later over the earlier. An edit keeps the other files as the person saw them."""
     texts: dict[str, GivenText] = {}
-    approved = set()
+    approved, agreed = set(), set()
     for row in rows:
         if row["decision"] == Verb.APPROVE:
             approved.add(row["tree"])
+            agreed.add((row["stage"], row["tree"]))
         elif row["sealed_edits"] is not None:
             at = place(row["organization"], row["job"], "edits", row["fence"])
             texts.update(_given(question_of(row, vault), _unsqueezed(vault.open(row["sealed_edits"], at))))
-    return Told(texts=texts, approved=frozenset(approved))
+    return Told(texts=texts, approved=frozenset(approved), agreed=frozenset(agreed))
 
 
 def asked_of(rows: Sequence[Row]) -> Asked | None:
@@ -113,6 +143,18 @@ def asked_of(rows: Sequence[Row]) -> Asked | None:
     if row["kind"] == QuestionKind.APPROVE and row["again"]:
         return Asked(stage=row["again"], fence=row["fence"])
     return Asked(stage=row["stage"], fence=row["fence"], work=row["work"], checkpoint=row["checkpoint"])
+
+
+def _outlook(data: Mapping[str, Any] | None) -> Outlook | None:
+    if data is None:
+        return None
+    same = ("target", "upstream", "head", "commits", "changed_count")
+    return Outlook(
+        **{name: data[name] for name in same},
+        moves=tuple(RefMove(**move) for move in data["moves"]),
+        changed=tuple(data["changed"]),
+        checks=tuple(Check(**check) for check in data["checks"]),
+    )
 
 
 def _given(question: Question, edits: Mapping[str, str]) -> dict[str, GivenText]:

@@ -9,9 +9,10 @@ from typing import Protocol
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.failpoint import failpoint
-from flowforge.core.job import FINAL, Ending, Event, Job, State, advance
+from flowforge.core.job import FINAL, Ending, Event, Job, Result, State, advance
 from flowforge.core.pipeline import from_error
 from flowforge.jobs.ending import Facts, Next, bug, decide
+from flowforge.jobs.questions import end_of
 from flowforge.jobs.recorder import AGAIN, WORKER, FencedRecorder
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.submit import REPORT
@@ -124,6 +125,7 @@ class Workbench:
             log.warning(LOST, job.id)
             return None
         pushes = table.pushes(transaction, job.id)
+        ended_well = outcome.ending.result in {Result.SUCCESS, Result.SKIP}
         then = decide(
             Facts(
                 ending=outcome.ending,
@@ -135,6 +137,7 @@ class Workbench:
                 pushed=pushes.pushed,
                 unsettled=pushes.unsettled,
                 may_ask=outcome.asking is not None,
+                decided=None if ended_well else end_of(decisions.last(transaction, job.id)),
             )
         )
         if then is None:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from flowforge.core.job import Event, Job
-from flowforge.jobs.ending import Next, exhausted, given_up, lease_expired, unanswered
+from flowforge.core.job import Ending, Event, Job
+from flowforge.jobs.decide import expire
+from flowforge.jobs.ending import Next, exhausted, given_up, lease_expired
+from flowforge.jobs.questions import end_of
 from flowforge.jobs.run import move
 from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import decisions, schedule
@@ -47,10 +49,12 @@ def sweep(database: Database, *, ring_lost: float = RING_LOST, teller: Teller = 
             move(transaction, job, after_silence(job, table.pushes(transaction, job.id)), teller)
         spent = schedule.exhausted(transaction, _MOST)
         for job in spent:
-            move(transaction, job, after_attempts(job, table.pushes(transaction, job.id)), teller)
+            decided = end_of(decisions.last(transaction, job.id))
+            then = after_attempts(job, table.pushes(transaction, job.id), decided)
+            move(transaction, job, then, teller)
         overdue = decisions.overdue(transaction, _MOST)
         for job in overdue:
-            move(transaction, job, Next(event=Event.EXPIRE, ending=unanswered()), teller)
+            expire(transaction, job, teller)
         schedule.forget_workers(transaction)
     return Swept(rings=rings, leases=len(lapsed), dead=len(spent), undecided=len(overdue))
 
@@ -66,8 +70,10 @@ def after_silence(job: Job, pushes: Pushes) -> Next:
     return Next(event=Event.HAND_BACK, ending=lease_expired(job.owner))
 
 
-def after_attempts(job: Job, pushes: Pushes) -> Next:
-    """What becomes of a queued job that has no attempt left."""
+def after_attempts(job: Job, pushes: Pushes, decided: Ending | None = None) -> Next:
+    """What becomes of a queued job that has no attempt left; what a person decided stands."""
+    if decided is not None:
+        return Next(event=Event.DEAD, ending=decided)
     if job.cancel_requested and not pushes.pushed and not pushes.unsettled:
         return given_up(job.superseded_by)
     return Next(event=Event.DEAD, ending=exhausted(job.attempts))

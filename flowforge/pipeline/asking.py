@@ -21,6 +21,7 @@ from flowforge.core.decision import (
     GivenText,
     Question,
     QuestionKind,
+    RefMove,
     Told,
     editable,
     fingerprint,
@@ -29,6 +30,7 @@ from flowforge.core.pipeline import Pipeline
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Objects
 from flowforge.git.replay import Stopped
 from flowforge.pipeline.context import ResolvedPath, Tools, Work
+from flowforge.pipeline.outlook import outlook
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.policy import Paths, matches
 
@@ -42,17 +44,21 @@ _MARKER = 7
 # ---------------------------------------------------------------------------------------------------- questions
 
 
-def open_question(sentence: str, answers: Answers, paths: Paths, again: str) -> Question | None:
+def open_question(
+    sentence: str, answers: Answers, paths: Paths, again: str, *, last: bool = False
+) -> Question | None:
     """Ask for the text of what no rung could answer; None where no text could answer all of it."""
     files = [_open_file(one, paths) for one in answers.unresolved]
     if not editable(files):
         return None
     known = [_answered_file(one, paths) for one in answers.resolutions]
-    return Question(kind=QuestionKind.RESOLVE, sentence=sentence, files=(*files, *known), again=again)
+    return Question(
+        kind=QuestionKind.RESOLVE, sentence=sentence, files=(*files, *known), again=again, last=last
+    )
 
 
-def approval(sentence: str, work: Work, tools: Tools) -> Question:
-    """Ask whether what was resolved may be pushed: the files that need it first, then the others of the result.
+def approval(sentence: str, work: Work, tools: Tools, moves: Sequence[RefMove]) -> Question:
+    """Ask whether the result may go where `moves` say: the resolved files that need it first, then the others.
 
     A file that was answered in several commits is there once for each, in their order.
     """
@@ -67,6 +73,8 @@ def approval(sentence: str, work: Work, tools: Tools) -> Question:
         files=files,
         tree=work.tree,
         again=resolving_stage(tools.pipeline),
+        outlook=outlook(work, tools, moves),
+        last=bool(tools.pipeline.last),
     )
 
 

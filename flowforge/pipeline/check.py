@@ -30,13 +30,17 @@ _COMMAND_KEYS = (
     "junit",
     "compare_base",
 )
-_NOT_YET = ("approve",)  # answered by `support`
+_NOT_OF_A_PERSON = {
+    "timeout": "say how long it waits with `with: {within: 24h}`",
+    "retry": "a person who said no is not asked again",
+}
 _LAST = ("report", "run")
 _NEEDS: Mapping[str, str] = {
     "rebase": "clone",
     "resolve": "rebase",
     "validate": "rebase",
     "test": "rebase",
+    "approve": "rebase",
     "push": "rebase",
 }
 _CONDITION_CODES = {"name": "FF027"}
@@ -92,7 +96,7 @@ def _stage(stage: Node, catalog: Catalog) -> Iterator[Problem]:
 
 def _uses(stage: Node, catalog: Catalog) -> Iterator[Problem]:
     uses = stage.text("uses")
-    if uses and uses not in catalog.uses and uses not in _NOT_YET:
+    if uses and uses not in catalog.uses:
         yield _problem(
             stage.at("uses"), "FF020", f"there is no stage {shown(uses)}", suggest(uses, catalog.uses)
         )
@@ -102,6 +106,8 @@ def _fits(stage: Node, catalog: Catalog) -> Iterator[Problem]:
     uses = stage.text("uses")
     if uses in _COMMANDS and "run" not in stage.key_marks:
         yield _problem(stage.mark, "FF013", f"stage {shown(stage_id(stage))} needs `run`, the command")
+    if uses == "approve":
+        yield from _asks_only(stage)
     if uses not in BUILT_IN or uses in _COMMANDS or uses in catalog.stages:
         return
     for key in _COMMAND_KEYS:
@@ -109,6 +115,16 @@ def _fits(stage: Node, catalog: Catalog) -> Iterator[Problem]:
             yield _problem(
                 stage.at(key), "FF028", f"`{key}` does not fit stage {uses!r}, which runs no command"
             )
+
+
+def _asks_only(stage: Node) -> Iterator[Problem]:
+    """A person is no command: they have their own time, are asked once, and nothing goes on without their yes."""
+    for key, instead in _NOT_OF_A_PERSON.items():
+        if key in stage.key_marks:
+            yield _problem(stage.at(key), "FF028", f"`{key}` does not fit stage 'approve'; {instead}")
+    if stage.text("on_failure") == "continue":
+        said = "`on_failure: continue` does not fit stage 'approve': nothing may go on without the yes"
+        yield _problem(stage.at("on_failure"), "FF028", said)
 
 
 def _variables(holder: Node) -> Iterator[Problem]:

@@ -153,7 +153,7 @@ def forecast(work: Work, tools: Tools) -> Forecast:
         unseen=unseen,
         validation=_said(checked, work),
         valid=checked.ok if checked else None,
-        notes=tuple(notes_of(work.steps)),
+        notes=(*notes_of(work.steps), *(() if current else _approvals(tools.pipeline))),
     )
 
 
@@ -287,6 +287,12 @@ def _open_decisions(work: Work, pipeline: Pipeline) -> Sequence[str]:
             "that could confirm them"
         )
     return wanted
+
+
+def _approvals(pipeline: Pipeline) -> Sequence[str]:
+    """A person's yes that a run waits for, whatever the branch is like."""
+    named = [repr(stage.id) for stage in pipeline.stages if stage.uses == "approve"]
+    return [f"a run waits for a person's yes in stage {' and '.join(named)}"] if named else []
 
 
 def _validated(work: Work, tools: Tools) -> StageResult | None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
-from flowforge.pipeline.fields import Command, Line, Pattern, Size, Strict
+from flowforge.pipeline.fields import Command, Duration, Line, Pattern, Size, Strict
 
 RUNGS = ("memory", "mechanical", "lockfile", "document", "structural", "model")
 CHECKS = ("markers", "syntax", "provenance", "security", "semantics")
@@ -57,12 +57,26 @@ class PushOptions(Strict):
         return self
 
 
+class ApproveOptions(Strict):
+    message: Annotated[str, Field(max_length=500)] = (
+        ""  # what the person is asked; "" = FlowForge's own words
+    )
+    who: Literal["user", "maintainer", "admin"] = "user"  # the least role that may say yes
+    within: Duration | None = None  # seconds for the answer; the setting decision_hours is the most
+
+    @field_serializer("within")
+    def _as_written(self, within: float | None) -> str | None:
+        """As a definition says it, so that what was filled in can be read again."""
+        return None if within is None else f"{within:.0f}s"
+
+
 OPTIONS: Mapping[str, type[Strict]] = {
     "clone": NoOptions,
     "rebase": RebaseOptions,
     "resolve": ResolveOptions,
     "validate": ValidateOptions,
     "test": NoOptions,
+    "approve": ApproveOptions,
     "push": PushOptions,
     "run": NoOptions,
     "report": NoOptions,

@@ -261,7 +261,8 @@ _ROWS = (
     _row(
         "FF028",
         "key that does not fit this stage",
-        "The key means something, but not for this stage: only test, run and stages of plugins run a command.",
+        "The key means something, but not for this stage: only test, run and stages of plugins run a command, "
+        "and approve waits for a person: `with: {within: 24h}` says how long, and nothing goes on without the yes.",
         "stages: [{uses: clone, run: pytest}]",
         "stages: [{uses: clone}, {uses: test, run: pytest}]",
     ),
@@ -277,13 +278,14 @@ _ROWS = (
         "not supported yet",
         "The key or value is part of the format, but this version of FlowForge does not honour it. It is refused, "
         "because a definition must not seem to do what it does not.",
-        "stages: [{uses: approve}]",
-        "stages: [{uses: report}]",
+        "stages: [{uses: clone}, {uses: run, run: pytest, image: 'python:3.12'}]",
+        "stages: [{uses: clone}, {uses: run, run: pytest}]",
     ),
     _row(
         "FF031",
         "extends something that is not there",
-        "`extends` names flowforge:NAME (a shipped definition: rebase, rebase-and-resolve, validate-only) or the path "
+        "`extends` names flowforge:NAME (a shipped definition: rebase, rebase-and-resolve, rebase-with-approval, "
+        "validate-only) or the path "
         "of a file in the same commit of the repository.",
         "extends: [flowforge:rebas]",
         "extends: [flowforge:rebase]",
@@ -298,7 +300,7 @@ _ROWS = (
     _row(
         "FF033",
         "stage in the wrong place",
-        "A stage needs another one before it: rebase needs clone; resolve, validate, test and push need rebase; push "
+        "A stage needs another one before it: rebase needs clone; resolve, validate, test, approve and push need rebase; push "
         "with `require: tested` needs a test, with `require: validated` (the default for the branch itself) "
         "validate or test. "
         "`finally` takes report, run and stages of plugins only: what failed must not be pushed.",

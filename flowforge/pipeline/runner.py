@@ -91,6 +91,9 @@ class Terms(Generic[W]):
     clock: Callable[[], float]  # monotonic seconds
     event: str = "api"
     may_hand_back: bool = False
+    decided: Ending | None = (
+        None  # how it ends, already decided: no ordinary stage runs, only those of `finally`
+    )
     may_ask: bool = False  # a person can be asked, and the job goes on once they have decided
     tries: Mapping[str, int] = field(default_factory=dict)
     spent: float = 0.0
@@ -170,7 +173,7 @@ class _Walk(Generic[W, T]):
         """Seconds after which the job should be claimed again, where trying again may help."""
         if result.ok or result.result is Result.CANCELLATION or not self._ordinary(spec):
             return None
-        if not self.terms.may_hand_back or self.tools.cancelled():
+        if not self.terms.may_hand_back or self.terms.decided is not None or self.tools.cancelled():
             return None
         if result.delay > 0:
             return result.delay
@@ -196,6 +199,8 @@ class _Walk(Generic[W, T]):
 
     def _refusal(self, spec: StageSpec, work: W, done: Sequence[StageResult]) -> StageResult | None:
         if self._ordinary(spec):
+            if self.terms.decided is not None:
+                return _decided(spec, self.terms.decided)
             if self.tools.cancelled():
                 return _cancelled(spec)
             if self.terms.clock() >= self.over:
@@ -267,6 +272,17 @@ def _cancelled(spec: StageSpec) -> StageResult:
         result=Result.CANCELLATION,
         reason=Reason.CANCELLED,
         sentence=f"the job was cancelled before stage {spec.id!r}",
+    )
+
+
+def _decided(spec: StageSpec, ending: Ending) -> StageResult:
+    """The answer of the stage that would be next; it stops the pipeline whatever its `on_failure` says."""
+    return StageResult(
+        stage=spec.id,
+        result=ending.result,
+        reason=ending.reason,
+        sentence=ending.sentence,
+        next_action=ending.next_action,
     )
 
 

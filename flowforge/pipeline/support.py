@@ -46,12 +46,6 @@ NOT_YET = (
         instead="a definition names no branch: flowforge schedule add NAME REPOSITORY BRANCH --cron '0 5 * * 1-5'",
     ),
     NotYet(
-        key="stages.*.uses",
-        values=_is("approve"),
-        what="the stage `approve`",
-        instead="use `on_failure: hand_back`, and push from a second job",
-    ),
-    NotYet(
         key="stages.*.image",
         what="`image`",
         instead="commands run on the worker's own system, so install there what they need",

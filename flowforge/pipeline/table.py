@@ -6,7 +6,7 @@ from functools import partial
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.context import RunStage
 from flowforge.pipeline.plugged import run_plugin
-from flowforge.pipeline.stages import clone, push, rebase, report, resolve, run, test, undo, validate
+from flowforge.pipeline.stages import approve, clone, push, rebase, report, resolve, run, test, undo, validate
 
 BUILT_IN: Mapping[str, RunStage] = {
     "clone": clone.run,
@@ -14,6 +14,7 @@ BUILT_IN: Mapping[str, RunStage] = {
     "resolve": resolve.run,
     "validate": validate.run,
     "test": test.run,
+    "approve": approve.run,
     "push": push.run,
     "run": run.run,
     "report": report.run,

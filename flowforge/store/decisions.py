@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from flowforge.core.job import Job
+from flowforge.core.job import Ending, Job
 from flowforge.store.jobs import job_of
 from flowforge.store.transaction import Row, Transaction
 from flowforge.store.values import as_json
@@ -12,9 +12,9 @@ from flowforge.store.values import as_json
 _ASK = """
 -- Keep a question beside the move to `waiting`, in its transaction.
 INSERT INTO decisions (organization, job, number, fence, stage, again, kind, sentence, tree, files, sealed_texts,
-                       work, checkpoint, expires_at)
+                       work, checkpoint, outlook, who, last, expires_at)
 SELECT %(organization)s, %(job)s, coalesce(max(number), 0) + 1, %(fence)s, %(stage)s, %(again)s, %(kind)s,
-       %(sentence)s, %(tree)s, %(files)s, %(sealed_texts)s, %(work)s, %(checkpoint)s,
+       %(sentence)s, %(tree)s, %(files)s, %(sealed_texts)s, %(work)s, %(checkpoint)s, %(outlook)s, %(who)s, %(last)s,
        now() + make_interval(secs => %(patience)s)
 FROM decisions WHERE job = %(job)s
 """
@@ -22,8 +22,8 @@ FROM decisions WHERE job = %(job)s
 _LAST = "SELECT * FROM decisions WHERE job = %(job)s ORDER BY number DESC LIMIT 1"
 
 _DECIDED = """
--- All that persons said to this job, in order.
-SELECT * FROM decisions WHERE job = %(job)s AND decision IN ('approve', 'edit') ORDER BY number
+-- All that persons said to this job, in order, and that nobody said anything in time.
+SELECT * FROM decisions WHERE job = %(job)s AND (decision IS NOT NULL OR expired) ORDER BY number
 """
 
 _DECIDE = """
@@ -31,6 +31,11 @@ _DECIDE = """
 UPDATE decisions SET decision = %(decision)s, sealed_edits = %(edits)s, decided_at = now(),
        decided_by = nullif(current_setting('ff.user_id', true), '')::uuid
 WHERE job = %(job)s AND number = %(number)s AND decision IS NULL
+"""
+
+_EXPIRE = """
+-- Nobody decided in time. The job's row is locked by who calls this.
+UPDATE decisions SET expired = true WHERE job = %(job)s AND number = %(number)s AND decision IS NULL
 """
 
 _TELL = """
@@ -41,15 +46,15 @@ SELECT organization, id, last_seq, %(kind)s, %(data)s FROM told RETURNING seq
 """
 
 _QUEUE = """
--- Waiting -> queued: what was decided is written, the job goes on from its checkpoint.
-UPDATE jobs SET state = 'queued', reason = NULL, sentence = '', next_action = ''
+-- Waiting -> queued: what was decided is written, the job goes on from its checkpoint, or to its end.
+UPDATE jobs SET state = 'queued', reason = %(reason)s, sentence = %(sentence)s, next_action = ''
 WHERE id = %(id)s AND fence = %(fence)s AND state = 'waiting' RETURNING *
 """
 
 _OVERDUE = """
 -- Waiting jobs on whose question nobody decided in time, locked for this transaction.
 SELECT j.* FROM jobs j JOIN decisions d ON d.job = j.id AND d.decision IS NULL
-WHERE j.state = 'waiting' AND d.fence = j.fence AND d.expires_at < now()
+WHERE j.state = 'waiting' AND NOT d.expired AND d.fence = j.fence AND d.expires_at < now()
 ORDER BY d.expires_at LIMIT %(most)s FOR UPDATE OF j SKIP LOCKED
 """
 
@@ -77,11 +82,14 @@ class Asking:
     sealed_texts: bytes
     work: Mapping[str, object]
     checkpoint: str
+    outlook: Mapping[str, object] | None
+    who: str
+    last: bool
     patience: float  # seconds until it expires
 
 
 def ask(transaction: Transaction, job: Job, asking: Asking) -> None:
-    values = {**vars(asking), "files": as_json(list(asking.files))}
+    values = {**vars(asking), "files": as_json(list(asking.files))}  # a mapping becomes JSON by itself
     transaction.run(_ASK, organization=job.organization, job=job.id, fence=job.fence, **values)
 
 
@@ -99,13 +107,19 @@ def decide(transaction: Transaction, job: UUID, number: int, decision: str, edit
     return transaction.run(_DECIDE, job=job, number=number, decision=decision, edits=edits) == 1
 
 
+def expire(transaction: Transaction, job: UUID, number: int) -> None:
+    """Note that nobody decided in time."""
+    transaction.run(_EXPIRE, job=job, number=number)
+
+
 def tell(transaction: Transaction, job: UUID, kind: str, data: Mapping[str, object]) -> int:
     return int(transaction.value(_TELL, job=job, kind=kind, data=data))
 
 
-def queue(transaction: Transaction, job: Job) -> Row | None:
-    """Waiting -> queued; None when it has moved."""
-    return transaction.row(_QUEUE, id=job.id, fence=job.fence)
+def queue(transaction: Transaction, job: Job, ending: Ending | None = None) -> Row | None:
+    """Waiting -> queued, to go on or, with `ending`, to end so; None when it has moved."""
+    reason, sentence = (ending.reason, ending.sentence) if ending else (None, "")
+    return transaction.row(_QUEUE, id=job.id, fence=job.fence, reason=reason, sentence=sentence)
 
 
 def overdue(transaction: Transaction, most: int) -> list[Job]:

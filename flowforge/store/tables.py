@@ -160,7 +160,7 @@ DECISIONS: Any = Table(
             "files",
         ),
         *("sealed_texts", "work", "checkpoint", "asked_at", "expires_at", "decision", "sealed_edits"),
-        *("decided_by", "decided_at"),
+        *("decided_by", "decided_at", "outlook", "who", "last", "expired"),
     ),
 )
 

@@ -227,10 +227,14 @@ def _walk(pipeline: Pipeline, work: Work, tools: Tools) -> Ended:
 
 
 def _keep(run: Run[Work], mirror: Mirror) -> str:
-    """Name a finished result that nobody pushed in the mirror, and say how to fetch it from there."""
+    """Name a finished result that nobody pushed in the mirror, and say how to fetch it from there.
+
+    What a person must agree to first is theirs to look at, too.
+    """
     work = run.work
     pushed = any(result.reason is Reason.PUSHED for result in run.results)
-    if run.ending.result is not Result.SUCCESS or pushed or work.head in {"", work.old_head}:
+    whole = run.ending.result is Result.SUCCESS or run.ending.reason is Reason.DECISION_NEEDED
+    if not whole or work.pending or pushed or work.head in {"", work.old_head}:
         return ""
     ref = result_ref(work.branch)
     mirror.git.run("update-ref", ref, work.head)
@@ -280,8 +284,11 @@ def checked_out(repository: str) -> str:
 
 
 def without_push(pipeline: Pipeline) -> Pipeline:
-    """The same pipeline with nothing that reaches the remote."""
-    return replace(pipeline, stages=tuple(stage for stage in pipeline.stages if stage.uses != "push"))
+    """The same pipeline with nothing that reaches the remote, and nobody asked about what will not happen."""
+    stages = [stage for stage in pipeline.stages if stage.uses != "push"]
+    while stages and stages[-1].uses == "approve":
+        stages.pop()
+    return replace(pipeline, stages=tuple(stages))
 
 
 def local_url(repository: str) -> str:

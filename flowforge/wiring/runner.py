@@ -14,7 +14,7 @@ from flowforge.accounts.repositories import Login, get_repository, read_login
 from flowforge.accounts.spending import StoredLedger, StoredRecord
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
-from flowforge.core.job import Job
+from flowforge.core.job import Ending, Job
 from flowforge.core.masking import Mask
 from flowforge.core.pipeline import Pipeline
 from flowforge.core.plan import make_plan
@@ -24,7 +24,7 @@ from flowforge.git.command import Credential, Door, RemoteOperation
 from flowforge.git.mirror import Mirror, open_mirror
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
-from flowforge.jobs.questions import asked_of, told_of
+from flowforge.jobs.questions import asked_of, end_of, told_of
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.resume import Asked, Standing, resume
 from flowforge.jobs.run import Outcome
@@ -127,7 +127,7 @@ class PipelineRunner:
                 standing.results,
                 stage_table(self.registry),
                 tools,
-                _terms(job, standing, mirror),
+                _terms(job, standing, mirror, end_of(decided[-1] if decided else None)),
             )
             for note in mirror.notes:
                 recorder.event("mirror.noted", {"sentence": note})
@@ -276,12 +276,13 @@ def random_word() -> str:
     return secrets.token_hex(16)
 
 
-def _terms(job: Job, standing: Standing, mirror: Mirror) -> Terms[Work]:
+def _terms(job: Job, standing: Standing, mirror: Mirror, decided: Ending | None) -> Terms[Work]:
     return Terms(
         clock=time.monotonic,
         event=job.trigger,
         may_hand_back=job.attempts < job.max_attempts,
         may_ask=True,
+        decided=decided,
         tries=standing.tries,
         spent=standing.spent,
         paths=lambda work: changed_paths(work, mirror),

@@ -198,8 +198,11 @@ def test_a_waiting_job_holds_no_slot(house: House) -> None:
 def test_what_was_rejected_ends_and_pushes_nothing(house: House) -> None:
     project, story, job = asking(house, model="both", ask="store/**")
     house.waiting(job)
-    assert house.decide(job, Verb.REJECT).state == "failed"
-    assert ending(house.job(job.id)) == ("failed", "rejected")
+    house.decide(job, Verb.REJECT)
+    ended = house.ended(job)
+    assert ending(ended) == ("failed", "rejected")
+    assert {one.stage: one.result for one in ended.stages}["report"] == "success"  # `finally`, and nothing else
+    assert {one.stage: one.reason for one in ended.stages}["push"] == "rejected"
     assert project.repository.tip("refs/heads/topic") == story.branch
     assert house.intents(job) == []
     house.keeps_its_promises(job)

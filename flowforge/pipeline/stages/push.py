@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from flowforge.core.decision import RefMove
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.job import Result
 from flowforge.core.pipeline import StageResult, StageSpec, from_error
@@ -32,7 +33,7 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     _refuse_rewriting_target(destination, work, tools)
     sentence = wanted_decision(work, tools.told.approved)
     if sentence:
-        return _asks(spec.id, sentence, work, tools), work
+        return _asks(spec.id, sentence, destination, work, tools), work
     _ask_gate(destination, work, tools)
     backup = _keep_old_tip(destination, work, tools)
     landed = tools.recorder.push_intent(destination.ref, destination.old, work.head, backup)
@@ -63,6 +64,13 @@ def choose_destination(spec: StageSpec, work: Work) -> Destination:
         name = check_ref(options.branch or f"flowforge/{work.branch}")
         return Destination(ref=f"refs/heads/{name}", old="0" * len(work.head), require=require)
     return Destination(ref=f"refs/heads/{work.branch}", old=work.old_head, require=require)
+
+
+def move_of(destination: Destination, work: Work) -> RefMove:
+    """What the push would do, for a person to see."""
+    return RefMove(
+        ref=destination.ref, old=destination.old if destination.old.strip("0") else "", new=work.head
+    )
 
 
 def refuse_unfinished(work: Work) -> None:
@@ -102,12 +110,14 @@ def wanted_decision(work: Work, approved: Collection[str]) -> str:
     return ""
 
 
-def _asks(stage: str, sentence: str, work: Work, tools: Tools) -> StageResult:
+def _asks(stage: str, sentence: str, destination: Destination, work: Work, tools: Tools) -> StageResult:
     advice = "look at the resolution, then push it by hand, or take the path out of `ask`"
     if not work.approve:
         advice = "add a test stage before push, or let a person decide"
     refused = Refused(Reason.DECISION_NEEDED, sentence, next_action=advice, evidence="conflicts")
-    return replace(from_error(stage, refused), question=approval(sentence, work, tools))
+    return replace(
+        from_error(stage, refused), question=approval(sentence, work, tools, [move_of(destination, work)])
+    )
 
 
 def _refuse_rewriting_target(destination: Destination, work: Work, tools: Tools) -> None:

@@ -11,7 +11,7 @@ from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.decision import Question, fingerprint
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Result
-from flowforge.core.pipeline import OnFailure, StageResult, StageSpec
+from flowforge.core.pipeline import OnFailure, Pipeline, StageResult, StageSpec
 from flowforge.git.replay import Replay, replay, resume
 from flowforge.pipeline.asking import open_question, with_told
 from flowforge.pipeline.context import ResolvedPath, Tools, Work
@@ -33,7 +33,7 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         _refuse_cancelled(tools)
         work, answers = one_commit(spec, work, tools, options)
         if answers.unresolved:
-            return _handed_back(spec, work, answers, _policy(options, tools)), work
+            return _handed_back(spec, work, answers, _policy(options, tools), tools.pipeline), work
     return _resolved(spec.id, work), work
 
 
@@ -107,7 +107,9 @@ def _refuse_cancelled(tools: Tools) -> None:
         raise Refused(Reason.CANCELLED, "the job was cancelled while conflicts were resolved")
 
 
-def _handed_back(spec: StageSpec, work: Work, answers: Answers, policy: Policy) -> StageResult:
+def _handed_back(
+    spec: StageSpec, work: Work, answers: Answers, policy: Policy, pipeline: Pipeline
+) -> StageResult:
     unresolved = answers.unresolved
     first = unresolved[0].sentence
     more = f" (and {len(unresolved) - 1} more)" if len(unresolved) > 1 else ""
@@ -122,15 +124,17 @@ def _handed_back(spec: StageSpec, work: Work, answers: Answers, policy: Policy) 
         outputs={
             "unresolved": [{"path": u.conflict.path, "why": u.sentence, **_tried(u)} for u in unresolved]
         },
-        question=_question(spec, sentence, answers, policy),
+        question=_question(spec, sentence, answers, policy, pipeline),
     )
 
 
-def _question(spec: StageSpec, sentence: str, answers: Answers, policy: Policy) -> Question | None:
+def _question(
+    spec: StageSpec, sentence: str, answers: Answers, policy: Policy, pipeline: Pipeline
+) -> Question | None:
     """Only `on_failure: hand_back` asks a person; everywhere else open conflicts end the job."""
     if spec.on_failure is not OnFailure.HAND_BACK:
         return None
-    return open_question(sentence, answers, policy.paths, spec.id)
+    return open_question(sentence, answers, policy.paths, spec.id, last=bool(pipeline.last))
 
 
 def _tried(unresolved: Unresolved) -> dict[str, object]:

@@ -340,6 +340,7 @@ def test_texts_are_forgotten_a_day_after_the_jobs_end_and_not_before(
 
     assert chores() == 1  # it waits
     decided(world, job, made, Verb.REJECT)
+    run(world, claimed(world, job, "w1"), made)
     assert chores() == 1
     world.run("UPDATE jobs SET completed_at = now() - interval '25 hours'")
     assert chores() == 0
@@ -355,7 +356,10 @@ def test_nobody_deciding_in_time_ends_the_job_by_the_sweep_and_only_then(world: 
     assert hours == pytest.approx(72)
     world.run("UPDATE decisions SET expires_at = now() - interval '1 s'")
     assert sweep(world.database.system).undecided == 1
-    assert said(world.job(job)) == (State.FAILED, Reason.DECISION_EXPIRED)
+    assert world.job(job).state is State.QUEUED  # for its `finally`
+    assert sweep(world.database.system).undecided == 0
+    ended = run(world, claimed(world, job, "w2"), runner("w2"))
+    assert said(ended) == (State.FAILED, Reason.DECISION_EXPIRED)
     assert sweep(world.database.system).undecided == 0
     assert "report" in world.column("SELECT kind FROM outbox WHERE payload ->> 'state' = 'failed'")
 

@@ -1,5 +1,6 @@
 """What a person may answer, as tables; whose answer counts is asked of a real Postgres elsewhere."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from flowforge.core.access import Principal, Role
 from flowforge.core.decision import AskedFile, Question, QuestionKind
 from flowforge.core.errors import Reason, Refused
-from flowforge.jobs.decide import refuse_approval, refuse_edits
+from flowforge.jobs.decide import refuse_approval, refuse_edits, refuse_text
 
 
 def asked(path: str, *, open_: bool = True, protected: bool = False) -> AskedFile:
@@ -72,8 +73,33 @@ def test_a_protected_path_takes_a_maintainer(role: Role, may: bool) -> None:
 
 def test_what_has_no_answer_cannot_be_approved() -> None:
     with pytest.raises(Refused, match=r"'a.py' has no answer"):
-        refuse_approval(TWO)
-    refuse_approval(question(asked("a.py", open_=False), kind=QuestionKind.APPROVE))
+        refuse_approval(TWO, person(Role.ADMIN))
+    refuse_approval(question(asked("a.py", open_=False), kind=QuestionKind.APPROVE), person())
+
+
+YES_OR_NO = Question(kind=QuestionKind.APPROVE, sentence="s", files=(asked("a.py", open_=False),))
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MAINTAINER, Role.ADMIN])
+@pytest.mark.parametrize("who", [Role.USER, Role.MAINTAINER, Role.ADMIN])
+def test_a_yes_takes_the_role_that_the_stage_names(role: Role, who: Role) -> None:
+    wanted = replace(YES_OR_NO, who=who)
+    if role >= who:
+        refuse_approval(wanted, person(role))
+        return
+    with pytest.raises(Refused, match=f"takes the role {who.name.lower()}") as refused:
+        refuse_approval(wanted, person(role))
+    assert refused.value.reason is Reason.NOT_ALLOWED
+    assert "reject" in refused.value.next_action
+
+
+def test_text_is_no_answer_where_a_yes_or_a_no_is_asked_for() -> None:
+    with pytest.raises(Refused, match="'approve' asks for a yes or a no") as refused:
+        refuse_text(YES_OR_NO, "approve")
+    assert refused.value.reason is Reason.INVALID_REQUEST
+    assert "push to the branch" in refused.value.next_action
+    refuse_text(replace(YES_OR_NO, again="resolve"), "push")
+    refuse_text(TWO, "resolve")
 
 
 def test_many_names_are_cut_short() -> None:

@@ -61,6 +61,10 @@ def facts(ending: Ending, **more: object) -> Facts:
         (facts(RED, cancel_requested=True, pushed=True), Event.FAIL, Reason.TESTS_FAILED),
         (facts(AWAY, unsettled=True), Event.HAND_BACK, Reason.REPOSITORY_UNREACHABLE),
         (facts(KILLED, cancel_requested=True, unsettled=True), Event.HAND_BACK, Reason.CANCELLED),
+        (facts(KILLED, cancel_requested=True, decided=rejected()), Event.FAIL, Reason.REJECTED),
+        (facts(AWAY, decided=unanswered()), Event.FAIL, Reason.DECISION_EXPIRED),
+        (facts(AWAY, delay=3.0, decided=rejected()), Event.HAND_BACK, Reason.REPOSITORY_UNREACHABLE),
+        (facts(KILLED, stop=Stop.DRAINED, decided=rejected()), Event.HAND_BACK, Reason.DRAINED),
     ],
 )
 def test_the_next_move_follows_from_the_facts(known: Facts, event: Event, reason: Reason) -> None:

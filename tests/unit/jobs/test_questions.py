@@ -1,6 +1,7 @@
 """Questions on their way into a row and back, sealed; and what several decisions come to."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,10 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowforge.core.decision import AskedFile, AskedHunk, Question, QuestionKind
-from flowforge.core.errors import Broken
-from flowforge.jobs.questions import asked_of, file_rows, place, question_of, seal_edits, seal_texts, told_of
+from flowforge.core.access import Role
+from flowforge.core.decision import AskedFile, AskedHunk, Check, Outlook, Question, QuestionKind, RefMove
+from flowforge.core.errors import Broken, Reason
+from flowforge.jobs.questions import (
+    asked_of,
+    asking_of,
+    end_of,
+    file_rows,
+    place,
+    question_of,
+    seal_edits,
+    seal_texts,
+    told_of,
+)
+from flowforge.store.stages import StageRow
 from flowforge.vault.envelope import Vault
+from tests.unit.jobs.test_relay import JOB as JOB_ROW
 
 ORGANIZATION, JOB, FENCE = UUID(int=1), UUID(int=2), 3
 
@@ -63,6 +77,10 @@ def row_of(question: Question, **more: Any) -> dict[str, Any]:
         "decision": None,
         "work": {"head": "h"},
         "checkpoint": "k",
+        "outlook": json.loads(json.dumps(asdict(question.outlook))) if question.outlook else None,
+        "who": question.who.name.lower(),
+        "last": question.last,
+        "expired": False,
         **more,
     }
 
@@ -72,12 +90,76 @@ def edited(question: Question, files: dict[str, str], **more: Any) -> dict[str, 
     return {**row, "sealed_edits": seal_edits(files, row, VAULT)}
 
 
-@given(files=st.lists(FILES, max_size=3))
-def test_a_question_comes_back_as_it_was_asked(files: list[AskedFile]) -> None:
+STAGE = StageRow(
+    stage="approve",
+    result="error",
+    reason="decision_needed",
+    sentence="s",
+    next_action="",
+    evidence="",
+    outputs={},
+    seconds=0.1,
+    work={"head": "h"},
+    checkpoint="k",
+)
+OUTLOOK = Outlook(
+    target="main",
+    upstream="u",
+    head="h",
+    commits=2,
+    moves=(RefMove(ref="refs/heads/topic", old="", new="h"),),
+    changed=("a.py", "b.py"),
+    changed_count=7,
+    checks=(Check(stage="test", result="success", sentence="12 passed"),),
+)
+
+
+@given(
+    files=st.lists(FILES, max_size=3),
+    outlook=st.none() | st.just(OUTLOOK),
+    who=st.sampled_from([Role.USER, Role.MAINTAINER, Role.ADMIN]),
+    last=st.booleans(),
+)
+def test_a_question_comes_back_as_it_was_asked(
+    files: list[AskedFile], outlook: Outlook | None, who: Role, last: bool
+) -> None:
     question = Question(
-        kind=QuestionKind.RESOLVE, sentence="s", files=tuple(files), tree="t", again="resolve"
+        kind=QuestionKind.RESOLVE,
+        sentence="s",
+        files=tuple(files),
+        tree="t",
+        again="resolve",
+        outlook=outlook,
+        who=who,
+        last=last,
     )
     assert question_of(row_of(question), VAULT) == question
+
+
+@pytest.mark.parametrize(("within", "patience"), [(None, 100.0), (30.0, 30.0), (3000.0, 100.0)])
+def test_a_stage_may_grant_less_time_than_the_installation_and_never_more(
+    within: float | None, patience: float
+) -> None:
+    question = Question(kind=QuestionKind.APPROVE, sentence="s", files=(), outlook=OUTLOOK, within=within)
+    asking = asking_of(question, STAGE, JOB_ROW, VAULT, 100.0, lambda row: {"hidden": sorted(row)})
+    assert asking.patience == patience
+    assert asking.outlook == {"hidden": sorted(asdict(OUTLOOK))}  # masked as all that is shown
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, None),
+        ({"decision": "approve"}, None),
+        ({"decision": "edit"}, None),
+        ({"decision": "reject"}, Reason.REJECTED),
+        ({"expired": True}, Reason.DECISION_EXPIRED),
+    ],
+)
+def test_a_no_and_silence_are_ends(more: dict[str, Any], reason: Reason | None) -> None:
+    ending = end_of(row_of(approve(asked("a")), **more))
+    assert (ending.reason if ending else None) == reason
+    assert end_of(None) is None
 
 
 def test_without_a_vault_or_once_erased_there_are_no_texts() -> None:
@@ -121,6 +203,7 @@ def test_an_approval_is_for_its_tree() -> None:
     rows = [row_of(approve(asked("a"), tree=tree), decision="approve") for tree in ("t1", "t2")]
     told = told_of(rows, VAULT)
     assert told.approved == {"t1", "t2"}
+    assert told.agreed == {("push", "t1"), ("push", "t2")}
     assert told.texts == {}
 
 

@@ -30,6 +30,10 @@ BEGIN = "{uses: clone}, {uses: rebase}, "
         BEGIN + "{uses: test, run: x}, {uses: push, with: {require: tested}}",
         BEGIN + "{uses: validate}, {uses: push, with: {to: target, require: validated}}",
         BEGIN + "{uses: validate}, {id: second, uses: validate}",
+        BEGIN + "{uses: approve}",
+        BEGIN + "{uses: approve, when: 'true', on_failure: stop}, {id: again, uses: approve}",
+        BEGIN
+        + "{uses: validate}, {uses: approve, with: {message: Go?, who: admin, within: 2h}}, {uses: push}",
     ],
 )
 def test_these_stages_may_stand_so(stages: str) -> None:
@@ -43,6 +47,12 @@ def test_these_stages_may_stand_so(stages: str) -> None:
         ("{uses: clone}, {uses: resolve}", ["FF033"]),
         ("{uses: clone}, {uses: validate}", ["FF033"]),
         ("{uses: clone}, {uses: push}", ["FF033"]),
+        ("{uses: clone}, {uses: approve}", ["FF033"]),
+        (BEGIN + "{uses: approve, run: x}", ["FF028"]),
+        (BEGIN + "{uses: approve, timeout: 3h}", ["FF028"]),
+        (BEGIN + "{uses: approve, retry: {on: [rejected], max: 1}}", ["FF028"]),
+        (BEGIN + "{uses: approve, on_failure: continue}", ["FF028"]),
+        (BEGIN + "{uses: approve, matrix: {a: ['1']}}", ["FF028"]),
         ("{uses: clone}, {id: again, uses: clone}", ["FF033"]),
         (BEGIN + "{uses: push}, {uses: validate}", ["FF033"]),
         (BEGIN + "{uses: validate}, {uses: push, with: {require: tested}}", ["FF033"]),

@@ -191,7 +191,12 @@ def test_a_shipped_definition_has_the_plan_that_is_on_file(name: str) -> None:
 
 
 def test_the_shipped_definitions_are_the_ones_that_are_promised() -> None:
-    assert sorted(shipped_definitions()) == ["rebase", "rebase-and-resolve", "validate-only"]
+    assert sorted(shipped_definitions()) == [
+        "rebase",
+        "rebase-and-resolve",
+        "rebase-with-approval",
+        "validate-only",
+    ]
     assert {path.stem for path in GOLDEN.iterdir()} == set(shipped_definitions())
 
 
@@ -199,6 +204,19 @@ def test_the_definition_that_only_validates_pushes_nothing_and_spends_nothing() 
     pipeline = load_shipped("validate-only", catalog=Catalog()).required()
     assert "push" not in {stage.uses for stage in pipeline.stages}
     assert pipeline.limits.model_usd == 0
+
+
+def test_the_definition_with_an_approval_asks_right_before_it_pushes() -> None:
+    stages = [
+        stage.uses for stage in load_shipped("rebase-with-approval", catalog=Catalog()).required().stages
+    ]
+    assert stages[-2:] == ["approve", "push"]
+    assert (
+        stages[:-2]
+        == [stage.uses for stage in load_shipped("rebase-and-resolve", catalog=Catalog()).required().stages][
+            :-1
+        ]
+    )
 
 
 def test_a_matrix_is_expanded_in_the_plan_that_is_shown() -> None:
@@ -216,7 +234,7 @@ def test_the_schema_is_draft_07_and_takes_what_the_loader_takes() -> None:
     schema = json_schema()
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)
-    for text in (WHOLE, shipped_definitions()["rebase"], shipped_definitions()["validate-only"]):
+    for text in (WHOLE, *shipped_definitions().values()):
         assert list(validator.iter_errors(read_document(text, "x").plain())) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from flowforge.core.decision import Question, QuestionKind
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Result
-from flowforge.core.pipeline import Limits, OnFailure, Pipeline, Retry, StageResult, StageSpec
+from flowforge.core.pipeline import Limits, OnFailure, Pipeline, Retry, StageResult, StageSpec, from_error
 from flowforge.core.telemetry import Silent
 from flowforge.pipeline.runner import RETRY_DELAY, Run, Terms, by_hand, results_by_id, run_pipeline
 
@@ -104,6 +104,28 @@ def walk(
         bench,
         Terms(clock=lambda: bench.now, **(terms or {})),
     )
+
+
+NO = Refused(Reason.REJECTED, "a person said no", next_action="mend it")
+
+
+@pytest.mark.parametrize("on_failure", OnFailure)
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_of_a_decided_end_only_finally_is_left(on_failure: OnFailure, cancelled: bool) -> None:
+    bench = Bench(cancelled=lambda: cancelled)
+    stages = (spec("a"), spec("b", on_failure=on_failure, retry=Retry(on=("rejected",), max=3)), spec("c"))
+    before = StageResult(stage="a", result=Result.SUCCESS)
+    decided = from_error("b", NO).ending()
+    run = walk(
+        pipeline(*stages, last=[spec("report")]),
+        bench,
+        [before],
+        terms={"decided": decided, "may_ask": True, "may_hand_back": True},
+    )
+    assert [stage.id for stage in bench.asked] == ["report"]
+    assert (run.ending, run.hand_back, run.asks) == (decided, None, False)
+    assert [result.stage for result in run.results] == ["a", "b", "report"]
+    assert run.results[1].reason is Reason.REJECTED
 
 
 def test_every_stage_runs_in_order_and_hands_its_work_on() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from flowforge.pipeline.document import read_document
 from flowforge.pipeline.models import Definition
-from flowforge.pipeline.options import OPTIONS, PushOptions, ResolveOptions, ValidateOptions
+from flowforge.pipeline.options import OPTIONS, ApproveOptions, PushOptions, ResolveOptions, ValidateOptions
 from flowforge.pipeline.shape import check_shape
 
 GOOD = {"version": "1", "name": "n", "stages": "[{uses: clone}]"}
@@ -76,10 +76,18 @@ def test_what_is_missing_is_told_at_the_definition_itself(missing: str) -> None:
 
 
 def test_every_stage_finds_a_model_for_its_options_that_has_only_defaults() -> None:
-    assert set(OPTIONS) == {"clone", "rebase", "resolve", "validate", "test", "push", "run", "report"}
+    assert set(OPTIONS) == {
+        *("clone", "rebase", "resolve", "validate", "test", "approve", "push", "run", "report")
+    }
     for model in OPTIONS.values():
         filled = model.model_validate({})
         assert model.model_validate(filled.model_dump(mode="json")) == filled
+
+
+def test_how_long_an_approval_waits_comes_back_as_it_was_filled_in() -> None:
+    filled = ApproveOptions.model_validate({"within": "1h30m"})
+    assert filled.within == 5400.0
+    assert ApproveOptions.model_validate(filled.model_dump(mode="json")) == filled
 
 
 def test_defaults_never_ask_a_model() -> None:
