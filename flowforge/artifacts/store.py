@@ -7,10 +7,11 @@ appears whole or not at all (it is written beside its place and renamed).
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import obstore
 from obstore import exceptions
@@ -21,6 +22,7 @@ from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Tempo
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # so neither "." nor ".." nor a hidden file
 _REFERENCE = re.compile(r"(?P<name>[^#]+)(?:#(?P<sha256>[0-9a-f]{64}))?")
 _MAX_NAME, _CHUNK = 512, 1 << 20
+_IDENTITY = ".store"  # no name for a blob: those begin with no dot
 _NO_SPACE = ("No space left", "Disk quota", "os error 28", "os error 122")
 
 
@@ -40,6 +42,17 @@ class Artifacts:
         """Keep blobs under `folder`, which is made if need be and readable by its owner only."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._store: Any = LocalStore(folder, mkdir=False)
+
+    def identity(self) -> str:
+        """A word that is the same for all who share this store, made by whoever asks first.
+
+        Raises:
+            Temporary: no room, or the store cannot be reached.
+        """
+        with _translated(_IDENTITY), suppress(exceptions.AlreadyExistsError):
+            obstore.put(self._store, _IDENTITY, uuid4().hex.encode(), mode="create")
+        with _translated(_IDENTITY):
+            return bytes(obstore.get(self._store, _IDENTITY).bytes()).decode("ascii", "replace")
 
     def put(self, name: str, content: bytes | Path) -> Stored:
         """Store bytes, or a file's content without reading it whole; a blob of this name is replaced.
@@ -142,7 +155,15 @@ class Artifacts:
             check_name(prefix)
         with _translated(prefix):
             found = [item["path"] for batch in obstore.list(self._store, prefix or None) for item in batch]
-        return sorted(found)
+        return sorted(name for name in found if name != _IDENTITY)
+
+
+def known_identity(folder: Path) -> str:
+    """The word of the store in a folder, for who only looks; "" where there is none."""
+    try:
+        return (folder / _IDENTITY).read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
 
 
 class _Hashing:

@@ -7,16 +7,18 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from flowforge.artifacts.store import known_identity
 from flowforge.cli.doctor import Diagnosis, Health
 from flowforge.core.errors import FlowForgeError
 from flowforge.git.command import Door, Git
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.queues.connection import connect, speaking_to_redis
+from flowforge.queues.presence import signs
 from flowforge.sandbox.cgroup import find_groups
 from flowforge.sandbox.choose import choose_sandbox, python_tools
 from flowforge.settings import Settings, read_settings
@@ -103,12 +105,14 @@ def of_settings(settings: Settings) -> dict[str, Check]:
         "key file": partial(check_key, settings),
     }
     if database:
-        checks["database"] = partial(check_database, database)
+        checks["database"] = partial(check_database, database, workers_tell=bool(redis))
     elif system:
         checks["database"] = partial(check_system_url, system)
     else:
         checks["database"] = check_embedded_postgres
     checks["redis"] = partial(check_redis, redis) if redis else check_embedded_redis
+    if redis:  # where workers say which storage they keep artifacts in
+        checks["artifact storage"] = partial(check_artifacts, redis, settings.folder / "artifacts")
     return checks
 
 
@@ -215,13 +219,17 @@ def check_system_url(url: str) -> Answer:
     return Health.OK, "answers to ff_system; migrations are seen with database_url only", ""
 
 
-def check_database(url: str) -> Mapping[str, Answer]:
-    return judge_database(examine_database(url, time.time))
+def check_database(url: str, *, workers_tell: bool = False) -> Mapping[str, Answer]:
+    return judge_database(examine_database(url, time.time), workers_tell=workers_tell)
 
 
-def judge_database(found: Examined) -> Mapping[str, Answer]:
-    """Three lines from one look: the schema, the clock, the machines that work on it."""
-    return {"database": _schema(found), "clock": _clock(found.clock), "worker hosts": _hosts(found.hosts)}
+def judge_database(found: Examined, *, workers_tell: bool = False) -> Mapping[str, Answer]:
+    """Three lines from one look: the schema, the clock, the machines that work on it.
+
+    Where workers can tell which storage they use, `check_artifacts` says whether several machines share one.
+    """
+    hosts = _hosts(found.hosts, workers_tell=workers_tell)
+    return {"database": _schema(found), "clock": _clock(found.clock), "worker hosts": hosts}
 
 
 def _schema(found: Examined) -> Answer:
@@ -238,11 +246,53 @@ def _clock(ahead: float) -> Answer:
     return Health.OK, said, ""
 
 
-def _hosts(hosts: Sequence[str]) -> Answer:
-    if len(hosts) > 1:
-        fix = "put data_dir/artifacts on storage that all of them share"
-        return Health.WARNING, f"{len(hosts)} machines: {', '.join(hosts)}", fix
-    return Health.OK, hosts[0] if hosts else "none at work", ""
+def _hosts(hosts: Sequence[str], *, workers_tell: bool) -> Answer:
+    said = (
+        f"{len(hosts)} machines: {', '.join(hosts)}"
+        if len(hosts) > 1
+        else hosts[0]
+        if hosts
+        else "none at work"
+    )
+    if len(hosts) > 1 and not workers_tell:
+        fix = "let all of them share data_dir/artifacts; with redis_url set, it is seen whether they do"
+        return Health.WARNING, said, fix
+    return Health.OK, said, ""
+
+
+def check_artifacts(redis: str, folder: Path) -> Answer:
+    workers = signs(redis, timeout=DEADLINE)
+    return judge_artifacts(workers.values(), known_identity(folder), folder)
+
+
+def judge_artifacts(workers: Collection[Mapping[str, object]], here: str, folder: Path) -> Answer:
+    """Whether all workers that live keep artifacts in one place; `here` is the word of the store in our `folder`.
+
+    A job goes on from what another worker left, and its log is read by the API: both lie there.
+    """
+    stores: dict[str, set[str]] = {}
+    for worker in workers:
+        stores.setdefault(str(worker.get("artifacts", "")), set()).add(str(worker.get("host", "?")))
+    hosts = sorted(set().union(*stores.values()))
+    said = f"{_counted(len(workers), 'worker')} on {_counted(len(hosts), 'machine')}"
+    silent, known = sorted(stores.pop("", ())), set(stores)
+    if len(known) > 1:
+        places = " | ".join(", ".join(sorted(names)) for names in stores.values())
+        found = f"{said} keep artifacts in {len(known)} places: {places}"
+        answer = Health.PROBLEM, found, "put data_dir/artifacts of all of them on storage that they share"
+    elif silent and len(workers) > 1:
+        found = f"{said}; which storage they use is not said by those on {', '.join(silent)}"
+        answer = Health.WARNING, found, "upgrade these workers, and see that all share data_dir/artifacts"
+    elif here and known - {here}:
+        found = f"{said} use another storage than {folder}"
+        answer = Health.WARNING, found, "an API or a relay on this machine must share theirs: set data_dir"
+    else:
+        answer = Health.OK, f"{said}, one storage" if workers else "no worker is at work", ""
+    return answer
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def check_redis(url: str) -> Answer:

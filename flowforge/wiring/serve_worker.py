@@ -9,7 +9,7 @@ from pathlib import Path
 
 import flowforge
 from flowforge.artifacts.store import Artifacts
-from flowforge.core.errors import Broken, Reason
+from flowforge.core.errors import Broken, FlowForgeError, Reason
 from flowforge.jobs.run import Workbench
 from flowforge.jobs.tell import Teller
 from flowforge.observe.listener import metrics_at
@@ -20,6 +20,7 @@ from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
+from flowforge.store.schedule import Worker
 from flowforge.wiring.keys import open_vault
 from flowforge.wiring.models import Services
 from flowforge.wiring.runner import PipelineRunner, model_ports
@@ -93,12 +94,26 @@ def serve(settings: Settings) -> bool:
             leases=leases,
             pace=pace_of(settings),
             teller=teller,
-            signs=Presence(url=redis_url, worker=worker.id, keep=settings.lease_seconds),
+            signs=signs_of(worker, artifacts, settings),
         )
         metrics.on_look(lambda: metrics.gauge("flowforge_db_connections", database.in_use + leases.in_use))
         process = WorkerProcess(supervisor=supervisor, broker=doorbells(redis_url, threads))
         with metrics_at(settings.metrics_host, settings.metrics_port, metrics.expose):
             return process.run(stop)
+
+
+def signs_of(worker: Worker, artifacts: Artifacts, settings: Settings) -> Presence:
+    """Where the worker says that it lives, and by which word those know it who share its artifact storage."""
+    try:
+        identity = artifacts.identity()
+    except FlowForgeError:
+        identity = ""  # a storage that is full or away now is told by what needs it
+    return Presence(
+        url=settings.redis_url.get_secret_value(),
+        worker=worker.id,
+        keep=settings.lease_seconds,
+        more={"artifacts": identity},
+    )
 
 
 @contextmanager

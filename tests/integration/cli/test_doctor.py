@@ -2,10 +2,13 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 
+from flowforge.artifacts.store import Artifacts
 from flowforge.cli.doctor import Health
+from flowforge.queues.presence import Presence
 from flowforge.store.admin import connected, create_database, drop_database, with_database
 from flowforge.store.schedule import Worker, beat
 from flowforge.store.scope import Scope
@@ -62,6 +65,29 @@ def test_workers_on_two_machines_are_a_warning(database: TestDatabase) -> None:
     assert "artifacts" in fix
 
 
+def test_workers_that_do_not_share_their_artifacts_are_a_problem(redis_url: str, tmp_path: Path) -> None:
+    """Two workers as they announce themselves; this machine has the storage of the first."""
+    stores = [Artifacts(tmp_path / name) for name in ("mine", "theirs")]
+
+    def shown(host: str, store: Artifacts) -> None:
+        more = {"artifacts": store.identity()}
+        Presence(url=redis_url, worker=f"{host}-1", keep=3600, more=more).show({"host": host})
+
+    shown("one", stores[0])
+    shown("two", stores[1])
+    health, found, fix = doctor.check_artifacts(redis_url, tmp_path / "mine")
+    assert (health, "2 places: one | two" in found or "2 places: two | one" in found) == (
+        Health.PROBLEM,
+        True,
+    ), found
+    assert "data_dir/artifacts" in fix
+    shown("two", stores[0])
+    assert doctor.check_artifacts(redis_url, tmp_path / "mine")[0] is Health.OK
+    assert doctor.check_artifacts(redis_url, tmp_path / "theirs")[0] is Health.WARNING
+    assert doctor.check_artifacts(redis_url, tmp_path / "nowhere")[0] is Health.OK
+    assert not (tmp_path / "nowhere").exists(), "looking makes nothing"
+
+
 def test_a_redis_that_answers_is_well(redis_url: str) -> None:
     assert doctor.check_redis(redis_url)[0] is Health.OK
 
@@ -74,6 +100,7 @@ def test_the_verb_looks_at_the_servers_of_the_settings(
     main(["doctor", "--json"])
     told = {one["name"]: one["health"] for one in json.loads(capsys.readouterr().out)["checks"]}
     assert (told["database"], told["clock"], told["redis"]) == ("ok", "ok", "ok")
+    assert told["artifact storage"] == "ok"
     monkeypatch.setenv("FLOWFORGE_DATABASE_SYSTEM_URL", database.urls.system)
     monkeypatch.delenv("FLOWFORGE_DATABASE_URL")
     main(["doctor", "--json"])

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from flowforge.core.errors import Temporary
 from flowforge.queues.connection import connect
-from flowforge.queues.presence import PREFIX, Presence
+from flowforge.queues.presence import PREFIX, Presence, signs
 from tests.integration.jobs.world import until
 
 pytestmark = pytest.mark.services
@@ -40,3 +41,22 @@ def test_without_redis_it_is_silent_and_does_not_try_again_at_once() -> None:
     signs.show({})
     signs.leave()
     assert len(asked) == 4
+
+
+def test_the_signs_of_all_that_live_are_found_with_what_stays_true_of_them(redis_url: str) -> None:
+    assert signs(redis_url, timeout=20) == {}
+    client = connect(redis_url)
+    for number in range(3):
+        made = Presence(url=redis_url, worker=f"w{number}", keep=3600, more={"artifacts": "a"})
+        made.show({"slots": number})
+    client.set(f"{PREFIX}strange", "no json")
+    client.set(f"{PREFIX}list", "[1]")
+    client.set("ff:other", "{}")
+    found = signs(redis_url, timeout=20)
+    assert found.pop("strange") == found.pop("list") == {}
+    assert found == {f"w{number}": {"slots": number, "artifacts": "a"} for number in range(3)}
+
+
+def test_without_redis_nobody_says_who_lives() -> None:
+    with pytest.raises(Temporary, match="looking for workers"):
+        signs("redis://127.0.0.1:1/0", timeout=20)

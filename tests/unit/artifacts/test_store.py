@@ -1,11 +1,12 @@
 """Blobs by name: whole, checked, and never outside their folder."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from flowforge.artifacts.store import Artifacts
+from flowforge.artifacts.store import Artifacts, known_identity
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 
 
@@ -84,3 +85,22 @@ def test_a_source_that_is_not_there_says_so(store: Artifacts, tmp_path: Path) ->
     with pytest.raises((Refused, Temporary)):
         store.put("a", tmp_path / "none")
     assert store.names() == []
+
+
+def test_all_who_share_a_store_know_it_by_one_word(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    assert known_identity(folder) == ""
+    assert not folder.exists(), "who only looks makes nothing"
+    with ThreadPoolExecutor(8) as pool:
+        words = set(pool.map(lambda _number: Artifacts(folder).identity(), range(40)))
+    assert words == {known_identity(folder)}
+    assert Artifacts(tmp_path / "another").identity() not in words
+
+
+def test_a_stores_word_is_no_artifact(store: Artifacts) -> None:
+    store.identity()
+    assert store.names() == []
+    with pytest.raises(Refused):
+        store.get(".store")
+    with pytest.raises(Refused):
+        store.put(".store", b"mine")

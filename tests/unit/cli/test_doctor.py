@@ -122,6 +122,48 @@ def test_every_finding_that_is_not_ok_has_a_fix() -> None:
     assert all(fix for _, _, fix in worst.values())
 
 
+def test_several_machines_are_no_warning_where_workers_tell_what_they_share() -> None:
+    found = Examined(version=18, clock=0, pending=(), hosts=("a", "b"))
+    told = doctor.judge_database(found, workers_tell=True)["worker hosts"]
+    assert told == (OK, "2 machines: a, b", "")
+
+
+# --- what workers say of their storage
+
+FOLDER = Path("/data/artifacts")
+
+
+def worker(host: str, artifacts: str | None) -> Mapping[str, object]:
+    return {"host": host, "slots": 2, **({} if artifacts is None else {"artifacts": artifacts})}
+
+
+@pytest.mark.parametrize(
+    ("workers", "here", "health", "words"),
+    [
+        ([], "", OK, "no worker is at work"),
+        ([], "x", OK, "no worker is at work"),
+        ([worker("a", "x")], "x", OK, "1 worker on 1 machine, one storage"),
+        ([worker("a", "x")], "", OK, "one storage"),
+        ([worker("a", None)], "x", OK, "1 worker on 1 machine"),
+        ([worker("a", "x"), worker("b", "x"), worker("b", "x")], "x", OK, "3 workers on 2 machines, one storage"),
+        ([worker("a", "x"), worker("b", "y")], "x", PROBLEM, "2 workers on 2 machines keep artifacts in 2 places"),
+        ([worker("a", "x"), worker("a", "y")], "x", PROBLEM, "2 workers on 1 machine keep artifacts in 2 places"),
+        ([worker("a", "x"), worker("b", "y"), worker("c", None)], "", PROBLEM, "2 places: a | b"),
+        ([worker("a", "x"), worker("b", None)], "x", WARNING, "not said by those on b"),
+        ([worker("a", ""), worker("b", "")], "x", WARNING, "not said by those on a, b"),
+        ([worker("a", "x"), worker("b", "x")], "y", WARNING, "another storage than /data/artifacts"),
+        ([worker("a", "x")], "y", WARNING, "another storage than /data/artifacts"),
+        ([{}], "", OK, "1 worker on 1 machine"),
+    ],
+)  # fmt: skip
+def test_storage_is_judged_by_what_workers_say(
+    workers: list[Mapping[str, object]], here: str, health: Health, words: str
+) -> None:
+    found, said, fix = doctor.judge_artifacts(workers, here, FOLDER)
+    assert (found, words in said) == (health, True), said
+    assert bool(fix) == (health is not OK)
+
+
 # --- bounded in time
 
 
