@@ -14,6 +14,7 @@ class Exit(IntEnum):
     NOT_SIGNED_IN = 4
     DECISION = 5  # a person must decide
     BUDGET = 6
+    SUPERSEDED = 7  # nothing is wrong with it: a newer job of its group took its place
     PENDING = 8  # not ended yet
     INTERRUPTED = 130
 
@@ -54,7 +55,7 @@ _SPECIAL = {
     Reason.NOT_SIGNED_IN: Exit.NOT_SIGNED_IN,
     Reason.BUDGET_EXHAUSTED: Exit.BUDGET,
     Reason.CANCELLED: Exit.INTERRUPTED,
-    Reason.SUPERSEDED: Exit.INTERRUPTED,
+    Reason.SUPERSEDED: Exit.SUPERSEDED,
 }
 
 

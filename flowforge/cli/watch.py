@@ -75,6 +75,8 @@ def exit_of(job: JobOut) -> Exit:
         return Exit.DECISION if job.state is State.WAITING else Exit.PENDING
     if job.state is State.SUCCESS:
         return Exit.OK
+    if job.state is State.SUPERSEDED:
+        return Exit.SUPERSEDED
     if job.ending is None:
         return Exit.FAILED
     ending = job.ending

@@ -108,7 +108,7 @@ def superseded(newer: UUID) -> Ending:
         result=Result.CANCELLATION,
         reason=Reason.SUPERSEDED,
         sentence=f"the newer job {newer} of its group took its place; it changed nothing on the remote",
-        next_action="follow the newer job",
+        next_action=f"follow the newer job: flowforge job watch {newer}",
     )
 
 

@@ -110,6 +110,9 @@ def test_a_day_with_groups(shell: Shell) -> None:
     old = shell.good("job", "show", first)
     assert "state     superseded" in old
     assert f"replaced  by {second}" in old
+    code, _, said = shell.run("job", "watch", first)
+    assert code == 7  # neither failed nor interrupted
+    assert f"flowforge job watch {second}" in said
     assert "group     deploy-[main] (supersede)" in shell.good("job", "show", second)
     err = shell.refused("job", "submit", "shop", "c", "--group", "deploy-{target}", "--policy", "reject")
     assert second in err

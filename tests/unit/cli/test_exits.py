@@ -1,3 +1,6 @@
+import re
+from importlib.resources import files
+
 import pytest
 
 from flowforge.cli.exits import Exit, exit_of_ending, exit_of_error, exit_of_reason
@@ -21,7 +24,7 @@ from flowforge.core.job import Ending, Result
         (Result.FAILURE, Reason.UNRESOLVED_CONFLICTS, 5),
         (Result.FAILURE, Reason.BUDGET_EXHAUSTED, 6),
         (Result.CANCELLATION, Reason.CANCELLED, 130),
-        (Result.CANCELLATION, Reason.SUPERSEDED, 130),
+        (Result.CANCELLATION, Reason.SUPERSEDED, 7),
     ],
 )
 def test_a_jobs_end_has_its_exit_code(result: Result, reason: Reason, code: int) -> None:
@@ -45,3 +48,8 @@ def test_a_request_that_cannot_be_met_is_never_flowforges_own_error() -> None:
     ]
     assert len(asked) >= 7
     assert {exit_of_reason(reason) for reason in asked} == {Exit.USAGE}
+
+
+def test_every_code_is_documented_and_no_other() -> None:
+    page = (files("flowforge.docs") / "cli.md").read_text(encoding="utf-8").partition("## Exit codes")[2]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == sorted(Exit)

@@ -54,6 +54,8 @@ def job(state: str, reason: str = "", result: str = "failure") -> JobOut:
         (job("failed", "a_fault_of_tomorrow", "error"), Exit.BROKEN),
         (job("failed"), Exit.FAILED),
         (job("cancelled", "cancelled", "cancellation"), Exit.INTERRUPTED),
+        (job("superseded", "superseded", "cancellation"), Exit.SUPERSEDED),
+        (job("superseded", "a_reason_of_tomorrow", "cancellation"), Exit.SUPERSEDED),
     ],
     ids=lambda value: (
         f"{value.state}-{value.ending.reason if value.ending else ''}" if isinstance(value, JobOut) else ""
