@@ -26,6 +26,15 @@ from urllib.parse import urlsplit
 
 from tests.gitrepo import Repository
 
+PUSHER = (
+    "host@example.org"  # who moves refs for those that come over http; a person in a test is somebody else
+)
+KEPT = "pushed"  # a repository's own list of what came over http: the reflog of a ref that is deleted goes with it
+KEEP = f"""#!/bin/sh
+[ "$GIT_COMMITTER_EMAIL" = {PUSHER} ] && cat >> {KEPT}
+exit 0
+"""
+
 
 @dataclass
 class Fault:
@@ -85,6 +94,10 @@ class GitServer:
         """Make an empty bare repository that may be pushed to."""
         made = Repository(self.root / f"{name}.git")
         made.git("config", "http.receivepack", "true")
+        hook = made.path / "hooks" / "post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(KEEP)
+        hook.chmod(0o755)
         return made
 
     def take_fault(self, path: str) -> Fault:
@@ -210,7 +223,7 @@ def run_backend(
         "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
         "REMOTE_ADDR": "127.0.0.1",
         "GIT_COMMITTER_NAME": "host",
-        "GIT_COMMITTER_EMAIL": "host@example.org",
+        "GIT_COMMITTER_EMAIL": PUSHER,
     }
     done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
     head, _, answer = done.stdout.partition(b"\r\n\r\n")

@@ -17,7 +17,8 @@ from flowforge.cli.server import Server
 from flowforge.core.decision import Verb
 from flowforge.core.job import State
 from tests.faults.leaks import USER
-from tests.faults.oracle import Move, Row, Truth, broken_promises, moves
+from tests.faults.oracle import Row, Truth, broken_promises
+from tests.faults.updates import Move, moves
 from tests.githttp import GitServer
 from tests.gitrepo import Repository
 

@@ -28,7 +28,7 @@ from flowforge.jobs.session import JobSession, Stop
 from flowforge.pipeline.context import Work
 from flowforge.store.database import Database
 from flowforge.store.jobs import Moved
-from tests.faults.oracle import PUSHER
+from tests.githttp import PUSHER
 from tests.gitrepo import git
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ numbers are those of the reliability page.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,22 +20,11 @@ from psycopg2.extras import RealDictCursor
 
 from flowforge.core.job import FINAL, TABLE, State
 from tests.faults.leaks import files_with, forms, keys_with, tables_with
+from tests.faults.updates import Meant, left_behind, not_once, pair, pushed
 from tests.gitrepo import git
 
-PUSHER = (
-    "host@example.org"  # who moves refs for those that come over http; a person in a test is somebody else
-)
-
+LANDED = frozenset({"pushed", "already"})
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Move:
-    """One line of a server's reflog."""
-
-    old: str
-    new: str
-    pushed: bool  # over http
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +61,21 @@ class Truth:
             jobs=[str(job) for job in jobs],
         )
 
+    def meant(self, url: str, asked: Sequence[UUID]) -> dict[str, list[Meant]]:
+        """What any job ever meant for the refs of a repository; what the jobs that are `asked` say of themselves."""
+        by_job: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows(_MEANT, url=url):
+            by_job.setdefault((row["ref"], row["job"]), []).append(row)
+        found: dict[str, list[Meant]] = {}
+        mine = {str(job) for job in asked}
+        for (ref, job), rows in by_job.items():
+            pairs = frozenset(pair(row["old_sha"], row["new_sha"]) for row in rows)
+            landed = job in mine and any(row["outcome"] == "pushed" for row in rows)
+            gone = job in mine and rows[0]["state"] in {State.CANCELLED, State.SUPERSEDED}
+            one = Meant(job=job, state=rows[0]["state"], pairs=pairs, landed=landed, gone=gone)
+            found.setdefault(ref, []).append(one)
+        return found
+
     def bare(self, url: str) -> Path:
         return self.served / urlsplit(url).path.lstrip("/")
 
@@ -80,14 +84,11 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, UUID) else value
 
 
-def moves(repository: Path, ref: str) -> list[Move]:
-    """Every update of a ref, oldest first, from the server's reflog."""
-    log = repository / "logs" / ref
-    lines = log.read_text().splitlines() if log.exists() else []
-    heads = (line.partition("\t")[0] for line in lines)
-    return [Move(old=h.split(" ")[0], new=h.split(" ")[1], pushed=f"<{PUSHER}>" in h) for h in heads]
-
-
+_MEANT = """
+SELECT i.job::text AS job, i.ref, i.old_sha, i.new_sha, i.outcome, j.state
+FROM push_intents i JOIN jobs j ON j.id = i.job JOIN repositories r ON r.id = i.repository
+WHERE r.url = %(url)s ORDER BY i.id
+"""
 Promise = Callable[[Truth, Sequence[UUID]], Iterator[str]]
 
 
@@ -99,52 +100,24 @@ def accepted_jobs_end(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
 
 
 def a_ref_moves_once(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
-    """O2: at most one update per job and ref, from and to what an intent says; all others are not ours."""
-    intents = truth.of_jobs("push_intents", jobs, "id")
-    meant_anywhere = {row["new_sha"] for rows in intents.values() for row in rows}
-    for job in truth.jobs(jobs):
-        mine = intents[str(job["id"])]
-        for ref in {row["ref"] for row in mine} | {f"refs/heads/{job['branch']}"}:
-            meant = {(row["old_sha"], row["new_sha"]) for row in mine if row["ref"] == ref}
-            news = {new for _, new in meant}
-            ours = [m for m in moves(truth.bare(job["url"]), ref) if m.pushed and m.new in news]
-            if len(ours) > 1:
-                yield f"job {job['id']} moved {ref} {len(ours)} times"
-            yield from (
-                f"{ref} moved {m.old}..{m.new} without an intent" for m in ours if (m.old, m.new) not in meant
-            )
-            if job["reason"] == "pushed" and len(ours) != 1:
-                yield f"job {job['id']} says pushed, and {ref} moved {len(ours)} times"
-    yield from _unmeant(truth, jobs, meant_anywhere)
-
-
-def _unmeant(truth: Truth, jobs: Sequence[UUID], meant: Iterable[str]) -> Iterator[str]:
-    known = set(meant)
-    for url in {job["url"] for job in truth.jobs(jobs)}:
-        logs = truth.bare(url) / "logs"
-        for log in (p for p in logs.rglob("*") if p.is_file()):
-            ref = str(log.relative_to(logs))
-            for move in moves(truth.bare(url), ref):
-                if move.pushed and move.new not in known and not _others(truth, url, move.new):
-                    yield f"{ref} was pushed to {move.new}, which no job meant"
-
-
-def _others(truth: Truth, url: str, sha: str) -> bool:
-    query = """SELECT 1 FROM push_intents i JOIN repositories r ON r.id = i.repository
-               WHERE r.url = %(url)s AND i.new_sha = %(sha)s"""
-    return bool(truth.rows(query, url=url, sha=sha))
+    """O2: each update by us is one that a job meant, from and to; for each ref a job makes one, or none."""
+    for url in sorted({job["url"] for job in truth.jobs(jobs)}):
+        found = pushed(truth.bare(url))  # before the intents are read: each is older than its update
+        meant = truth.meant(url, jobs)
+        for ref in sorted({*found, *meant}):
+            yield from not_once(ref, found.get(ref, []), meant.get(ref, []))
+    for job, rows in truth.of_jobs("push_intents", jobs, "id").items():
+        reason = next((row["reason"] for row in truth.jobs(jobs) if str(row["id"]) == job), "")
+        if reason == "pushed" and not any(row["outcome"] in LANDED for row in rows):
+            yield f"job {job} says pushed, and no push of it has landed"
 
 
 def a_cancelled_job_changed_nothing(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:
-    """O3."""
-    intents = truth.of_jobs("push_intents", jobs, "id")
-    for job in truth.jobs(jobs):
-        if job["state"] in {State.CANCELLED, State.SUPERSEDED}:
-            news = {row["new_sha"] for row in intents[str(job["id"])]}
-            logs = truth.bare(job["url"]) / "logs"
-            refs = [str(p.relative_to(logs)) for p in logs.rglob("*") if p.is_file()]
-            seen = {move.new for ref in refs for move in moves(truth.bare(job["url"]), ref)}
-            yield from (f"{job['state']} job {job['id']} left {sha} on the remote" for sha in news & seen)
+    """O3: what a job that says so has meant, others have done, each once, or nobody has."""
+    for url in sorted({job["url"] for job in truth.jobs(jobs)}):
+        found = pushed(truth.bare(url))
+        for ref, meant in truth.meant(url, jobs).items():
+            yield from left_behind(ref, found.get(ref, []), meant)
 
 
 def fences_never_go_down(truth: Truth, jobs: Sequence[UUID]) -> Iterator[str]:

@@ -44,6 +44,7 @@ def healthy(wired: WiredSite) -> Iterator[None]:
 
 
 @proves("F46")
+@pytest.mark.timeout(120 + JOBS)
 def test_all_jobs_run_although_redis_forgets_every_ring(wired: WiredSite, record_property: Record) -> None:
     """Of all that are queued only a few are in Redis. A worker that listens elsewhere lets them lie there."""
     record_property("count", JOBS)
@@ -62,6 +63,7 @@ def test_all_jobs_run_although_redis_forgets_every_ring(wired: WiredSite, record
 
 
 @proves("F47")
+@pytest.mark.timeout(120 + 2 * SECONDS)
 def test_while_redis_is_away_jobs_are_taken_and_when_it_is_back_they_run(
     wired: WiredSite, worker: Process, record_property: Record
 ) -> None:
