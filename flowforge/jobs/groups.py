@@ -167,6 +167,7 @@ def _moved_in(
     if not differs(job, asked, target):
         return None
     group = of_job(job, asked, target)
+    teller.freed(transaction)  # whoever waits behind it in the group that it leaves
     if group is None:
         table.join(transaction, job, "", "")
         return None

@@ -6,7 +6,7 @@ from uuid import UUID
 from flowforge.core.access import Operation, Principal, may
 from flowforge.core.errors import Reason, Refused
 from flowforge.jobs.submit import Door
-from flowforge.jobs.tell import Publish, Teller
+from flowforge.jobs.tell import Teller
 from flowforge.store import audit, groups, pauses
 from flowforge.store import jobs as table
 from flowforge.store.pauses import Pause
@@ -47,7 +47,7 @@ def pause(
         raise _already(pauses.same(transaction, principal.organization, repository, target))
     _note(transaction, principal, made, "pause.create")
     told = {"code": "paused", "sentence": sentence(made), "changes": RESUMED}
-    _tell(transaction, principal.organization, made, told, door.teller.publish)
+    _tell(transaction, principal.organization, made, told, door.teller)
     return made
 
 
@@ -71,7 +71,7 @@ def resume(transaction: Transaction, principal: Principal, identity: UUID, telle
         "sentence": f"{what(found)} is no longer paused; it runs in its turn",
         "changes": "nothing is needed",
     }
-    _tell(transaction, principal.organization, found, told, teller.rouse or teller.publish)
+    _tell(transaction, principal.organization, found, told, teller)
     return found
 
 
@@ -146,13 +146,10 @@ def _note(transaction: Transaction, principal: Principal, about: Pause, action: 
 
 
 def _tell(
-    transaction: Transaction, organization: UUID, about: Pause, said: Mapping[str, object], publish: Publish
+    transaction: Transaction, organization: UUID, about: Pause, said: Mapping[str, object], teller: Teller
 ) -> None:
+    """Write it into the stories of those who wait. Either way others may run: a paused job holds up nobody behind it."""
+    teller.freed(transaction)
     waiting = pauses.within(transaction, organization, about, TOLD)
-    found = groups.note(transaction, waiting, said) if waiting else []
-
-    def tell() -> None:
-        for told in found:
-            publish(told.job, told.seq)
-
-    transaction.after_commit(tell)
+    for told in groups.note(transaction, waiting, said) if waiting else []:
+        teller.news(transaction, told.job, told.seq)

@@ -18,7 +18,7 @@ Notify = Callable[..., object]  # `Registry.notify`: hook name, then its values
 
 
 def _deaf(*_words: object, **_values: object) -> None:
-    """Nobody listens: readers poll."""
+    """Nobody listens: readers and the relay look by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Teller:
 
     publish: Publish = _deaf
     rouse: Publish | None = None  # as `publish`, and wakes the relay: a job may run now, or a slot is free
+    wake: Callable[[], object] = _deaf  # the relay alone: more may run now, although no job has moved
     notify: Notify = _deaf
     telemetry: Telemetry = field(default_factory=Silent)
 
@@ -41,6 +42,13 @@ class Teller:
             self.publish(job, seq)
 
         transaction.after_commit(publish)
+
+    def freed(self, transaction: Transaction) -> None:
+        """Let the relay look once what is in its way is gone: a pause, a group, a want of slots."""
+        transaction.after_commit(self._wake)
+
+    def _wake(self) -> None:
+        self.wake()
 
     def tell(self, moved: Moved) -> None:
         ending = moved.job.ending

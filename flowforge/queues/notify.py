@@ -47,15 +47,25 @@ class Signals:
         """As `publish`, and wake the relay in the same breath."""
         return self._say(job, seq, RELAY)
 
+    def wake(self) -> bool:
+        """Wake the relay, without news of a job."""
+        return self._spoken(lambda pipe: pipe.publish(RELAY, MISSED))
+
     def _say(self, job: UUID, seq: int, *wake: str) -> bool:
+        def words(pipe: "redis.client.Pipeline") -> None:
+            pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)  # first: who subscribes in between finds it
+            pipe.publish(f"{PREFIX}{job}", seq)
+            for channel in wake:
+                pipe.publish(channel, MISSED)
+
+        return self._spoken(words)
+
+    def _spoken(self, words: "Callable[[redis.client.Pipeline], object]") -> bool:
         if self.clock() < self._mute_until:
             return False
         try:
             with speaking_to_redis("signalling"), self._connected().pipeline(transaction=False) as pipe:
-                pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)  # first: who subscribes in between finds it
-                pipe.publish(f"{PREFIX}{job}", seq)
-                for channel in wake:
-                    pipe.publish(channel, MISSED)
+                words(pipe)
                 _mind(*pipe.execute(raise_on_error=False))
         except Temporary as error:
             self._mute_until = self.clock() + _MUTE

@@ -37,7 +37,7 @@ from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.wiring.connections import Connection, Connections
 from flowforge.wiring.keys import open_vault
-from flowforge.wiring.starting import registry_of
+from flowforge.wiring.starting import registry_of, teller_of
 from flowforge.wiring.urls import app_url, repository_check
 
 SPARE_CONNECTIONS = 4  # beyond the threads: for the health check and a transaction that is being given back
@@ -171,11 +171,10 @@ def parts(settings: Settings) -> Parts:
 
 
 def teller(redis_url: str, registry: Registry, telemetry: Telemetry) -> Teller:
-    """Who is told that a job moved: live streams over Redis, plugins by their hook, the metrics."""
+    """Who is told that a job moved, where there is a Redis to tell them by."""
     if not redis_url:
         return Teller(notify=registry.notify, telemetry=telemetry)
-    signals = notify.Signals(url=redis_url)
-    return Teller(publish=signals.publish, rouse=signals.rouse, notify=registry.notify, telemetry=telemetry)
+    return teller_of(notify.Signals(url=redis_url), registry, telemetry)
 
 
 def hearing(

@@ -11,7 +11,6 @@ import flowforge
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Broken, FlowForgeError, Reason
 from flowforge.jobs.run import Workbench
-from flowforge.jobs.tell import Teller
 from flowforge.observe.listener import metrics_at
 from flowforge.observe.metrics import Metrics
 from flowforge.queues.notify import Signals
@@ -24,7 +23,7 @@ from flowforge.store.schedule import Worker
 from flowforge.wiring.keys import open_vault
 from flowforge.wiring.models import Services
 from flowforge.wiring.runner import PipelineRunner, model_ports
-from flowforge.wiring.starting import registry_of, start_logs
+from flowforge.wiring.starting import registry_of, start_logs, teller_of
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import (
     WorkerProcess,
@@ -60,8 +59,7 @@ def serve(settings: Settings) -> bool:
     )
     registry = registry_of(settings)
     metrics = Metrics(version=flowforge.__version__, repository_label=settings.metrics_repository)
-    signals = Signals(url=redis_url)
-    teller = Teller(publish=signals.publish, rouse=signals.rouse, notify=registry.notify, telemetry=metrics)
+    teller = teller_of(Signals(url=redis_url), registry, metrics)
     with (
         stopped_by_signals() as stop,
         Pool(size=threads) as pool,

@@ -1,8 +1,11 @@
-"""What every process of a service does first: say where its logs go, load its plugins."""
+"""What every process of a service does first: say where its logs go, load its plugins, name who is told of moves."""
 
 from flowforge.core.masking import Mask
+from flowforge.core.telemetry import Telemetry
 from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.jobs.tell import Teller
 from flowforge.observe.logs import configure_logs
+from flowforge.queues.notify import Signals
 from flowforge.settings import Settings
 
 
@@ -13,6 +16,17 @@ def start_logs(service: str, settings: Settings) -> None:
         level=settings.log_level,
         form=settings.log_format,
         mask=Mask(settings.secrets()),
+    )
+
+
+def teller_of(signals: Signals, registry: Registry, telemetry: Telemetry) -> Teller:
+    """Who is told that a job moved: live streams and the relay over Redis, plugins by their hook, the metrics."""
+    return Teller(
+        publish=signals.publish,
+        rouse=signals.rouse,
+        wake=signals.wake,
+        notify=registry.notify,
+        telemetry=telemetry,
     )
 
 

@@ -68,6 +68,7 @@ class Supervisor:
             Temporary: the database is away.
         """
         self._beat()
+        self.teller.wake()  # there are more slots
         self._thread = threading.Thread(target=self._hold, name="leases", daemon=True)
         self._thread.start()
 

@@ -13,6 +13,7 @@ from flowforge.jobs import sweep
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.run import Outcome
 from flowforge.jobs.session import JobSession, Stop
+from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
 from flowforge.store import schedule
 from tests.conftest import TestDatabase
@@ -298,7 +299,9 @@ def test_a_group_that_cannot_be_read_is_refused(world: World, asked: Concurrency
 # ------------------------------------------------------------------------------------ what the worker finds
 
 
-def defined(world: World, job: Job, asked: Concurrency | None, target: str = "") -> Job:
+def defined(
+    world: World, job: Job, asked: Concurrency | None, target: str = "", teller: Teller = SILENT
+) -> Job:
     """Claim the job and let its worker read a definition that asks for this group."""
     claimed = world.claim(job)
     assert claimed is not None
@@ -308,7 +311,7 @@ def defined(world: World, job: Job, asked: Concurrency | None, target: str = "")
         recorder.define("version: 1", ".flowforge.yml@abc", asked, target or job.target)
         return stages(job, recorder, session)
 
-    bench(world, pipeline).run(claimed, session_of(claimed))
+    bench(world, pipeline, teller).run(claimed, session_of(claimed))
     return world.job(job)
 
 
@@ -322,6 +325,19 @@ def test_the_next_job_is_decided_on_arrival_once_a_worker_has_read_the_file(worl
     assert world.submit(branch="d", target="other").concurrency_group == ""  # nobody has read that one
     assert defined(world, third, None).concurrency_group == ""  # the file asks for none any more
     assert world.submit(branch="e").concurrency_group == ""
+
+
+def test_who_leaves_a_group_late_lets_the_relay_look_for_those_behind_it(world: World) -> None:
+    assert defined(world, world.submit(branch="a"), QUEUE).state is State.SUCCESS
+    leaving, behind = world.submit(branch="b"), world.submit(branch="c")
+    groups: list[str] = []
+
+    def woken() -> None:
+        groups.append(world.job(leaving).concurrency_group)
+        assert world.claim(behind) is not None  # beside the one that left
+
+    defined(world, leaving, None, teller=Teller(wake=woken))
+    assert groups == [""]
 
 
 def test_a_late_member_goes_back_into_the_queue_while_another_runs(world: World) -> None:

@@ -135,18 +135,9 @@ def test_a_job_that_was_rung_before_the_pause_is_not_claimed_after_it(world: Wor
 
 def test_a_pause_and_its_end_are_told_to_those_who_wait(world: World) -> None:
     heard: list[UUID] = []
-    roused: list[UUID] = []  # the relay, beside those who read
-    world = replace(
-        world,
-        door=replace(
-            world.door,
-            teller=Teller(
-                publish=lambda job, _seq: heard.append(job), rouse=lambda job, _seq: roused.append(job)
-            ),
-        ),
-    )
+    teller = Teller(publish=lambda job, _seq: heard.append(job), rouse=lambda _job, _seq: None)
+    world = replace(world, door=replace(world.door, teller=teller))
     held, free = world.submit(branch="a", target="release"), world.submit(branch="b")
-    roused.clear()
     wide, narrow = pause(world, world.repository), pause(world, world.repository, "release")
     assert world.kinds(held)[2:] == ["job.waits"]  # the second pause changes nothing for it
     resume(world, wide.id)
@@ -157,10 +148,25 @@ def test_a_pause_and_its_end_are_told_to_those_who_wait(world: World) -> None:
     assert world.value(told) == 4
     codes = "SELECT data ->> 'code' FROM job_events WHERE kind = 'job.waits' AND job = %(job)s ORDER BY seq"
     assert world.column(codes, job=held.id) == ["paused", "position"]
-    assert sorted(heard) == sorted([held.id, free.id])
-    assert roused == [free.id, held.id]  # what may run now is worth a look
+    assert sorted(heard) == sorted([held.id, free.id, free.id, held.id])
     actions = "SELECT action FROM audit_logs WHERE resource = 'pause' ORDER BY at, id"
     assert world.column(actions) == ["pause.create", "pause.create", "pause.delete", "pause.delete"]
+
+
+def test_the_relay_looks_at_once_when_a_pause_ends_and_when_one_begins(world: World) -> None:
+    """Also with nothing to tell: of those who wait, others may be told of at this moment, or none be known to wait."""
+    looks: list[int] = []
+
+    def woken() -> None:
+        looks.append(world.value("SELECT count(*) FROM pauses"))  # what the relay would find
+
+    world = replace(world, door=replace(world.door, teller=Teller(wake=woken)))
+    made = pause(world, world.repository, "release")  # who stands behind its jobs may run
+    resume(world, made.id)
+    assert looks == [1, 0]
+    with pytest.raises(FlowForgeError):
+        resume(world, made.id)
+    assert looks == [1, 0]
 
 
 @pytest.mark.parametrize(

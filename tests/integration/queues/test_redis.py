@@ -433,6 +433,8 @@ def test_a_relay_is_woken_by_a_move_and_hears_many_as_one(redis_url: str) -> Non
         assert signals.rouse(uuid4(), number)
     assert ear.wait(20) == {MISSED}
     assert ear.wait(0.05) == frozenset()
+    assert signals.wake()  # without a move: a pause has ended, a worker has come
+    assert ear.wait(20) == {MISSED}
     ear.close()
     assert not ear.hears
 

@@ -11,6 +11,7 @@ from flowforge.core.errors import Reason, Temporary
 from flowforge.core.job import Job, State
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.sweep import sweep
+from flowforge.jobs.tell import Teller
 from flowforge.store.database import Database
 from flowforge.store.schedule import Worker
 from flowforge.store.scope import Scope
@@ -192,6 +193,20 @@ def test_a_drain_stops_a_stage_that_does_not_end_and_gives_the_attempt_back(
     handed = world.job(job)
     assert (handed.state, handed.attempts) == (State.QUEUED, 0)
     assert world.value("SELECT reason FROM jobs") == Reason.DRAINED
+
+
+def test_the_relay_looks_at_once_when_a_worker_comes(world: World, leases: Database) -> None:
+    slots: list[int] = []  # that the relay finds when it is woken
+    coming = Supervisor(
+        worker=Worker(id="w", host="here", version="1", slots=2),
+        work=Task(),
+        database=world.database.system,
+        leases=leases,
+        teller=Teller(wake=lambda: slots.append(world.value("SELECT sum(slots) FROM workers"))),
+    )
+    coming.start()
+    coming.close()
+    assert slots == [2]
 
 
 def test_a_start_without_a_database_says_so(world: World) -> None:
