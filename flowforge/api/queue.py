@@ -95,14 +95,18 @@ def queue_out(found: Queue) -> QueueOut:
         slots=counted.slots,
         workers=counted.workers,
         pauses=[pause_out(one) for one in found.pauses],
-        next=[queued_out(job, found.whys.get(job.id)) for job in found.following],
+        next=[
+            queued_out(job, found.names.get(job.repository, ""), found.whys.get(job.id))
+            for job in found.following
+        ],
     )
 
 
-def queued_out(job: Job, why: Why | None) -> QueuedOut:
+def queued_out(job: Job, repository_name: str, why: Why | None) -> QueuedOut:
     same = ("id", "repository", "branch", "target", "task", "priority", "queued_at")
     return QueuedOut(
         **{name: getattr(job, name) for name in same},
+        repository_name=repository_name,
         concurrency=concurrency_out(job),
         why=why_out(why),
         estimated_start=why.estimated_start if why else None,

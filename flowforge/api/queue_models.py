@@ -22,6 +22,7 @@ class PauseIn(Incoming):
 class PauseOut(Outgoing):
     id: UUID
     repository: UUID | None = Field(description="null: all of the organization's")
+    repository_name: str = Field(description='"": all of the organization\'s')
     target: str = Field(description='"": all of the repository\'s')
     reason: str
     by: str = Field(description='who paused it; "" where that was no person')
@@ -53,6 +54,7 @@ class QueuedOut(Outgoing):
 
     id: UUID
     repository: UUID
+    repository_name: str
     branch: str
     target: str
     task: str

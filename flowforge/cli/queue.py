@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from flowforge.api.models import MAX_PAGE
-from flowforge.api.queue_models import PauseIn, PauseOut, QueuedOut, QueueOut
+from flowforge.api.queue_models import Depth, PauseIn, PauseOut, QueuedOut, QueueOut
 from flowforge.cli.app import AsJson, group
 from flowforge.cli.client import Client
 from flowforge.cli.job import connect, find_repository
@@ -55,7 +55,8 @@ def pause(
     if json:
         data_json(made.model_dump(mode="json"))
     else:
-        say(f"paused: {_what(made)}; resume it: flowforge queue resume {_words(repository, target)}")
+        say(f"paused: {_what(made)}")
+        say(f"next: flowforge queue resume {_words(repository, target)}, when it may go on")
 
 
 @app.command()
@@ -82,32 +83,63 @@ def resume(
 
 
 def described(found: QueueOut) -> list[str]:
-    depth, served = found.depth, f"{found.slots} slots of {found.workers} workers"
     facts = {
-        "queued": f"{depth.high} high, {depth.normal} normal, {depth.low} low",
+        "queued": _depth(found.depth),
         "oldest": f"since {found.oldest:%Y-%m-%d %H:%M:%S} UTC" if found.oldest else "",
-        "running": f"{found.running} of {found.cap} that may run at a time; {served}",
+        "running": f"{found.running} of {found.cap} that may run at a time; {_served(found)}",
         "waiting": f"{found.waiting} for a person's decision" if found.waiting else "",
     }
     return [
         *(line for name, value in facts.items() if value for line in folded(name, value)),
         *(line for one in found.pauses for line in folded("paused", f"{_what(one)}{_by(one)}: {one.reason}")),
         *(line for job in found.next for line in ("", *_next(job))),
+        *_left(found),
     ]
+
+
+def _depth(depth: Depth) -> str:
+    every = depth.high + depth.normal + depth.low
+    if not every:
+        return "nothing"
+    return f"{_counted(every, 'job')}: {depth.high} high, {depth.normal} normal, {depth.low} low"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _served(found: QueueOut) -> str:
+    if not found.workers:
+        return "no worker is alive"
+    return f"{_counted(found.slots, 'slot')} of {_counted(found.workers, 'worker')}"
+
+
+def _left(found: QueueOut) -> list[str]:
+    """How many are not shown, and how to see more of them."""
+    shown = len(found.next)
+    left = found.depth.high + found.depth.normal + found.depth.low - shown
+    if not shown or left <= 0:
+        return []
+    more = f": flowforge queue show --limit {min(MAX_PAGE, shown + left)}" if shown < MAX_PAGE else ""
+    return ["", f"and {_counted(left, 'more job')}{more}"]
 
 
 def _next(job: QueuedOut) -> list[str]:
     return [
-        f"{job.id}  priority {job.priority}",
-        *folded("branch", f"{job.branch} onto {job.target or 'the default branch'}", indent=2),
+        f"{job.id}  priority {job.priority}{f'  {job.task}' if job.task else ''}",
+        *folded("branch", _branch(job), indent=2),
         *waiting(job.why, job.estimated_start, indent=2),
     ]
+
+
+def _branch(job: QueuedOut) -> str:
+    return f"{job.branch} onto {job.target or 'the default branch'} of {job.repository_name}"
 
 
 def _what(paused: PauseOut) -> str:
     if paused.repository is None:
         return "your organization"
-    return f"{f'target {paused.target} of ' if paused.target else ''}repository {paused.repository}"
+    return f"{f'target {paused.target} of ' if paused.target else ''}repository {paused.repository_name}"
 
 
 def _by(paused: PauseOut) -> str:
@@ -134,5 +166,4 @@ def _id(client: Client, repository: str) -> UUID | None:
 
 
 def _nothing_paused(paused: list[PauseOut]) -> str:
-    others = f"; {len(paused)} other pauses stand" if paused else "; nothing is"
-    return f"exactly this is not paused{others}"
+    return f"exactly this is not paused; {f'other things are: {len(paused)}' if paused else 'nothing is'}"

@@ -12,7 +12,6 @@ from flowforge.store import jobs as table
 from flowforge.store.pauses import Pause
 from flowforge.store.transaction import Transaction
 
-RESUMED = "it runs when a maintainer resumes it: flowforge queue resume"  # what would change it
 TOLD = 1000  # queued jobs, next ones first, in whose story a pause and its end are written
 
 
@@ -46,7 +45,7 @@ def pause(
     if made is None:
         raise _already(pauses.same(transaction, principal.organization, repository, target))
     _note(transaction, principal, made, "pause.create")
-    told = {"code": "paused", "sentence": sentence(made), "changes": RESUMED}
+    told = {"code": "paused", "sentence": sentence(made), "changes": resumed(made)}
     _tell(transaction, principal.organization, made, told, door.teller)
     return made
 
@@ -80,6 +79,13 @@ def what(paused: Pause) -> str:
     if paused.repository is None:
         return "your organization"
     return f"target {paused.target!r}" if paused.target else "its repository"
+
+
+def resumed(paused: Pause) -> str:
+    """What would change it."""
+    target = f" --target {paused.target}" if paused.target else ""
+    words = f"{paused.repository_name or '--all'}{target}"
+    return f"it runs when a maintainer resumes it: flowforge queue resume {words}"
 
 
 def sentence(paused: Pause) -> str:

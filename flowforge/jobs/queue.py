@@ -19,6 +19,7 @@ class Queue:
     pauses: tuple[Pause, ...]  # the widest first
     following: tuple[Job, ...]  # queued, in the order of their turns
     whys: Mapping[UUID, Why]  # by job
+    names: Mapping[UUID, str]  # of the repositories of those jobs
 
 
 def look(
@@ -31,4 +32,5 @@ def look(
         pauses=tuple(pauses.all_of(transaction)),
         following=tuple(following),
         whys=whys(transaction, following, alive=alive, cap=cap),
+        names=table.names(transaction, {job.repository for job in following}),
     )

@@ -106,7 +106,7 @@ def _held(job: Job, stands: Standing, paused: Pause | None) -> Why | None:
         return Why(
             code=WhyCode.PAUSED,
             sentence=pause.sentence(paused),
-            changes=pause.RESUMED,
+            changes=pause.resumed(paused),
         )
     if stands.reason == Reason.BUDGET_EXHAUSTED:
         return Why(
@@ -166,8 +166,8 @@ def _in_line(_job: Job, stands: Standing) -> Why:
     jobs = "1 job comes" if stands.ahead == 1 else f"{stands.ahead} jobs come"
     told = Why(
         code=WhyCode.POSITION,
-        sentence=f"{jobs} before it in your organization; {stands.slots} can run at a time",
-        changes="more workers, or a higher priority",
+        sentence=f"{place} in your organization; {stands.slots} can run at a time",
+        changes="more workers, or a higher priority" if stands.ahead else "it runs when a slot is free",
         estimated_start=in_turn(stands),
     )
     if stands.taken >= stands.cap:
@@ -175,14 +175,15 @@ def _in_line(_job: Job, stands: Standing) -> Why:
         return replace(
             told,
             code=WhyCode.CAPPED,
-            sentence=f"{cap}; {jobs.replace('come', 'wait')} before it",
+            sentence=f"{cap}; {place.replace('job comes', 'job waits').replace('jobs come', 'jobs wait')}",
             changes="it runs when some of those have ended; an operator can raise the cap",
         )
     if stands.reason == Reason.LEASE_EXPIRED:
+    place = f"{jobs} before it" if stands.ahead else "it comes next"
         return replace(
             told,
             code=WhyCode.LEASE_LOST,
-            sentence=f"its worker fell silent; {jobs} before it",
+            sentence=f"its worker fell silent; {place}",
             changes="nothing is needed: another worker goes on from the last finished stage",
         )
     return told

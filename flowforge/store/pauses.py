@@ -15,9 +15,9 @@ ON CONFLICT (organization, repository, target) DO NOTHING RETURNING id
 """
 
 _SHOWN = """
-SELECT p.id, p.repository, coalesce(p.target, '') AS target, p.reason, p.created_at,
-       coalesce(nullif(u.name, ''), u.email, '') AS by
-FROM pauses p LEFT JOIN users u ON u.id = p.user_id
+SELECT p.id, p.repository, coalesce(r.name, '') AS repository_name, coalesce(p.target, '') AS target, p.reason,
+       p.created_at, coalesce(nullif(u.name, ''), u.email, '') AS by
+FROM pauses p LEFT JOIN users u ON u.id = p.user_id LEFT JOIN repositories r ON r.id = p.repository
 """
 
 _LIST = f"""
@@ -57,6 +57,7 @@ class Pause:
     reason: str
     by: str  # name or address of the person, "" where it was none
     created_at: datetime
+    repository_name: str = ""
 
 
 def _pause(row: Row | None) -> Pause | None:

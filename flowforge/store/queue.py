@@ -3,7 +3,7 @@
 Asked within one organization, they count what is its own; slots are the installation's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -105,6 +105,9 @@ ORDER BY turn_at, id LIMIT %(limit)s
 """  # noqa: S608 (our own constants)
 
 
+_NAMES = "SELECT id, name FROM repositories WHERE id = ANY(%(repositories)s::uuid[])"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Before:
     """Another job that must end, or have its turn, first."""
@@ -188,3 +191,8 @@ def overview(transaction: Transaction, organization: UUID, *, alive: float, cap:
 def following(transaction: Transaction, organization: UUID, limit: int) -> list[Job]:
     """The organization's queued jobs in the order of their turns."""
     return [job_of(row) for row in transaction.rows(_NEXT, organization=organization, limit=limit)]
+
+
+def names(transaction: Transaction, repositories: Collection[UUID]) -> dict[UUID, str]:
+    rows = transaction.rows(_NAMES, repositories=list(repositories)) if repositories else []
+    return {row["id"]: row["name"] for row in rows}

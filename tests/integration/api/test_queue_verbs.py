@@ -58,32 +58,44 @@ def shell(
 def test_a_day_with_the_queue(shell: Shell) -> None:
     """One server for all of it: starting it takes longer than the rest."""
     assert shell.good("queue", "show").splitlines() == [
-        "queued    0 high, 0 normal, 0 low",
-        "running   0 of 50 that may run at a time; 0 slots of 0 workers",
+        "queued    nothing",
+        "running   0 of 50 that may run at a time; no worker is alive",
     ]
     job = shell.good("job", "submit", "shop", "feature", "--priority", "8").strip()
     code, out, err = shell.run("queue", "pause", "shop", "--target", "main", "--reason", "release week " * 12)
     assert (code, out) == (0, "")
-    assert "resume it: flowforge queue resume shop --target main" in err
+    assert err.splitlines() == [
+        "paused: target main of repository shop",
+        "next: flowforge queue resume shop --target main, when it may go on",
+    ]
 
     shown = shell.good("queue", "show")
-    assert "queued    1 high, 0 normal, 0 low" in shown
-    assert "paused    target main of repository " in shown
+    assert "queued    1 job: 1 high, 0 normal, 0 low" in shown
+    assert "paused    target main of repository shop, since " in shown
+    assert "  branch    feature onto main of shop\n" in shown
     assert job in shown
     assert "waits     paused: target 'main' is paused since" in shown
     detail = shell.good("job", "show", job)
     assert "waits     paused: target 'main' is paused since" in detail
-    assert "it runs when a maintainer resumes it: flowforge queue resume" in detail
+    assert "resumes it: flowforge queue resume shop" in detail
     assert max(map(len, (shown + detail).splitlines())) <= 80
     as_json = json.loads(shell.good("queue", "show", "--json"))
     assert [one["why"]["code"] for one in as_json["next"]] == ["paused"]
 
     err = shell.refused("queue", "pause", "shop", "--target", "main", "--reason", "again")
     assert "is paused since" in err
-    assert "exactly this is not paused; 1 other pauses stand" in shell.refused("queue", "resume", "shop")
+    assert "exactly this is not paused; other things are: 1" in shell.refused("queue", "resume", "shop")
     shell.good("queue", "resume", "shop", "--target", "main")
     assert "exactly this is not paused; nothing is" in shell.refused("queue", "resume", "--all")
     assert "waits     no_worker: no worker is alive" in shell.good("job", "show", job)
+
+    check = shell.good("job", "submit", "shop", "other", "--task", "validate-only").strip()
+    assert f"\n{check}  priority 5  validate-only\n" in shell.good("queue", "show")
+    assert shell.good("queue", "show", "--limit", "1").splitlines()[-2:] == [
+        "",
+        "and 1 more job: flowforge queue show --limit 2",
+    ]
+    assert "more job" not in shell.good("queue", "show")
 
     ended = json.loads(shell.good("queue", "pause", "--all", "--reason", "all", "--json"))
     assert ended["repository"] is None

@@ -69,8 +69,11 @@ def said(standing: Standing, paused: Pause | None = None) -> str:
 def test_what_is_told_names_who_and_what() -> None:
     assert said(whole(ahead=1)) == "1 job comes before it in your organization; 2 can run at a time"
     assert said(whole(ahead=2)).startswith("2 jobs come before it")
+    assert said(FREE) == "it comes next in your organization; 2 can run at a time"
     assert said(whole(taken=50, ahead=1)).endswith("; 1 job waits before it")
     assert said(whole(taken=50, ahead=2)).endswith("; 2 jobs wait before it")
+    assert said(whole(taken=50)).endswith("; it comes next")
+    assert said(whole(reason="lease_expired")) == "its worker fell silent; it comes next"
     assert said(whole(ref=RUNNING)).startswith(f"job {OTHER} is writing 'feature'")
     assert said(whole(group=RUNNING)) == f"job {OTHER} runs in its concurrency group 'deploy'"
     assert said(FREE, PAUSE).endswith("by Ada: release week")
@@ -111,6 +114,20 @@ def test_a_turn_is_estimated_by_how_often_slots_come_free(
     changes: dict[str, object], expected: datetime | None
 ) -> None:
     assert in_turn(whole(**{"median": 4 * MINUTE, **changes})) == expected
+
+
+@pytest.mark.parametrize(
+    ("paused", "words"),
+    [
+        (PAUSE, "--all"),
+        (replace(PAUSE, repository=OTHER, repository_name="shop"), "shop"),
+        (replace(PAUSE, repository=OTHER, repository_name="shop", target="main"), "shop --target main"),
+    ],
+)
+def test_a_paused_job_names_the_command_that_lets_it_run(paused: Pause, words: str) -> None:
+    why = explain(JOB, FREE, paused)
+    assert why is not None
+    assert why.changes == f"it runs when a maintainer resumes it: flowforge queue resume {words}"
 
 
 counts = st.integers(0, 200)
