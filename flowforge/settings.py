@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     log_days: NonNegativeInt = 90
     event_days: NonNegativeInt = 90
     text_days: NonNegativeInt = 90
+    stage_days: NonNegativeInt = 400
+    push_days: NonNegativeInt = 400
+    usage_days: NonNegativeInt = 800
     execution_days: NonNegativeInt = 400
     audit_days: NonNegativeInt = 400
     # git

@@ -28,7 +28,7 @@ REST = 600.0  # seconds that a finished job's log stays in the database: who fol
 MOST = 20  # logs that one call moves
 _LOOKED = 500  # jobs that one call looks at
 _ROWS = 64  # chunks read at once
-_REMOVED = 100  # artifacts that one call removes
+REMOVED = 100  # artifacts that one call removes
 _FIRST = UUID(int=0)
 
 RELAY = Actor(kind="relay")
@@ -90,7 +90,7 @@ class LogKeeper:
         return sum(self._tried(one) for one in due)
 
     def remove(self) -> int:
-        """Remove logs of more than `days`; returns how many.
+        """Remove logs of jobs that ended more than `days` ago, at most `REMOVED` of them; returns how many.
 
         Raises:
             Temporary: the database is away; what is left is removed the next time.
@@ -98,7 +98,7 @@ class LogKeeper:
         if not self.days:
             return 0
         with self.database.transaction(Scope.system(), actor=RELAY) as transaction:
-            over = archives.expire(transaction, self.days, _REMOVED)
+            over = archives.expire(transaction, self.days, REMOVED)
         for archive in over:
             failpoint("archive.expired")
             try:

@@ -114,6 +114,11 @@ def _chosen(parent: Job, refs: Mapping[str, Pushed], ref: str) -> Pushed:
             f"job {parent.id} is still {parent.state}",
             "wait until it has ended, or cancel it: then it pushes nothing",
         )
+    if not refs and _has_pushed(parent):
+        raise _state(
+            f"what job {parent.id} pushed, and what stood there before, was forgotten after its time",
+            "put the branch back by hand; the setting push_days says for how long it is kept",
+        )
     if not refs:
         raise _state(f"job {parent.id} has pushed nothing", "nothing is left to undo")
     full = ref if not ref or ref.startswith("refs/") else f"{_HEADS}{ref}"
@@ -126,6 +131,11 @@ def _chosen(parent: Job, refs: Mapping[str, Pushed], ref: str) -> Pushed:
         f"job {parent.id} has not pushed {ref!r}, but {names}" if ref else f"job {parent.id} pushed {names}"
     )
     raise Refused(Reason.INVALID_REQUEST, said, next_action="name the one to undo as `ref`")
+
+
+def _has_pushed(job: Job) -> bool:
+    """As far as its own row tells."""
+    return job.ending is not None and job.ending.reason in {Reason.PUSHED, Reason.CANCEL_TOO_LATE}
 
 
 def _request(parent: Job, ref: str, key: str) -> Checked:

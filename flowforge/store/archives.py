@@ -18,15 +18,38 @@ WITH RECURSIVE held (job, n) AS (
     SELECT (SELECT c.job FROM log_chunks c WHERE c.job > held.job ORDER BY c.job LIMIT 1), n + 1
     FROM held WHERE held.job IS NOT NULL AND n < %(limit)s)
 SELECT held.job, j.organization,
-       j.completed_at IS NOT NULL AND j.completed_at <= now() - make_interval(secs => %(rest)s) AS due
+       j.completed_at IS NOT NULL AND j.completed_at <= now() - make_interval(secs => %(rest)s)
+           AND NOT EXISTS (SELECT FROM log_archives a WHERE a.job = held.job) AS due
 FROM held JOIN jobs j ON j.id = held.job ORDER BY held.job
 """
 
 _ADD = """
--- Note where a log went; no row where another has noted it.
-INSERT INTO log_archives (organization, job, reference, index_at, stored, size)
-SELECT organization, id, %(reference)s, %(index_at)s, %(stored)s, %(size)s FROM jobs WHERE id = %(job)s
+-- Note where a log went, and when its job ended, from where its time runs; no row where another has noted it.
+INSERT INTO log_archives (organization, job, reference, index_at, stored, size, at)
+SELECT organization, id, %(reference)s, %(index_at)s, %(stored)s, %(size)s, completed_at FROM jobs
+WHERE id = %(job)s
 ON CONFLICT (job) DO NOTHING RETURNING job
+"""
+
+_LAPSE = """
+-- Logs that are still in chunks when their time is over: from here on nobody reads them, and the chunks can be deleted.
+-- From one job with chunks to the next, as above, and only through the ids of old jobs: once their chunks are deleted,
+-- the first ones are others.
+WITH RECURSIVE held (job, n) AS (
+    (SELECT job, 1 FROM log_chunks WHERE job < ff_first_id(now() - make_interval(days => %(days)s))
+     ORDER BY job LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.job FROM log_chunks c
+            WHERE c.job > held.job AND c.job < ff_first_id(now() - make_interval(days => %(days)s))
+            ORDER BY c.job LIMIT 1), n + 1
+    FROM held WHERE held.job IS NOT NULL AND n < %(limit)s)
+INSERT INTO log_archives (organization, job, reference, index_at, stored, size, at, removed_at)
+SELECT j.organization, j.id, '', 0, 0,
+       (SELECT sum(octet_length(c.bytes)) FROM log_chunks c WHERE c.job = j.id), j.completed_at, now()
+FROM held JOIN jobs j ON j.id = held.job
+WHERE j.completed_at < now() - make_interval(days => %(days)s)
+  AND NOT EXISTS (SELECT FROM log_archives a WHERE a.job = j.id)
+ON CONFLICT (job) DO NOTHING
 """
 
 _CLEAR = "DELETE FROM log_chunks WHERE job = %(job)s"
@@ -84,8 +107,15 @@ def clear(transaction: Transaction, job: UUID) -> int:
     return transaction.run(_CLEAR, job=job)
 
 
+def lapse(transaction: Transaction, days: int, limit: int) -> int:
+    """Note as removed the logs that were never moved, of jobs that ended more than so many days ago, among the first
+    `limit` that have chunks; returns how many.
+    """
+    return transaction.run(_LAPSE, days=days, limit=limit)
+
+
 def expire(transaction: Transaction, days: int, limit: int) -> Sequence[Archive]:
-    """Take away logs of more than so many days; what lies in the artifact store is then to be deleted."""
+    """Take away logs of jobs that ended more than so many days ago; what lies in the artifact store is then to be deleted."""
     return [Archive(**row) for row in transaction.rows(_REMOVE, days=days, limit=limit)]
 
 

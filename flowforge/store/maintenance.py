@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flowforge.core.errors import FlowForgeError, Temporary
-from flowforge.store import chores, ledger, retention
+from flowforge.store import archives, chores, ledger, retention
 from flowforge.store.database import Database
 from flowforge.store.retention import PARTITIONED, Retention
 from flowforge.store.scope import Actor, Scope
@@ -66,12 +66,25 @@ class Maintained:
     events: int = 0  # rows of job_events
     chunks: int = 0  # rows of log_chunks
     operations: int = 0  # rows of git_operations
+    stages: int = 0  # rows of stage_runs
+    answers: int = 0  # rows of conflict_resolutions
+    pushes: int = 0  # rows of push_intents
+    calls: int = 0  # rows of model_usage
+    reservations: int = 0  # of money, settled long ago
     texts: int = 0  # finished jobs whose definition and variables were erased
     more: bool = False  # a bound was met; the next run goes on
     trouble: tuple[str, ...] = ()  # steps that could not be done, each a sentence
 
 
-_COUNTS = {"job_events": "events", "log_chunks": "chunks", "git_operations": "operations"}
+_COUNTS = {
+    "job_events": "events",
+    "log_chunks": "chunks",
+    "git_operations": "operations",
+    "stage_runs": "stages",
+    "conflict_resolutions": "answers",
+    "push_intents": "pushes",
+}
+_SPENT = {"model_usage": "calls", "budget_reservations": "reservations"}
 
 
 def maintain(database: Database, keep: Retention, *, most: int = ALL) -> Maintained:
@@ -88,6 +101,7 @@ def maintain(database: Database, keep: Retention, *, most: int = ALL) -> Maintai
         "expired": work.rows("booking reservations", lambda tx, size: ledger.expire(tx, limit=size)),
         "texts": _texts(work, keep.texts),
         **{name: _forgotten(work, kind, keep.of(kind)) for kind, name in _COUNTS.items()},
+        **{name: _spent(work, kind, keep.of(kind)) for kind, name in _SPENT.items()},
     }
     return _maintained(made, dropped, counts, more=work.more, trouble=tuple(work.trouble))
 
@@ -102,6 +116,10 @@ def foresee(database: Database, keep: Retention) -> Maintained:
         counts = {
             name: retention.forgettable(tx, kind, keep.of(kind), _COUNTED) if keep.of(kind) else 0
             for kind, name in _COUNTS.items()
+        }
+        counts |= {
+            name: retention.forgettable_spent(tx, kind, keep.of(kind), _COUNTED) if keep.of(kind) else 0
+            for kind, name in _SPENT.items()
         }
         counts["texts"] = retention.erasable(tx, keep.texts, _COUNTED) if keep.texts else 0
         made = [str(row["name"]) for row in tx.rows(_MISSING)]
@@ -120,19 +138,7 @@ def _maintained(
     more: bool = False,
     trouble: tuple[str, ...] = (),
 ) -> Maintained:
-    return Maintained(
-        made=tuple(made),
-        dropped=tuple(dropped),
-        erased=counts["erased"],
-        forgotten=counts["forgotten"],
-        expired=counts["expired"],
-        events=counts["events"],
-        chunks=counts["chunks"],
-        operations=counts["operations"],
-        texts=counts["texts"],
-        more=more,
-        trouble=trouble,
-    )
+    return Maintained(made=tuple(made), dropped=tuple(dropped), more=more, trouble=trouble, **counts)
 
 
 def take_turn(database: Database, keep: Retention, every: float) -> Maintained | None:
@@ -203,7 +209,19 @@ def _dropped(work: _Work, parent: str, days: int) -> list[str]:
 def _forgotten(work: _Work, kind: str, days: int) -> int:
     if not days:
         return 0
-    return work.rows(f"forgetting {kind}", lambda tx, size: retention.forget(tx, kind, days, size))
+
+    def step(tx: Transaction, size: int) -> int:
+        if kind == "log_chunks":
+            archives.lapse(tx, days, size)  # a reader finds a whole log, or that it was removed; never a part
+        return retention.forget(tx, kind, days, size)
+
+    return work.rows(f"forgetting {kind}", step)
+
+
+def _spent(work: _Work, kind: str, days: int) -> int:
+    if not days:
+        return 0
+    return work.rows(f"forgetting {kind}", lambda tx, size: retention.forget_spent(tx, kind, days, size))
 
 
 def _texts(work: _Work, days: int) -> int:

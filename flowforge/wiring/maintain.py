@@ -27,6 +27,9 @@ def retention_of(settings: Settings) -> Retention:
         executions=settings.execution_days,
         audit=settings.audit_days,
         texts=settings.text_days,
+        stages=settings.stage_days,
+        pushes=settings.push_days,
+        usage=settings.usage_days,
     )
 
 

@@ -16,7 +16,9 @@ from flowforge.core.errors import FlowForgeError, Temporary
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.git.names import plain_ref
 from flowforge.hooks.manager import Registry
-from flowforge.jobs.archive import LogKeeper
+from flowforge.jobs.archive import MOST, REMOVED, LogKeeper
+from flowforge.jobs.bundles import MOST as JOBS
+from flowforge.jobs.bundles import BundleKeeper
 from flowforge.jobs.due import Starter
 from flowforge.jobs.gauges import Counting
 from flowforge.jobs.relay import Relay
@@ -34,7 +36,7 @@ from flowforge.store import decisions, ledger
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Scope
-from flowforge.wiring.maintain import turn
+from flowforge.wiring.maintain import retention_of, turn
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import stopped_by_signals
 
@@ -98,7 +100,8 @@ def made(
 
 @dataclass(kw_only=True)
 class Seldom:
-    """A chore that is due at once, and then every so many seconds.
+    """A chore that is due at once, and then every so many seconds; or with the next step, where it did as much as it
+    may do at once.
 
     A database that is away leaves it due. Any other trouble is logged and waits for the next time: what rings for
     jobs must not end over what tidies up.
@@ -107,19 +110,22 @@ class Seldom:
     chore: Callable[[], object]
     name: str
     every: float  # seconds
+    full: int = 0  # what a chore returns that did as much as it may; 0 = that is not known
     clock: Callable[[], float] = time.monotonic
     _due: float = -math.inf
 
     def __call__(self) -> None:
         if self.clock() < self._due:
             return
+        done: object = None
         try:
-            self.chore()
+            done = self.chore()
         except Temporary:
             raise
         except FlowForgeError as error:
             _log.error("%s could not be done: %s; %s", self.name, error.sentence, error.next_action)
-        self._due = self.clock() + self.every
+        more = bool(self.full) and done == self.full
+        self._due = self.clock() + (0.0 if more else self.every)
 
 
 def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
@@ -138,14 +144,15 @@ def seldom_chores(settings: Settings, database: Database) -> Sequence[Seldom]:
         with database.transaction(Scope.system()) as tx:
             decisions.erase(tx)
 
-    keeper = LogKeeper(
-        database=database, artifacts=Artifacts(settings.folder / "artifacts"), days=settings.log_days
-    )
+    artifacts, keep = Artifacts(settings.folder / "artifacts"), retention_of(settings)
+    logs = LogKeeper(database=database, artifacts=artifacts, days=keep.logs)
+    bundles = BundleKeeper(database=database, artifacts=artifacts, days=keep.of)
     return (
         Seldom(chore=cap, name="setting the installation's budget", every=ONCE),
         Seldom(chore=expire, name="booking of overdue reservations", every=MINUTE),
         Seldom(chore=lambda: turn(database, settings), name="maintenance of the database", every=TURNS),
-        Seldom(chore=keeper.move, name="moving logs to artifacts", every=MOVES),
-        Seldom(chore=keeper.remove, name="removing old logs", every=HOUR),
+        Seldom(chore=logs.move, name="moving logs to artifacts", every=MOVES, full=MOST),
+        Seldom(chore=logs.remove, name="removing old logs", every=HOUR, full=REMOVED),
+        Seldom(chore=bundles.remove, name="removing commits of old jobs", every=HOUR, full=JOBS),
         Seldom(chore=forget, name="forgetting texts that persons were asked about", every=HOUR),
     )

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -18,6 +19,9 @@ from flowforge.jobs import read
 from flowforge.jobs.archive import LogKeeper
 from flowforge.jobs.log import LogPage, log_behind
 from flowforge.store import events
+from flowforge.store.ids import uuid7
+from flowforge.store.maintenance import maintain
+from flowforge.store.retention import Retention
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import World, make_world
 
@@ -254,6 +258,37 @@ def test_a_log_is_removed_after_its_days_and_says_so(scene: Scene) -> None:
     assert scene.behind(gone, 0) == []
     assert scene.page(kept).text == b"abcd"
     assert scene.keeper().remove() == 0
+
+
+def test_a_logs_time_runs_from_its_jobs_end_however_late_it_was_moved(scene: Scene) -> None:
+    job = scene.job(("test", b"ab"), ("test", b"cd"))
+    scene.world.run(
+        "UPDATE jobs SET completed_at = now() - interval '31 days' WHERE id = %(job)s", job=job.id
+    )
+    scene.keeper().move()
+    assert scene.page(job).text == b"abcd"
+    assert scene.keeper().remove() == 1
+    assert scene.page(job).removed
+
+
+def test_a_log_that_is_noted_as_removed_is_moved_nowhere(scene: Scene) -> None:
+    """Its pieces are deleted in batches; what is left of them is no log."""
+    months = uuid7(int((time.time() - 40 * 86_400) * 1000), os.urandom(10))
+    door = replace(scene.world.door, new_id=lambda: months)
+    old = replace(scene, world=replace(scene.world, door=door)).job(("test", b"ab"), ("test", b"cd"))
+    scene.world.run(
+        "UPDATE jobs SET completed_at = now() - interval '31 days' WHERE id = %(job)s", job=old.id
+    )
+    keep = Retention(logs=30, events=0, texts=0, stages=0, pushes=0, usage=0, executions=0, audit=0)
+    assert maintain(scene.world.database.system, keep, most=1).chunks == 1
+    assert scene.chunks(old) == 1
+    page = scene.page(old)
+    assert (page.text, page.complete, page.removed, page.next_offset) == (b"", True, True, 4)
+    assert scene.behind(old, 0) == []
+    assert scene.keeper().move() == scene.keeper().remove() == 0
+    assert scene.artifacts.names() == []
+    assert maintain(scene.world.database.system, keep).chunks == 1
+    assert scene.page(old).removed
 
 
 def test_a_remover_that_is_killed_is_followed_by_one_that_ends_it(scene: Scene, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from flowforge.core.errors import Refused
-from flowforge.store import chores, ledger, retention, vacuum
+from flowforge.store import archives, chores, ledger, retention, vacuum
 from flowforge.store.admin import connected
 from flowforge.store.database import Database
 from flowforge.store.ids import uuid7
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.services
 
 SYSTEM = Scope.system()
 KEEP = Retention()
-FOR_EVER = Retention(events=0, logs=0, executions=0, audit=0, texts=0)
+FOR_EVER = Retention(events=0, logs=0, executions=0, audit=0, texts=0, stages=0, pushes=0, usage=0)
 HOUR = 3600.0
 
 
@@ -90,6 +90,38 @@ def job(database: TestDatabase, home: Mapping[str, UUID], days: float, *, state:
             (*of, str(home["repository"]), moment),
         )
     return made
+
+
+def deeds(database: TestDatabase, home: Mapping[str, UUID], of: UUID, *, kept: str = "") -> None:
+    """What a job did: a stage, an answer to a conflict with a sealed text, a push, a model call with its reservation.
+
+    `kept` is what its stage and its push left in the artifact storage.
+    """
+    with as_owner(database) as cursor:
+        cursor.execute("SELECT completed_at FROM jobs WHERE id = %s", (str(of),))
+        (moment,) = cursor.fetchone()
+        mine = {"organization": str(home["organization"]), "job": str(of), "at": moment, "kept": kept}
+        mine |= {"repository": str(home["repository"]), "id": str(uuid7(ms(moment), os.urandom(10)))}
+        for statement in DEEDS:
+            cursor.execute(statement, mine)
+
+
+DEEDS = (
+    """INSERT INTO stage_runs (organization, job, stage, attempt, ordinal, fence, checkpoint, started_at)
+       VALUES (%(organization)s, %(job)s, 's', 1, 0, 1, %(kept)s, %(at)s)""",
+    """INSERT INTO conflict_resolutions (organization, job, stage, path, kind, method, success, at)
+       VALUES (%(organization)s, %(job)s, 's', 'p', 'content', '', true, %(at)s)""",
+    """INSERT INTO push_intents (organization, repository, job, fence, attempt, ref, old_sha, new_sha, bundle)
+       VALUES (%(organization)s, %(repository)s, %(job)s, 1, 1, 'r', 'a', 'b', %(kept)s)""",
+    """INSERT INTO model_usage (organization, job, provider, model, operation, cost_usd, reservation, at)
+       VALUES (%(organization)s, %(job)s, 'p', 'm', 'o', 1, %(id)s, %(at)s)""",
+    """INSERT INTO budget_reservations (id, organization, job, amount_usd, state, totals, expires_at, ended_at)
+       VALUES (%(id)s, %(organization)s, %(job)s, 1, 'settled', '[]', %(at)s, %(at)s)""",
+)
+
+
+def ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def events_of(database: TestDatabase, identity: UUID) -> int:
@@ -179,6 +211,95 @@ def test_each_kind_has_days_of_its_own(database: TestDatabase) -> None:
     assert (done.events, done.chunks, done.operations, done.texts) == (3, 0, 1, 0)
 
 
+DONE = ("stages", "answers", "pushes", "calls", "reservations")
+
+
+def told(done: Maintained) -> list[int]:
+    return [getattr(done, name) for name in DONE]
+
+
+@pytest.mark.parametrize(
+    ("keep", "gone"),
+    [
+        (replace(FOR_EVER, stages=30, texts=30), [1, 1, 0, 0, 0]),
+        (
+            replace(FOR_EVER, stages=30),
+            [0, 1, 0, 0, 0],
+        ),  # its definition is there for ever: it may be retried
+        (replace(FOR_EVER, stages=30, texts=60), [0, 1, 0, 0, 0]),
+        (replace(FOR_EVER, stages=60, texts=30), [0, 0, 0, 0, 0]),
+        (replace(FOR_EVER, pushes=30), [0, 0, 1, 0, 0]),
+        (replace(FOR_EVER, usage=30), [0, 0, 0, 1, 1]),
+        (FOR_EVER, [0, 0, 0, 0, 0]),
+    ],
+)
+def test_what_a_job_did_is_kept_as_long_as_somebody_may_ask_for_it(
+    database: TestDatabase, keep: Retention, gone: list[int]
+) -> None:
+    home = organization(database)
+    for days in (50, 10):
+        deeds(database, home, job(database, home, days))
+    assert told(foresee(database.system, keep)) == gone
+    assert told(maintain(database.system, keep)) == gone
+    assert told(maintain(database.system, keep)) == [0] * len(DONE)
+    assert count(database, "jobs") == 2
+
+
+def test_rows_that_name_commits_in_the_storage_wait_until_those_are_gone(database: TestDatabase) -> None:
+    home, keep = organization(database), replace(FOR_EVER, stages=30, texts=30, pushes=30)
+    deeds(database, home, job(database, home, 50), kept="jobs/x/1/after")
+    assert told(foresee(database.system, keep)) == told(maintain(database.system, keep)) == [0, 1, 0, 0, 0]
+    with as_owner(database) as cursor:
+        cursor.execute("UPDATE stage_runs SET checkpoint = ''")
+        cursor.execute("UPDATE push_intents SET bundle = ''")
+    assert told(maintain(database.system, keep)) == [1, 0, 1, 0, 0]
+
+
+def test_a_sealed_answer_and_money_that_is_reserved_stay(database: TestDatabase) -> None:
+    home, keep = organization(database), replace(FOR_EVER, stages=30, usage=30)
+    deeds(database, home, job(database, home, 50))
+    with as_owner(database) as cursor:
+        cursor.execute(
+            "UPDATE conflict_resolutions SET sealed_text = 'x', expires_at = now() + interval '1 day'"
+        )
+        cursor.execute(
+            "UPDATE budget_reservations SET state = 'reserved', expires_at = now() + interval '1 day'"
+        )
+    assert told(foresee(database.system, keep)) == told(maintain(database.system, keep)) == [0, 0, 0, 1, 0]
+
+
+def test_of_many_calls_only_the_first_are_looked_at_and_the_old_ones_go(database: TestDatabase) -> None:
+    home, keep = organization(database), replace(FOR_EVER, usage=30)
+    one = job(database, home, 10)
+    with as_owner(database) as cursor:
+        for number, days in ((2500, 50), (3, 10)):
+            cursor.execute(
+                "INSERT INTO model_usage (organization, job, provider, model, operation, cost_usd, at) SELECT %s, %s, "
+                "'p', 'm', 'o', 1, now() - make_interval(days => %s) FROM generate_series(1, %s)",
+                (str(home["organization"]), str(one), days, number),
+            )
+    assert foresee(database.system, keep).calls == 2500
+    assert (maintain(database.system, keep, most=1200).calls, count(database, "model_usage")) == (1200, 1303)
+    assert (maintain(database.system, keep).calls, count(database, "model_usage")) == (1300, 3)
+
+
+def test_a_log_whose_time_is_over_is_removed_whole_and_says_so(database: TestDatabase) -> None:
+    """Never moved to an artifact: its pieces go batch by batch, but from the first one on nobody reads them."""
+    home = organization(database)
+    old, young = job(database, home, 100), job(database, home, 80)
+    done = maintain(database.system, replace(FOR_EVER, logs=90), most=1)
+    assert (done.chunks, done.more) == (1, True)
+    with database.system.transaction(SYSTEM) as tx:
+        noted = archives.of_job(tx, old)
+        assert archives.of_job(tx, young) is None
+    assert noted is not None
+    assert (noted.removed, noted.size, noted.reference) == (True, 2, "")
+    assert maintain(database.system, replace(FOR_EVER, logs=90)).chunks == 1
+    assert count(database, "log_chunks") == 2
+    (at,) = rows(database, "SELECT at = (SELECT completed_at FROM jobs WHERE id = job) FROM log_archives")
+    assert at, "a log's time runs from its job's end"
+
+
 def test_a_backlog_is_gone_through_in_turns(database: TestDatabase) -> None:
     home = organization(database)
     for _ in range(4):
@@ -197,13 +318,19 @@ def test_history_is_deleted_by_that_function_only(database: TestDatabase) -> Non
         "DELETE FROM job_events",
         "SELECT ff_forget_history('jobs', now(), 10)",
         "SELECT ff_forget_history('audit_logs', now(), 10)",
+        "SELECT ff_forget_history('model_usage', now(), 10)",
+        "DELETE FROM model_usage",
     ):
         with (
             pytest.raises(Exception, match=r"permission|forbid|not kept"),
             database.system.transaction(SYSTEM) as tx,
         ):
             tx.run(sql)
-    for sql in ("SELECT ff_forget_history('job_events', now(), 10)", "SELECT * FROM ff_table_health()"):
+    for sql in (
+        "SELECT ff_forget_history('job_events', now(), 10)",
+        "SELECT ff_forget_usage(now(), 10)",
+        "SELECT * FROM ff_table_health()",
+    ):
         with pytest.raises(Refused), database.app.transaction(Scope.nobody()) as tx:
             tx.run(sql)
     assert count(database, "job_events") == 3

@@ -10,7 +10,7 @@ import pytest
 
 from flowforge.settings import Settings
 from flowforge.store.maintenance import Maintained
-from flowforge.store.retention import HISTORY, PARTITIONED, Retention
+from flowforge.store.retention import HISTORY, PARTITIONED, SPENDING, Retention
 from flowforge.store.vacuum import Hint
 from flowforge.wiring import maintain
 from flowforge.wiring.maintain import retention_of, told, turn
@@ -30,8 +30,9 @@ def settings(tmp_path: Path, **days: int) -> Settings:
 
 def test_the_days_are_those_of_the_settings(tmp_path: Path) -> None:
     given = {"event_days": 1, "log_days": 2, "execution_days": 3, "audit_days": 4, "text_days": 5}
-    assert retention_of(settings(tmp_path, **given)) == Retention(
-        events=1, logs=2, executions=3, audit=4, texts=5
+    more = {"stage_days": 6, "push_days": 7, "usage_days": 8}
+    assert retention_of(settings(tmp_path, **given, **more)) == Retention(
+        events=1, logs=2, executions=3, audit=4, texts=5, stages=6, pushes=7, usage=8
     )
 
 
@@ -39,10 +40,17 @@ def test_what_stands_without_settings_is_one_thing_in_both_places(tmp_path: Path
     assert retention_of(settings(tmp_path)) == Retention()
 
 
-@pytest.mark.parametrize("table", [*HISTORY, *PARTITIONED])
+@pytest.mark.parametrize("table", [*HISTORY, *PARTITIONED, *SPENDING])
 def test_every_table_that_is_kept_for_a_time_has_days(table: str) -> None:
     odd = Retention(**{field.name: number for number, field in enumerate(fields(Retention), 1)})
     assert odd.of(table) > 0
+
+
+@pytest.mark.parametrize(
+    ("stages", "texts", "days"), [(400, 90, 400), (30, 90, 90), (30, 30, 30), (0, 90, 0), (400, 0, 0)]
+)
+def test_stages_stay_for_as_long_as_a_job_can_be_retried_from_one(stages: int, texts: int, days: int) -> None:
+    assert Retention(stages=stages, texts=texts).of("stage_runs") == days
 
 
 def test_days_below_nothing_are_refused(tmp_path: Path) -> None:

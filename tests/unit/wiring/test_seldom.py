@@ -42,6 +42,14 @@ def test_a_chore_of_the_start_is_done_once() -> None:
     assert math.isinf(ONCE)
 
 
+def test_a_chore_that_did_as_much_as_it_may_goes_on_with_the_next_step() -> None:
+    left, clock = [20, 20, 7, 20], Clock()
+    chore = Seldom(chore=lambda: left.pop(0), name="moving", every=HOUR, full=20, clock=lambda: clock.now)
+    for clock.now in (100.0, 101.0, 102.0, 103.0, 102.0 + HOUR - 1):
+        chore()
+    assert left == [20]
+
+
 def test_a_database_that_is_away_leaves_the_chore_due() -> None:
     clock = Clock(trouble=Temporary(Reason.SERVICE_UNAVAILABLE, "Postgres is away"))
     seldom = clock.seldom(ONCE)
