@@ -164,6 +164,7 @@ def _called(_job: Job, stands: Standing, _paused: Pause | None) -> Why | None:
 def _in_line(_job: Job, stands: Standing) -> Why:
     """Nothing but others of its organization stands before it."""
     jobs = "1 job comes" if stands.ahead == 1 else f"{stands.ahead} jobs come"
+    place = f"{jobs} before it" if stands.ahead else "it comes next"
     told = Why(
         code=WhyCode.POSITION,
         sentence=f"{place} in your organization; {stands.slots} can run at a time",
@@ -179,7 +180,6 @@ def _in_line(_job: Job, stands: Standing) -> Why:
             changes="it runs when some of those have ended; an operator can raise the cap",
         )
     if stands.reason == Reason.LEASE_EXPIRED:
-    place = f"{jobs} before it" if stands.ahead else "it comes next"
         return replace(
             told,
             code=WhyCode.LEASE_LOST,
