@@ -5,6 +5,8 @@ import pytest
 from flowforge.core.concurrency import Concurrency
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import State
+from flowforge.pipeline.check import Catalog
+from flowforge.pipeline.load import load_pipeline
 from tests.conftest import TestDatabase
 from tests.integration.jobs.test_groups import defined
 from tests.integration.jobs.world import World, make_world
@@ -64,3 +66,31 @@ def test_a_group_that_only_the_worker_can_tell_is_the_one_that_was_asked_for(wor
     refused = defined(world, second, None, "main").ending
     assert refused is not None
     assert refused.reason is Reason.GROUP_BUSY
+
+
+BAD = "version: 1\nname: rebase\nextends: [flowforge:rebase]\nconcurrency: {group: '{brnch}'}\n"
+
+
+def test_a_definition_whose_group_cannot_be_read_moves_nobody(world: World) -> None:
+    """It is the worker that refuses it, with line and column; nobody has made way for it by then."""
+    first = world.submit(branch="a", task="rebase")
+    story = world.kinds(first)
+    bad = world.submit(branch="a", pipeline=BAD)
+    assert (bad.concurrency_group, bad.concurrency_policy) == ("", "")
+    assert (world.job(first).state, world.kinds(first)) == (State.QUEUED, story)
+    with pytest.raises(Refused) as refused:
+        load_pipeline(BAD.encode(), catalog=Catalog()).required()
+    assert refused.value.reason is Reason.PIPELINE_INVALID
+    assert "FF034" in refused.value.evidence
+
+
+@pytest.mark.parametrize("policy", ["supersede", "reject"])
+def test_a_hundred_submits_with_one_key_leave_their_group_as_it_is(world: World, policy: str) -> None:
+    asked = Concurrency(group="deploy", policy=policy)
+    wanted = {"branch": "a", "concurrency": asked, "idempotency_key": "build-17"}
+    first = world.submit(**wanted)
+    story = world.kinds(first)
+    jobs = world.at_once(lambda: world.submit(**wanted).id, threads=4, times=100)
+    assert set(jobs) == {first.id}
+    assert (world.job(first), world.kinds(first)) == (first, story)
+    assert world.value("SELECT count(*) FROM jobs") == 1
