@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +10,14 @@ from uuid import UUID
 
 import typer
 
-from flowforge.api.control_models import AskedFileOut, DecisionIn, QuestionOut
-from flowforge.api.models import MAX_PAGE, JobDetail, JobOut
+from flowforge.api.control_models import DecisionIn
+from flowforge.api.models import MAX_PAGE, JobDetail, JobOut, StageOut
 from flowforge.cli.app import AsJson, group
 from flowforge.cli.client import Client
 from flowforge.cli.exits import Exit
 from flowforge.cli.live import clock
-from flowforge.cli.output import console, data, data_json, say, table
+from flowforge.cli.output import WIDTH, console, data, data_json, say, table
+from flowforge.cli.question import described_question, write_text
 from flowforge.cli.requests import invalid, job_in, listed, shaped, variables
 from flowforge.cli.server import find_server
 from flowforge.cli.terminal import tame
@@ -31,6 +33,8 @@ JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="Id of a job.")]
 Timeout = Annotated[float | None, typer.Option(help="Stop watching after so many seconds (exit code 8).")]
 
 
+_STAGE, _STAGE_MOST = 8, 24  # columns of a stage's name
+_SENTENCE = 30  # columns that a sentence has at least
 FOLLOWING = 60.0  # seconds that a server may be away while somebody watches: it may restart meanwhile
 
 
@@ -108,10 +112,11 @@ def show(job: JobId, *, json: AsJson = False) -> None:
         found = client.job(job)
         asked = client.question(job) if found.state is State.WAITING else None
     if json:
-        question = {"question": asked.model_dump(mode="json")} if asked else {}
-        data_json({**found.model_dump(mode="json"), **question})
+        with_question = {"question": asked.model_dump(mode="json")} if asked else {}
+        data_json({**found.model_dump(mode="json"), **with_question})
         return
-    data("\n".join([*_described(found), *(described_question(job, asked) if asked else [])]))
+    question = described_question(job, asked, checks=False) if asked else []
+    data("\n".join([*_described(found, asked.stage if asked else ""), *question]))
 
 
 @app.command("watch")
@@ -155,8 +160,8 @@ def cancel(job: JobId, *, json: AsJson = False) -> None:
         stopped = client.cancel(job)
     if json:
         data_json(stopped.model_dump(mode="json"))
-    elif stopped.state is State.CANCELLED:
-        say(f"job {job} is cancelled")
+    elif stopped.final:
+        say(f"job {job} is {stopped.state}{_because(stopped)}")
     else:
         say(f"job {job} is {stopped.state} and was asked to stop")
 
@@ -236,7 +241,7 @@ def question(
         return
     data("\n".join(described_question(job, asked)))
     for file in asked.files if out else ():
-        _write(out or Path(), file)
+        write_text(out or Path(), file)
 
 
 def _decide(job: UUID, decision: DecisionIn, *, as_json: bool) -> None:
@@ -245,7 +250,16 @@ def _decide(job: UUID, decision: DecisionIn, *, as_json: bool) -> None:
     if as_json:
         data_json(decided.model_dump(mode="json"))
     else:
-        say(f"job {job} is {decided.state}")
+        say(_outcome(decided, decision.decision))
+
+
+def _outcome(job: JobOut, verb: Verb) -> str:
+    """What a decision has come to, and what happens now."""
+    if verb is not Verb.REJECT:
+        return f"job {job.id} goes on; follow it: flowforge job watch {job.id}"
+    if job.final:
+        return f"job {job.id} was rejected and has ended"
+    return f"job {job.id} was rejected; its `finally` stages run, then it ends"
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -253,47 +267,6 @@ def _pair(word: str) -> tuple[str, str]:
     if not equals or not path or not file:
         raise invalid(f"{word!r} is no PATH=FILE", "name the path in the repository, =, and a file of yours")
     return path, file
-
-
-def _write(folder: Path, file: AskedFileOut) -> None:
-    """The answer or merge of a file below `folder`; a path of a repository never leads out of it."""
-    if file.result is None:
-        say(f"{file.path!r} has no text that can be shown")
-        return
-    place = (folder / file.path).resolve()
-    if not place.is_relative_to(folder.resolve()):
-        raise invalid(f"{file.path!r} leads out of {str(folder)!r}", "look at it with --json")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(file.result.encode())
-    except OSError as error:
-        raise invalid(f"{str(place)!r} cannot be written: {error.strerror}", "name another folder") from None
-    say(f"wrote {place}")
-
-
-def described_question(job: UUID, asked: QuestionOut) -> list[str]:
-    """What is asked, file by file, and the commands that answer."""
-    lines = [
-        "question",
-        f"  {asked.sentence}",
-        f"  asked {asked.asked_at:%Y-%m-%d %H:%M} UTC; ends undecided {asked.expires_at:%Y-%m-%d %H:%M} UTC",
-    ]
-    for file in asked.files:
-        marks = [word for word, there in (("open", file.open), ("protected", file.protected)) if there]
-        lines.append(f"  {file.path} in {file.commit[:10]}{' (' + ', '.join(marks) + ')' if marks else ''}")
-        lines += [f"    {hunk.rung}: {hunk.why}" for hunk in file.hunks]
-    if asked.decision is not None:
-        return [*lines, f"  decided: {asked.decision}"]
-    open_ = [file.path for file in asked.files if file.open]
-    edited = " ".join(f"{path}=FILE" for path in open_[:3] or [file.path for file in asked.files[:1]])
-    return [
-        *lines,
-        "answers",
-        f"  flowforge job question {job} --out FOLDER",
-        *([] if open_ else [f"  flowforge job approve {job}"]),
-        f"  flowforge job edit {job} {edited or 'PATH=FILE'}",
-        f"  flowforge job reject {job}",
-    ]
 
 
 def _watched(client: Client, job: UUID, timeout: float | None, *, as_json: bool) -> int:
@@ -351,7 +324,13 @@ def _line(job: JobOut) -> list[str]:
     return [str(job.id), job.state, f"{job.created_at:%m-%d %H:%M:%S}", job.branch]
 
 
-def _described(job: JobDetail) -> list[str]:
+def _because(job: JobOut) -> str:
+    """Why it ended, where that is not what was asked for."""
+    return f": {job.ending.sentence}" if job.ending and job.state is not State.CANCELLED else ""
+
+
+def _described(job: JobDetail, asks: str = "") -> list[str]:
+    """A job and its stages; `asks` is the one whose question a person must decide."""
     took = (job.completed_at or job.created_at) - (job.started_at or job.created_at)
     facts = {
         "job": str(job.id),
@@ -373,8 +352,22 @@ def _described(job: JobDetail) -> list[str]:
     lines += waiting(job.why, job.estimated_start)
     if job.ending and job.ending.evidence:
         lines.append(f"evidence  {job.ending.evidence}")
-    stages = [
-        f"  {stage.stage:<20} {stage.result or 'running':<12} {clock(stage.seconds or 0):>8}  {stage.sentence}"
-        for stage in job.stages
-    ]
+    wide = max([_STAGE, *(len(stage.stage) for stage in job.stages)])
+    stages = [line for stage in job.stages for line in _stage(stage, wide, asks)]
     return [*lines, *(["stages", *stages] if stages else [])]
+
+
+def _stage(stage: StageOut, wide: int, asks: str) -> list[str]:
+    """A stage's name, result and time, with its sentence beside them, folded."""
+    result, sentence = stage.result or "running", stage.sentence
+    if stage.stage == asks:
+        result, sentence = "asks", "see the question below"
+    head = f"  {stage.stage:<{min(wide, _STAGE_MOST)}}  {result:<12} {clock(stage.seconds or 0):>7}  "
+    return textwrap.wrap(
+        sentence or "-",
+        width=max(WIDTH, len(head) + _SENTENCE),
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

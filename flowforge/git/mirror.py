@@ -16,7 +16,7 @@ from pathlib import Path
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused
 from flowforge.git.command import Credential, Door, Git
 from flowforge.git.locks import Lock, locked
-from flowforge.git.names import check_ref, check_url
+from flowforge.git.names import check_id, check_ref, check_url
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, TREE_MODE, disk
 from flowforge.git.upkeep import keep_up, needs_upkeep
 
@@ -26,6 +26,8 @@ _WAIT = 30.0  # seconds to wait until nobody else uses a mirror that must be mad
 _FETCH_WAIT = 300.0  # seconds to wait for another job's fetch
 _SHA256_ID = 64
 _READ_LIMIT = 1 << 20
+_QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+_NOT_GIVEN = re.compile(r"not our ref|unadvertised object|couldn't find remote ref")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,21 @@ class Mirror:
                 raise
             self._remake(error)
         return self._fetch(names)
+
+    def fetch_commit(self, commit: str) -> bool:
+        """Bring a commit that no branch may lead to any more; False where the remote has lost it, or gives none so.
+
+        Raises:
+            FlowForgeError: as `fetch`.
+        """
+        try:
+            with self.writing() as lock:
+                words = ("fetch", "--force", *_QUIETLY, "--end-of-options", self.url, check_id(commit))
+                self._remote(*words, sha=commit, hold=lock.handle)
+        except FlowForgeError as error:
+            if not _NOT_GIVEN.search(error.evidence):
+                raise
+        return self.has(commit)
 
     def heads(self) -> Sequence[str]:
         """Short names of all branches of the remote, as it names them: not every one passes `check_ref`."""
@@ -174,12 +191,9 @@ class Mirror:
         with self.writing() as lock:
             self._remote(
                 "fetch",
-                "--quiet",
                 "--force",
                 "--atomic",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--no-auto-maintenance",
+                *_QUIETLY,
                 "--end-of-options",
                 self.url,
                 *wants,

@@ -135,7 +135,7 @@ def rejected() -> Ending:
         result=Result.FAILURE,
         reason=Reason.REJECTED,
         sentence="a person rejected what the job asked about; it pushed nothing more",
-        next_action="resolve it by hand, or change the policy that asked",
+        next_action="change the branch and submit it again, or resolve it by hand; a retry asks once more",
     )
 
 

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from flowforge.core.decision import QuestionKind
 from flowforge.core.errors import Reason
 from flowforge.core.job import Job, State
 from flowforge.jobs import pause
-from flowforge.store import pauses, queue
+from flowforge.store import decisions, pauses, queue
 from flowforge.store.pauses import Pause
 from flowforge.store.queue import Before, Standing
-from flowforge.store.transaction import Transaction
+from flowforge.store.transaction import Row, Transaction
 
 ALIVE = 15.0  # seconds since a worker's last beat within which it counts as alive
 CAP = 50  # jobs of one organization that run at a time, unless it or the settings say otherwise
@@ -45,7 +46,7 @@ _NOTHING = "nothing is needed"
 _STATES = {
     State.PENDING: Why(code=WhyCode.NEW, sentence="its pipeline is not read yet", changes=_NOTHING),
     State.WAITING: Why(
-        code=WhyCode.DECISION, sentence="a person must decide", changes="approve or reject it, or cancel it"
+        code=WhyCode.DECISION, sentence="a person must decide", changes="decide what it asks, or cancel it"
     ),
 }
 _OPEN = frozenset({State.QUEUED, State.RUNNING})
@@ -64,6 +65,9 @@ def whys(
     They are of one organization, and those that are queued follow one another in the order of their turns.
     """
     found = {job.id: _STATES[job.state] for job in jobs if job.state in _STATES}
+    waiting = [job.id for job in jobs if job.state is State.WAITING]
+    if waiting:
+        found |= {row["job"]: asking(row) for row in decisions.open_of(transaction, waiting)}
     asked = [job.id for job in jobs if job.state in _OPEN]
     stands = queue.standings(transaction, jobs[0].organization, asked, alive=alive, cap=cap) if asked else {}
     known = (
@@ -79,6 +83,17 @@ def whys(
         if told is not None:
             found[job.id] = told
     return found
+
+
+def asking(row: Row) -> Why:
+    """Of a waiting job, by its open question: what a person must do, and what happens if nobody does."""
+    writes = row["kind"] == QuestionKind.RESOLVE
+    must, way = ("write what no rung could answer", "edit") if writes else ("approve it", "approve")
+    return Why(
+        code=WhyCode.DECISION,
+        sentence=f"a person must {must}, by {row['expires_at']:%Y-%m-%d %H:%M} UTC; undecided it ends then",
+        changes=f"{way} or reject it, as its question says (flowforge job show {row['job']}), or cancel it",
+    )
 
 
 def explain(job: Job, stands: Standing, paused: Pause | None = None) -> Why | None:

@@ -21,6 +21,11 @@ FROM decisions WHERE job = %(job)s
 
 _LAST = "SELECT * FROM decisions WHERE job = %(job)s ORDER BY number DESC LIMIT 1"
 
+_OPEN = """
+-- What waiting jobs ask, without its texts.
+SELECT job, kind, expires_at FROM decisions WHERE job = ANY(%(jobs)s::uuid[]) AND decision IS NULL AND NOT expired
+"""
+
 _DECIDED = """
 -- All that persons said to this job, in order, and that nobody said anything in time.
 SELECT * FROM decisions WHERE job = %(job)s AND (decision IS NOT NULL OR expired) ORDER BY number
@@ -96,6 +101,11 @@ def ask(transaction: Transaction, job: Job, asking: Asking) -> None:
 def last(transaction: Transaction, job: UUID) -> Row | None:
     """The latest question of a job, decided or not."""
     return transaction.row(_LAST, job=job)
+
+
+def open_of(transaction: Transaction, jobs: Sequence[UUID]) -> list[Row]:
+    """`job`, `kind` and `expires_at` of each question that is open."""
+    return transaction.rows(_OPEN, jobs=list(jobs))
 
 
 def decided(transaction: Transaction, job: UUID) -> list[Row]:

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg2
 import pytest
 
+import flowforge.docs
 from flowforge.api.models import JobDetail, JobOut
 from flowforge.core.decision import Verb
 from flowforge.core.errors import Reason, Refused
@@ -130,17 +131,21 @@ def test_a_target_that_was_fast_forwarded_goes_back(house: House) -> None:
     assert project.repository.tip("refs/heads/main") == story.main
 
 
-def test_what_pushed_nothing_or_still_runs_cannot_be_undone(house: House) -> None:
+def test_what_pushed_nothing_or_still_runs_cannot_be_undone(
+    house: House, pushed: tuple[Project, Story, JobDetail]
+) -> None:
     project = house.project()
-    apart(project.repository, pipeline(test="echo started; sleep 2"))
+    apart(project.repository, pipeline(test="echo started.; sleep 300"))
     checked = project.run(task="validate-only")
     assert refused(house, "POST", f"/api/v1/jobs/{checked.id}/undo") == (409, "conflict_of_state")
     job = project.submit()
     house.began(job, "test", "started")
     assert refused(house, "POST", f"/api/v1/jobs/{job.id}/undo") == (409, "conflict_of_state")
     assert refused(house, "POST", f"/api/v1/jobs/{job.id}/retry", {}) == (409, "conflict_of_state")
-    ended = house.ended(job)
-    assert refused(house, "POST", f"/api/v1/jobs/{ended.id}/undo?ref=other") == (422, "invalid_request")
+    assert house.job(job.id).state == "running"
+    house.cancel(job)
+    assert ending(house.ended(job)) == ("cancelled", "cancelled")
+    assert refused(house, "POST", f"/api/v1/jobs/{pushed[2].id}/undo?ref=other") == (422, "invalid_request")
 
 
 # ------------------------------------------------------------------------------------------------- decisions
@@ -201,8 +206,8 @@ def test_what_was_rejected_ends_and_pushes_nothing(house: House) -> None:
     house.decide(job, Verb.REJECT)
     ended = house.ended(job)
     assert ending(ended) == ("failed", "rejected")
-    assert {one.stage: one.result for one in ended.stages}["report"] == "success"  # `finally`, and nothing else
-    assert {one.stage: one.reason for one in ended.stages}["push"] == "rejected"
+    stages = {one.stage: (one.result, one.reason) for one in ended.stages}
+    assert (stages["push"], stages["report"]) == (("failure", "rejected"), ("success", "done"))
     assert project.repository.tip("refs/heads/topic") == story.branch
     assert house.intents(job) == []
     house.keeps_its_promises(job)
@@ -358,6 +363,114 @@ def test_the_terminal_shows_the_question_and_takes_the_answer(
     assert len(project.pushes()) == 2
 
 
+# ------------------------------------------------------------------------------------------- a stage that asks
+
+
+def careful(terms: str = "") -> str:
+    """Tests, then a person, then the push."""
+    terms = f", with: {{{terms}}}" if terms else ""
+    return pipeline(test=NO_TEST).replace(
+        "  - {id: push", f"  - {{id: approve, uses: approve{terms}}}\n  - {{id: push"
+    )
+
+
+def test_a_stage_waits_for_a_yes_and_shows_what_it_is_for(house: House) -> None:
+    project = house.project()
+    story = apart(project.repository, careful('message: "Is this urgent?", who: maintainer, within: 12h'))
+    job = project.submit()
+    question = house.waiting(job)
+    assert (question.kind, question.stage, question.sentence) == ("approve", "approve", "Is this urgent?")
+    assert (question.answers, question.who, question.files) == (["approve", "reject"], "maintainer", [])
+    assert (question.expires_at - question.asked_at).total_seconds() == 12 * 3600
+    shown = question.outlook
+    assert shown is not None
+    assert [(move.ref, move.old, move.new) for move in shown.moves] == [
+        ("refs/heads/topic", story.branch, shown.head)
+    ]
+    assert (shown.upstream, shown.commits, shown.changed) == (story.main, 1, ["docs/topic.md"])
+    assert {check.stage: check.result for check in shown.checks}["test"] == "success"
+    path = f"/api/v1/jobs/{job.id}/decision"
+    for body in (
+        {"decision": "edit", "files": {"docs/topic.md": "other words\n"}},
+        {"decision": "edit"},
+        {"decision": "approve", "files": {"docs/topic.md": "other words\n"}},
+    ):
+        assert refused(house, "POST", path, body) == (422, "invalid_request"), body
+    assert house.job(job.id).state == "waiting"
+    why = house.job(job.id).why
+    assert why is not None
+    assert "a person must approve it, by " in why.sentence
+    assert f"flowforge job show {job.id}" in why.changes
+    house.decide(job, Verb.APPROVE)
+    ended = house.ended(job)
+    assert ending(ended) == ("success", "pushed")
+    assert project.repository.tip("refs/heads/topic") == shown.head
+    assert {one.stage: one.result for one in ended.stages}["approve"] == "success"
+    house.keeps_its_promises(job)
+
+
+def test_a_no_to_a_stage_ends_the_job_and_its_report_is_written(house: House) -> None:
+    project = house.project()
+    story = apart(project.repository, careful())
+    job = project.submit()
+    house.waiting(job)
+    house.decide(job, Verb.REJECT)
+    ended = house.ended(job)
+    assert ending(ended) == ("failed", "rejected")
+    assert "rejected" in str(ended.outputs["report"])
+    assert project.repository.tip("refs/heads/topic") == story.branch
+    assert refused(house, "POST", f"/api/v1/jobs/{job.id}/decision", {"decision": "approve"}) == (
+        409,
+        "conflict_of_state",
+    )
+    house.keeps_its_promises(job)
+
+
+def test_the_shipped_definition_asks_before_it_pushes(house: House) -> None:
+    project = house.project()
+    apart(project.repository, pipeline(test=NO_TEST))
+    job = project.submit(task="rebase-with-approval")
+    question = house.waiting(job)
+    assert question.sentence == "a person must approve this before it is pushed to topic"
+    house.decide(job, Verb.APPROVE)
+    assert ending(house.ended(job)) == ("success", "pushed")
+    house.keeps_its_promises(job)
+
+
+def test_the_example_of_the_page_waits_for_a_maintainer_and_the_terminal_answers(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What flowforge/docs/control.md shows is what happens, and fits a terminal of 80 columns."""
+    page = (Path(flowforge.docs.__file__).parent / "control.md").read_text()
+    example = page.partition("## A stage that asks")[2].partition("```yaml\n")[2].partition("```")[0]
+    project = house.project()
+    apart(project.repository, example)
+    job = project.submit()
+    house.waiting(job)
+    monkeypatch.setenv("FLOWFORGE_URL", house.url)
+    monkeypatch.setenv("FLOWFORGE_TOKEN", house.token)
+    assert main(["job", "show", str(job.id)]) == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for words in (
+        "Release week: is this urgent?",
+        "maintainer or higher may approve it",
+        "push      topic, from ",
+        "changes   docs/topic.md (1 file)",
+        f"flowforge job approve {job.id}",
+        f"flowforge job reject {job.id}",
+    ):
+        assert words in shown
+    assert "job edit" not in shown
+    assert "job question" not in shown
+    assert main(["job", "approve", str(job.id)]) == 0
+    assert f"flowforge job watch {job.id}" in capsys.readouterr().err
+    assert main(["job", "watch", str(job.id)]) == 0
+    assert ending(house.job(job.id)) == ("success", "pushed")
+    assert main(["job", "approve", str(job.id)]) == 2
+    assert "it has ended as success" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------------------------------------------- cancel
 
 STUBBORN = "sleep 61.71"  # seconds that no other process here sleeps
@@ -387,13 +500,14 @@ def gone_within(house: House, job: JobOut, seconds: float) -> None:
 def test_tests_that_ignore_signals_and_leave_daemons_die_with_their_job(house: House) -> None:
     project = house.project()
     command = (
-        f"trap '' TERM INT HUP; (setsid {STUBBORN} &) ; {STUBBORN} & nohup {STUBBORN} & echo started; wait"
+        f"trap '' TERM INT HUP; (setsid {STUBBORN} &) ; {STUBBORN} & nohup {STUBBORN} & echo started.; wait"
     )
     story = apart(project.repository, pipeline(test=command))
     job = project.submit()
     house.began(job, "test", "started")
     eventually(lambda: len(stubborn()) == 3, "all of them sleep")
     gone_within(house, job, 10)
+    assert house.job(job.id).stages[-1].stage == "report"  # `finally` tells how far it came
     eventually(lambda: not stubborn(), "they are dead", 2)
     assert project.repository.tip("refs/heads/topic") == story.branch
     house.keeps_its_promises(job)

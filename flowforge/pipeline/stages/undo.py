@@ -83,14 +83,21 @@ def _zeros(olds: set[str]) -> str:
 def _bring(undoing: Undoing, before: Replaced, tools: Tools) -> None:
     """Have the old commits here: what the bundle builds on is reachable from what was pushed.
 
+    Where there is no whole bundle (an older version kept none of its own accord), the remote may still have them: a
+    commit that no branch leads to is kept there for a while, and most hosts give it to who knows its id.
+
     Raises:
         Refused: backup_missing.
     """
     tools.mirror.fetch_all([_short(undoing)])
-    if not before.bundle:
-        if not tools.mirror.has(before.old):
-            raise _gone(undoing, "no bundle of it was kept")
+    why = _unbundled(undoing, before, tools) if before.bundle else "no bundle of it was kept"
+    if not why or tools.mirror.has(before.old) or tools.mirror.fetch_commit(before.old):
         return
+    raise _gone(undoing, f"{why}, and the remote does not give it any more")
+
+
+def _unbundled(undoing: Undoing, before: Replaced, tools: Tools) -> str:
+    """Why the bundle does not bring the old tip, "" where it has."""
     bundle = tools.workspace / "before-push.bundle"
     try:
         undoing.fetch(before.bundle, bundle)
@@ -98,9 +105,8 @@ def _bring(undoing: Undoing, before: Replaced, tools: Tools) -> None:
     except FlowForgeError as error:
         if error.reason not in _GONE or not isinstance(error, Refused | Broken):
             raise
-        raise _gone(undoing, error.sentence) from error
-    if before.old not in tips.values():
-        raise _gone(undoing, "its bundle holds another commit")
+        return error.sentence
+    return "" if before.old in tips.values() else "its bundle holds another commit"
 
 
 def told(stage: str, undoing: Undoing, tip: str, before: Replaced, outcome: PushOutcome) -> StageResult:

@@ -167,3 +167,29 @@ def write_half(mirror: Mirror, half: Path) -> None:
     with mirror.writing():
         half.write_bytes(b"PACK")
         raise Refused(Reason.NO_SPACE, "the disk is full")
+
+
+def test_a_commit_that_no_branch_leads_to_is_fetched_by_its_id_while_the_host_has_it(
+    server: GitServer, opened: Opened, recorded: list[RemoteOperation]
+) -> None:
+    repo = branches(server)
+    lost = repo.commit({"c": "1\n"}, repo.tip("main"), message="on no branch")
+    kept = repo.commit({"c": "2\n"}, repo.tip("main"), message="on none either")
+    mirror = opened(server.url("team/app"))
+    assert mirror.fetch_commit(kept)
+    assert mirror.has(repo.tip("main"))  # with all that lies behind it
+    assert recorded[-1].sha == kept
+    repo.git("gc", "-q", "--prune=now")
+    assert not mirror.fetch_commit(lost)
+    assert not mirror.has(lost)
+
+
+def test_a_host_that_is_away_is_not_taken_for_one_that_has_lost_a_commit(
+    server: GitServer, opened: Opened
+) -> None:
+    repo = branches(server)
+    mirror = opened(server.url("team/app"))
+    server.fault = Fault(status=503)
+    with pytest.raises(Temporary) as caught:
+        mirror.fetch_commit(repo.tip("main"))
+    assert caught.value.reason is Reason.REPOSITORY_UNREACHABLE

@@ -153,6 +153,13 @@ def test_a_job_that_begins_anew_keeps_no_output_of_what_did_not_stand(
 # -------------------------------------------------------------------------------------------------------- undo
 
 
+def forget(remote: Repository, commit: str) -> None:
+    """As a git host does after a while with what no branch leads to."""
+    remote.git("reflog", "expire", "--expire=now", "--all")
+    remote.git("gc", "-q", "--prune=now")
+    assert remote.git("cat-file", "-t", commit, ok=(0, 128)) == b""
+
+
 @pytest.mark.parametrize("how", ["another worker", "lost mirror"])
 def test_an_undo_brings_the_old_commits_from_the_bundle(
     world: World, remote: Repository, runner: Make, tmp_path: Path, how: str
@@ -162,9 +169,7 @@ def test_an_undo_brings_the_old_commits_from_the_bundle(
         world, claimed(world, world.submit(branch="clean", pipeline=PIPELINE), "w1"), made := runner("w1")
     )
     assert said(parent) == (State.SUCCESS, Reason.PUSHED), parent.ending
-    remote.git("reflog", "expire", "--expire=now", "--all")
-    remote.git("gc", "-q", "--prune=now")
-    assert remote.git("cat-file", "-t", old, ok=(0, 128)) == b""  # the remote has forgotten it
+    forget(remote, old)
     if how == "lost mirror":
         lose_mirrors("w1", tmp_path)
     child = undone(world, parent)
@@ -173,13 +178,41 @@ def test_an_undo_brings_the_old_commits_from_the_bundle(
     assert remote.tip("clean") == old
 
 
-def test_an_undo_without_its_bundle_changes_nothing(
-    world: World, remote: Repository, runner: Make, tmp_path: Path
+LOST = pytest.mark.parametrize("bundle", ["lost", "damaged", "never kept"])
+
+
+def lose_bundle(world: World, folder: Path, how: str) -> None:
+    if how == "never kept":  # as a worker of an older version has pushed
+        world.run("UPDATE push_intents SET bundle = ''")
+    for bundle in (folder / "artifacts").rglob("before-push.bundle"):
+        if how == "damaged":
+            bundle.write_bytes(bundle.read_bytes()[:-9])
+        else:
+            bundle.unlink()
+
+
+@LOST
+def test_an_undo_without_its_bundle_asks_the_remote_for_the_old_commit(
+    world: World, remote: Repository, runner: Make, tmp_path: Path, bundle: str
 ) -> None:
+    """On a worker that never saw the repository; the commit is on no branch any more."""
+    old = remote.tip("clean")
+    parent = run(world, claimed(world, world.submit(branch="clean", pipeline=PIPELINE), "w1"), runner("w1"))
+    lose_bundle(world, tmp_path, bundle)
+    ended = run(world, claimed(world, undone(world, parent), "w2"), runner("w2"))
+    assert said(ended) == (State.SUCCESS, Reason.UNDONE), ended.ending
+    assert remote.tip("clean") == old
+
+
+@LOST
+def test_an_undo_without_its_bundle_changes_nothing_where_the_remote_has_lost_the_commit_too(
+    world: World, remote: Repository, runner: Make, tmp_path: Path, bundle: str
+) -> None:
+    old = remote.tip("clean")
     parent = run(world, claimed(world, world.submit(branch="clean", pipeline=PIPELINE), "w1"), runner("w1"))
     new = remote.tip("clean")
-    for bundle in (tmp_path / "artifacts").rglob("before-push.bundle"):
-        bundle.unlink()
+    lose_bundle(world, tmp_path, bundle)
+    forget(remote, old)
     ended = run(world, claimed(world, undone(world, parent), "w2"), runner("w2"))
     assert said(ended) == (State.FAILED, Reason.BACKUP_MISSING), ended.ending
     assert remote.tip("clean") == new
