@@ -114,10 +114,12 @@ class StageResult:
         return replace(self, seconds=seconds)
 
 
-# Reasons that mean "the change is at fault"; any other refusal inside a stage is FlowForge's or its world's.
+# Reasons that lie in the change, or need a person to say so; any other refusal inside a stage is FlowForge's or its
+# world's.
 _FAILURES = frozenset(
     {
         Reason.UNRESOLVED_CONFLICTS,
+        Reason.DECISION_NEEDED,
         Reason.VALIDATION_FAILED,
         Reason.HOSTILE_CONTENT,
         Reason.TESTS_FAILED,

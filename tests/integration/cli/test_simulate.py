@@ -174,6 +174,16 @@ def test_the_definition_decides_who_may_answer(origin: Origin, capsys: Said) -> 
     assert "approve" in only(told)["person"][0]
 
 
+def test_a_stage_that_waits_for_a_yes_is_noted_and_changes_nothing_else(origin: Origin, capsys: Said) -> None:
+    text = "version: 1\nname: n\nextends: [flowforge:rebase-with-approval]\nstages: [{uses: clone}]\n"
+    origin.repo.commit({**BASE, "a.py": IMPORTED, ".flowforge.yml": text}, origin.base, branch="main")
+    origin.branch("topic", {"c.txt": "C\n"})
+    code, told = simulated(origin, capsys)
+    one = only(told)
+    assert (code, one["state"], one["person"]) == (0, "clean", [])
+    assert one["notes"] == ["a run waits for a person's yes in stage 'approve'"]
+
+
 def test_a_pipeline_without_a_resolve_stage_leaves_every_conflict_to_a_person(
     origin: Origin, capsys: Said
 ) -> None:

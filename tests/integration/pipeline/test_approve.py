@@ -41,7 +41,7 @@ def approve(scene: Scene, **options: object) -> StageResult:
 
 def asked(scene: Scene, **options: object) -> Question:
     result = approve(scene, **options)
-    assert (result.result, result.reason) == (Result.ERROR, Reason.DECISION_NEEDED)
+    assert (result.result, result.reason) == (Result.FAILURE, Reason.DECISION_NEEDED)
     assert result.question is not None
     return result.question
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flowforge.cli.exits import Exit, exit_of_ending
 from flowforge.cli.runner import Asked, Ended
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.job import Result
@@ -70,6 +71,48 @@ def test_a_branch_is_rebased_validated_and_pushed(origin: Origin, settings: Sett
     assert kinds[0] == "stage.started"
     assert kinds.count("stage.started") == kinds.count("stage.finished") == len(ended.results)
     json.dumps([data for _, data in told])
+
+
+CAREFUL = OWN.replace("{uses: push}", "{uses: approve, with: {who: maintainer}}, {uses: push}")
+
+
+def defined(origin: Origin, text: str) -> None:
+    main = {**BASE, "b.txt": "1\n2\n4\n", ".flowforge.yml": text}
+    origin.repo.commit(main, origin.start, branch="main", message="main says how")
+
+
+def test_where_nobody_can_be_asked_a_run_stops_before_the_push_and_shows_what_is_asked_about(
+    origin: Origin, settings: Settings
+) -> None:
+    defined(origin, CAREFUL)
+    before = origin.repo.git("for-each-ref")
+    ended = ran(origin, settings)
+    assert (ended.ending.result, ended.ending.reason) == (Result.FAILURE, Reason.DECISION_NEEDED)
+    assert exit_of_ending(ended.ending) == Exit.DECISION
+    assert ended.ending.sentence == "a person must approve this before it is pushed to topic"
+    assert "push it by hand" in ended.ending.next_action
+    assert ended.fetch.startswith("git fetch ")
+    assert [result.stage for result in ended.results][-2:] == ["approve", "report"]
+    assert origin.repo.git("for-each-ref") == before
+
+
+def test_without_push_nobody_is_asked_about_it(origin: Origin, settings: Settings) -> None:
+    defined(origin, CAREFUL)
+    ended = ran(origin, settings, push=False)
+    assert ended.ending.result is Result.SUCCESS
+    assert "approve" not in [result.stage for result in ended.results]
+    assert ended.fetch.startswith("git fetch ")
+
+
+def test_without_push_what_else_an_approval_guards_is_still_not_done(
+    origin: Origin, settings: Settings
+) -> None:
+    deploy = '{uses: approve}, {uses: push}, {id: deploy, uses: run, run: "false"}'
+    defined(origin, OWN.replace("{uses: push}", deploy))
+    ended = ran(origin, settings, push=False)
+    assert ended.ending.reason is Reason.DECISION_NEEDED
+    assert ended.ending.sentence == "a person must approve this before stage 'deploy' runs"
+    assert "deploy" not in [result.stage for result in ended.results]
 
 
 def test_a_second_run_has_nothing_to_do(origin: Origin, settings: Settings) -> None:
