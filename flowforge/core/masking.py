@@ -22,8 +22,8 @@ SHORTEST = 4  # bytes; a shorter value would shred every line and hide nothing
 _SHORTEST_BASE64 = 8  # characters of base64 that are certain whatever stands around
 _SHORTEST_LINE = 16
 _NARROWEST = 16  # characters of a line of wrapped base64: bounds what a wrapped form may take
-_LINE_ENDS = b"\r\n"
-_BREAK = re.compile(rb"[\r\n]+")
+# Only such a line may go on in the next one: the last letter of any other is shown as soon as the line is written.
+_BREAK = re.compile(rb"(?<=[A-Za-z0-9+/_-]{%d})[\r\n]+" % _NARROWEST)
 
 Span = tuple[int, int]  # from, to
 
@@ -91,15 +91,20 @@ class _Words:
 
 
 class _Joined:
-    """A text without its line ends, and where each of its characters stood."""
+    """A text without the line ends in which base64 may be wrapped, and where each of its characters stood.
 
-    def __init__(self, text: bytes) -> None:
+    `before` is what stands before it: the end of a line that began there.
+    """
+
+    def __init__(self, text: bytes, before: bytes) -> None:
         self.whole = len(text)
-        self.text = text.translate(None, _LINE_ENDS)
-        breaks = [found.span() for found in _BREAK.finditer(text)] if len(self.text) < len(text) else []
+        line_ends = _BREAK.finditer(before + text, len(before))
+        breaks = [(one.start() - len(before), one.end() - len(before)) for one in line_ends]
+        edges = [0, *(edge for span in breaks for edge in span), len(text)]
+        self.text = b"".join(text[edges[n] : edges[n + 1]] for n in range(0, len(edges), 2))
         self._left_out = list(accumulate(end - begin for begin, end in breaks))
-        before = (0, *self._left_out)
-        self._places = [begin - gone for (begin, _), gone in zip(breaks, before, strict=False)]
+        gone_before = (0, *self._left_out)
+        self._places = [begin - gone for (begin, _), gone in zip(breaks, gone_before, strict=False)]
 
     def place(self, at: int) -> int:
         """Where the character `at` stood; for the end of the text, the end of what it was."""
@@ -132,21 +137,21 @@ class Mask:
         """Bytes that one occurrence can have."""
         return max(self._written.longest, self._encoded.longest + _room(self._encoded.longest))
 
-    def spans(self, text: bytes) -> list[Span]:
-        """What is to be hidden, in order; no two overlap."""
-        return [] if self.empty else merged([*self._written.spans(text), *self._wrapped(text)])
+    def spans(self, text: bytes, before: bytes = b"") -> list[Span]:
+        """What is to be hidden, in order; no two overlap. `before`: the last `_NARROWEST` bytes before the text."""
+        return [] if self.empty else merged([*self._written.spans(text), *self._wrapped(text, before)])
 
-    def open_end(self, text: bytes) -> int:
+    def open_end(self, text: bytes, before: bytes = b"") -> int:
         """Where the earliest secret may begin that the text is too short to show whole."""
         begin = max(0, len(text) - self.longest + 1)
         tail = text[begin:]
         written = (at for at in range(len(tail)) if any(self._written.beginning(tail, at)))
-        joined = _Joined(tail)
+        joined = _Joined(tail, (before + text[:begin])[-_NARROWEST:])
         wrapped = (joined.place(at) for at in range(len(joined.text)) if self._may_go_on(joined, at))
         return begin + min(next(written, len(tail)), next(wrapped, len(tail)))
 
-    def _wrapped(self, text: bytes) -> Iterator[Span]:
-        joined = _Joined(text)
+    def _wrapped(self, text: bytes, before: bytes) -> Iterator[Span]:
+        joined = _Joined(text, before)
         for start, end in self._encoded.spans(joined.text):
             fits = (size for size in self._sizes(joined.text, start, end) if _fits(joined, start, size))
             size = next(fits, 0)
@@ -193,6 +198,7 @@ class Stream:
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._kept = b""
+        self._before = b""  # the last bytes before it
         self._hidden = 0  # bytes of it that stand behind a mask which has been shown
 
     def feed(self, piece: bytes) -> bytes:
@@ -207,11 +213,12 @@ class Stream:
 
     def _show(self, text: bytes, *, over: bool) -> bytes:
         """Show all that begins before the first secret which may go on; of what began before it nothing is open."""
-        upto = len(text) if over else self._mask.open_end(text)
+        upto = len(text) if over else self._mask.open_end(text, self._before)
         told = self._hidden
-        spans = merged([*([(0, told)] if told else []), *self._mask.spans(text)])
+        spans = merged([*([(0, told)] if told else []), *self._mask.spans(text, self._before)])
         begun = [span for span in spans if span[0] < upto or (told and span[0] == 0)]
         shown = b"".join(_shown(text, begun, upto))
+        self._before = (self._before + text[:upto])[-_NARROWEST:]
         self._kept, self._hidden = text[upto:], max(0, begun[-1][1] - upto) if begun else 0
         return shown[len(MASK) :] if told else shown
 
