@@ -49,6 +49,10 @@ _STATES = {
         code=WhyCode.DECISION, sentence="a person must decide", changes="decide what it asks, or cancel it"
     ),
 }
+_ENDS = {
+    Reason.REJECTED.value: "a person rejected it",
+    Reason.DECISION_EXPIRED.value: "nobody decided in time",
+}
 _OPEN = frozenset({State.QUEUED, State.RUNNING})
 
 
@@ -100,11 +104,16 @@ def explain(job: Job, stands: Standing, paused: Pause | None = None) -> Why | No
     """Of an open job: the first of the reasons that holds, the most lasting one first; None when it runs."""
     if job.state is State.RUNNING:
         return _silent(job) if stands.lost else None
-    for reason in (_held, _behind, _called):
-        told = reason(job, stands, paused)
-        if told is not None:
-            return told
-    return _in_line(job, stands)
+    told = _held(job, stands, paused) or _behind(job, stands, paused) or _called(job, stands, paused)
+    return _decided(told or _in_line(job, stands), stands)
+
+
+def _decided(told: Why, stands: Standing) -> Why:
+    """Of a job whose end is decided already, that only the rest of it is waited for."""
+    how = _ENDS.get(stands.reason or "")
+    return (
+        replace(told, sentence=f"{how}, and its `finally` stages are left: {told.sentence}") if how else told
+    )
 
 
 def _silent(job: Job) -> Why:

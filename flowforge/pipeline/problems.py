@@ -201,7 +201,7 @@ _ROWS = (
     _row(
         "FF020",
         "unknown stage",
-        "`uses` names a built-in stage (clone, rebase, resolve, validate, test, push, run, report) or one that an "
+        "`uses` names a built-in stage (clone, rebase, resolve, validate, test, approve, push, run, report) or one that an "
         "installed plugin brings: flowforge plugins list.",
         "stages: [{uses: validat}]",
         "stages: [{uses: validate}]",

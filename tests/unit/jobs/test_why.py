@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowforge.core.job import State
-from flowforge.jobs.why import WhyCode, after, explain, in_turn
+from flowforge.jobs.why import WhyCode, after, asking, explain, in_turn
 from flowforge.store.pauses import Pause
 from flowforge.store.queue import Before, Standing
 from tests.unit.jobs.test_relay import JOB, NOW
@@ -128,6 +128,29 @@ def test_a_paused_job_names_the_command_that_lets_it_run(paused: Pause, words: s
     why = explain(JOB, FREE, paused)
     assert why is not None
     assert why.changes == f"it runs when a maintainer resumes it: flowforge queue resume {words}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("rejected", "a person rejected it"), ("decision_expired", "nobody decided in time")],
+)
+def test_a_job_whose_end_is_decided_says_that_only_finally_is_left(reason: str, words: str) -> None:
+    why = explain(JOB, whole(reason=reason, slots=0))
+    assert why is not None
+    assert why.code is WhyCode.NO_WORKER
+    assert why.sentence == f"{words}, and its `finally` stages are left: no worker is alive"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("approve", "approve it, by"), ("resolve", "write what no rung could answer, by")],
+)
+def test_a_waiting_job_says_what_a_person_must_do_until_when_and_how(kind: str, words: str) -> None:
+    why = asking({"job": OTHER, "kind": kind, "expires_at": NOW})
+    assert why.code is WhyCode.DECISION
+    assert f"a person must {words} {NOW:%Y-%m-%d %H:%M} UTC; undecided it ends then" in why.sentence
+    for way in ("reject it", "cancel it", f"flowforge job show {OTHER}"):
+        assert way in why.changes
 
 
 counts = st.integers(0, 200)
