@@ -226,8 +226,13 @@ ROWS: list[tuple[str, bytes, set[str]]] = [
     ("changed without a pattern", when("changed()"), {"FF026"}),
     ("changed with a number", when("changed(1)"), {"FF026"}),
     ("changed with two patterns", when('changed("a", "b")'), {"FF026"}),
+    # --- approve
+    ("approve that runs a command", stages("{uses: approve, run: x}"), {"FF028"}),
+    ("approve that goes on without a yes", stages("{uses: approve, on_failure: continue}"), {"FF028"}),
+    ("approve by a stranger's role", stages("{uses: approve, with: {who: root}}"), {"FF015"}),
+    ("approve that never waits", stages("{uses: approve, with: {within: 0s}}"), {"FF017"}),
+    ("approve in finally", top("finally: [{uses: approve}]\n"), {"FF033"}),
     # --- not yet
-    ("approve", stages("{uses: approve}"), {"FF030"}),
     ("an image", test_stage('image: "python:3.12"'), {"FF030"}),
     ("network registry", test_stage("network: registry"), {"FF030"}),
     ("a cache", test_stage("cache: {key: k, paths: [.cache]}"), {"FF030"}),
