@@ -128,7 +128,7 @@ def note(transaction: Transaction, jobs: Sequence[UUID], data: Mapping[str, obje
 
 
 def learn(transaction: Transaction, repository: UUID, target: str, group: Mapping[str, object]) -> None:
-    """Remember what the repository's definition on `target` says: {"group", "policy"}, or {} for no group."""
+    """Remember what the repository's definition on `target` says of its group: `jobs.groups` knows what; {} = none."""
     transaction.run(_LEARN, repository=repository, target=target, group=group)
 
 

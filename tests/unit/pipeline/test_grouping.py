@@ -50,6 +50,7 @@ def test_a_name_that_does_not_ship_asks_for_nothing() -> None:
         (f"{HEAD}concurrency: {{group: '{{brnch}}'}}\n{STAGES}", None),  # the worker refuses it
         (f"{HEAD}concurrency: 7\n{STAGES}", None),
         (f"version: 1\nname: [x]\nconcurrency: {{}}\n{STAGES}", None),
+        (f'version: 1\nname: "x\\0"\nconcurrency: {{}}\n{STAGES}', None),  # no database keeps that
         ("version: 1\nconcurrency: {}\n", None),
         ("concurrency: [", None),
         ("[concurrency]", None),
