@@ -1,147 +1,49 @@
-"""The parts of the machine's model: a remote that is quickly made, a bell that forgets, and hands that do one step.
+"""The hands of the machine's model: each does one step of a worker's work at a time.
 
 A hand is one thread of a worker, taken apart: between any two of its steps anything may happen to its job, as if
 the worker stood still there. It uses what a worker uses: the fenced recorder, the push protocol, real git.
 """
 
-import hashlib
-import shutil
-import zlib
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
 
 from flowforge.artifacts.store import Artifacts
+from flowforge.core.decision import AskedFile, Question, QuestionKind
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
-from flowforge.core.job import Ending, Job, PriorityClass, Result
+from flowforge.core.job import Ending, Job, Result
 from flowforge.core.pipeline import StageResult, StageSpec
-from flowforge.git.command import Door
-from flowforge.git.mirror import Mirror, open_mirror
 from flowforge.git.push import PushOutcome, push
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.run import Outcome, Workbench
 from flowforge.jobs.session import JobSession, Stop
+from flowforge.jobs.undo import undoing_of
 from flowforge.pipeline.context import Work
+from flowforge.pipeline.undoing import UNDO, Undoing
 from flowforge.store.database import Database
+from flowforge.store.decisions import Asking
 from flowforge.store.jobs import Moved
-from tests.githttp import PUSHER
-from tests.gitrepo import git
+from flowforge.store.scope import Scope
+from flowforge.vault.envelope import Vault
+from tests.faults.yard import Stale, commit
 
 T = TypeVar("T")
-CONFIG = f"""[core]
-	repositoryformatversion = 0
-	bare = true
-	logAllRefUpdates = always
-[user]
-	name = host
-	email = {PUSHER}
-[receive]
-	autogc = false
-"""
-NO = "#!/bin/sh\necho closed >&2\nexit 1\n"
 WORK, PUSH = "work", "push"  # the two stages
+FILE = "a"  # that a question is about
 
 
-# ------------------------------------------------------------------------------------------------------ the remote
+class Keys:
+    """Implements `KeyProvider`: what it wraps is no secret here."""
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        return key
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        return wrapped
 
 
-def loose(kind: str, body: bytes, *stores: Path) -> str:
-    """Write an object into these repositories; its id."""
-    data = f"{kind} {len(body)}\0".encode() + body
-    oid = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-    for store in stores:
-        place = store / "objects" / oid[:2] / oid[2:]
-        if not place.exists():
-            place.parent.mkdir(exist_ok=True)
-            place.write_bytes(zlib.compress(data, 1))
-    return oid
-
-
-def commit(what: str, parents: Sequence[str], *stores: Path) -> str:
-    """A commit with a tree of its own: a file that says `what`."""
-    blob = loose("blob", what.encode(), *stores)
-    tree = loose("tree", b"100644 a\0" + bytes.fromhex(blob), *stores)
-    who = "Ada <ada@example.org> 1700000000 +0000"
-    lines = [f"tree {tree}", *(f"parent {one}" for one in parents), f"author {who}", f"committer {who}"]
-    return loose("commit", "\n".join([*lines, "", what, ""]).encode(), *stores)
-
-
-@dataclass(kw_only=True)
-class Remote:
-    """A bare repository as a host has it: every update of a ref is in its reflog, with who made it."""
-
-    path: Path
-    made: int = 0
-
-    def __post_init__(self) -> None:
-        for folder in ("objects/info", "objects/pack", "refs/heads", "hooks"):
-            (self.path / folder).mkdir(parents=True)
-        (self.path / "HEAD").write_text("ref: refs/heads/main\n")
-        (self.path / "config").write_text(CONFIG)
-
-    @property
-    def url(self) -> str:
-        return f"file://{self.path}"
-
-    def tip(self, branch: str) -> str:
-        return (self.path / "refs" / "heads" / branch).read_text().strip()
-
-    def person_pushes(self, branch: str, *parents: str) -> str:
-        """A person's new commit, on nothing or on what they had seen."""
-        self.made += 1
-        sha = commit(f"person {self.made}", parents, self.path)
-        git(self.path, "update-ref", f"refs/heads/{branch}", sha)
-        return sha
-
-    def close(self, *, closed: bool) -> None:
-        """Let a hook refuse every push, or none."""
-        hook = self.path / "hooks" / "pre-receive"
-        if closed:
-            hook.write_text(NO)
-            hook.chmod(0o755)
-        else:
-            hook.unlink(missing_ok=True)
-
-    @property
-    def closed(self) -> bool:
-        return (self.path / "hooks" / "pre-receive").exists()
-
-
-@dataclass(kw_only=True)
-class Stale(Mirror):
-    """A mirror whose answer about the remote is as old as the last `look`."""
-
-    seen: list[str] = field(default_factory=list)
-
-    def look(self, ref: str) -> None:
-        self.seen = [super().ls_remote(ref)]
-
-    def ls_remote(self, ref: str) -> str:
-        return self.seen.pop() if self.seen else super().ls_remote(ref)
-
-
-@dataclass(kw_only=True)
-class Bell:
-    """Implements `jobs.relay.Bell` without a server: rings lie here until heard, and may be lost or come twice."""
-
-    rings: list[UUID] = field(default_factory=list)
-    deaf: bool = False
-
-    def ring_all(self, jobs: Sequence[tuple[UUID, PriorityClass]]) -> tuple[UUID, ...]:
-        if self.deaf:
-            return tuple(job for job, _ in jobs)
-        self.rings += [job for job, _ in jobs]
-        return ()
-
-    def waiting(self) -> int:
-        return len(self.rings)
-
-
-# -------------------------------------------------------------------------------------------------------- the hands
+VAULT = Vault(Keys())
 
 
 class Phase(StrEnum):
@@ -168,6 +70,10 @@ class Hand:
     outcome: PushOutcome | None = None
     ending: Ending | None = None
     delay: float | None = None
+    asking: Asking | None = None
+    said: str = ""  # of its last push
+    meant_at: float = 0.0  # by its clock
+    clock: Callable[[], float] = lambda: 0.0
     _recorder: FencedRecorder | None = None
     _session: JobSession | None = None
 
@@ -194,13 +100,22 @@ class Hand:
     def ref(self) -> str:
         return f"refs/heads/{self.mine.branch}"
 
+    @property
+    def undoes(self) -> bool:
+        return self.mine.trigger == UNDO
+
+    @property
+    def knows(self) -> bool:
+        """Whether its session says that the job is another's."""
+        return self.session.why is Stop.LOST
+
     def take(self, job: Job) -> None:
-        """A claimed job; this hand's clock stands still, so only the database can say that a lease is lost."""
+        """A claimed job; this hand's clock knows no leases, so only the database can say that one is lost."""
         self.job, self.phase = job, Phase.CLAIMED
-        self.work = self.outcome = self.ending = self.delay = None
-        self._session = JobSession(job=job.id, fence=job.fence, clock=lambda: 0.0)
+        self.work = self.outcome = self.ending = self.delay = self.asking = None
+        self._session = JobSession(job=job.id, fence=job.fence, clock=self.clock)
         self._recorder = FencedRecorder(
-            database=self.database, job=job, session=self._session, artifacts=self.artifacts
+            database=self.database, job=job, session=self._session, artifacts=self.artifacts, vault=VAULT
         )
 
     def drop(self) -> None:
@@ -210,7 +125,7 @@ class Hand:
     # ------------------------------------------------------------------------------------------ steps, in order
 
     def begin(self) -> None:
-        self.recorder.stage_started(StageSpec(id=WORK, uses="run"))
+        self.recorder.stage_started(StageSpec(id=UNDO if self.undoes else WORK, uses="run"))
         self.phase = Phase.WORKING
 
     def finish_work(self, tip: str, upstream: str, *, lost: bool) -> None:
@@ -227,16 +142,69 @@ class Hand:
         self.recorder.stage_finished(StageResult(stage=WORK, result=Result.SUCCESS), self.work)
         self.phase = Phase.WORKED
 
-    def intend(self) -> None:
-        """Raises:
-        Refused: cancelled.
-        """
+    def undoing(self) -> Undoing:
+        with self.database.transaction(Scope.system(), read_only=True) as transaction:
+            found = undoing_of(transaction, self.mine, lambda _name, _place: None)
+        assert found is not None
+        return found
+
+    def seek(self, tip: str) -> None:
+        """What an undo does before it means to push: see whether the ref is where the other job has left it."""
+        undoing = self.undoing()
+        meant = self.recorder.own_shas(self.ref)
+        if undoing.wait > 0:
+            self.fail(Temporary(Reason.BUSY, "a push may still be under way", delay=undoing.wait))
+        elif tip in undoing.pushes:
+            old = undoing.pushes[tip].old
+            self.work = Work(branch=self.mine.branch, target="main", old_head=tip, head=old)
+            self.phase = Phase.WORKED
+        elif tip in {replaced.old for replaced in undoing.pushes.values()}:
+            for sha in meant:
+                self.recorder.push_settled(self.ref, sha, "already")
+            reason = Reason.UNDONE if meant else Reason.UP_TO_DATE
+            self.ending = Ending(result=Result.SUCCESS, reason=reason, sentence="it is where it was")
+            self.phase = Phase.DONE
+        else:
+            self.fail(Refused(Reason.REMOTE_MOVED, "somebody has gone on"))
+
+    def ask(self, kind: QuestionKind) -> None:
+        """Stop for a person before there is an intent."""
         assert self.work is not None
         self.recorder.stage_started(StageSpec(id=PUSH, uses="push"))
+        file = AskedFile(
+            path=FILE,
+            commit=self.work.head,
+            kind="content",
+            fingerprint=self.work.head,
+            open=kind is QuestionKind.RESOLVE,
+            result=b"a\n",
+        )
+        question = Question(kind=kind, sentence="is this right?", files=(file,), tree="t", again=WORK)
+        result = StageResult(
+            stage=PUSH,
+            result=Result.FAILURE,
+            reason=Reason.DECISION_NEEDED,
+            sentence=question.sentence,
+            question=question,
+        )
+        self.recorder.stage_finished(result, self.work)
+        self.ending, self.asking = result.ending(), self.recorder.asking
+        self.phase = Phase.DONE
+
+    def intend(self) -> None:
+        """Raises:
+        Refused: cancelled; remote_moved.
+        """
+        assert self.work is not None
+        if not self.undoes:
+            self.recorder.stage_started(StageSpec(id=PUSH, uses="push"))
+        self.meant_at = self.clock()
         there = self.recorder.push_intent(self.ref, self.work.old_head, self.work.head)
         self.phase = Phase.INTENDED
-        if there:
-            self.ending, self.delay = told(PushOutcome(status="already", tip=there))
+        if there and self.undoes:
+            self.fail(Refused(Reason.REMOTE_MOVED, "it was undone, and somebody has brought it back"))
+        elif there:
+            self.ending, self.delay = told(PushOutcome(status="already", tip=there), Reason.PUSHED)
             self.phase = Phase.DONE
 
     def look(self) -> str:
@@ -245,23 +213,37 @@ class Hand:
         return "known"
 
     def push(self, *, reply_lost: bool) -> str:
-        """The push itself, however long after the look; it asks nobody whether the lease is still good."""
+        """The push itself, however long after the look."""
         assert self.work is not None
-        own = self.recorder.own_shas(self.ref)
-        self.outcome = push(
-            self.mirror, ref=self.mine.branch, old=self.work.old_head, new=self.work.head, own=own
-        )
-        self.mirror.seen = []
+        try:
+            self.outcome = push(
+                self.mirror,
+                ref=self.mine.branch,
+                old=self.work.old_head,
+                new=self.work.head,
+                own=self.own(),
+                may_send=self.recorder.may_push,
+            )
+        except Temporary as error:
+            self.fail(error)
+            return "too late"
+        finally:
+            self.mirror.seen = []
         if reply_lost:
             self.outcome = PushOutcome(status="unknown", tip="")
         self.phase = Phase.PUSHED
         return self.outcome.status
 
+    def own(self) -> frozenset[str]:
+        """The commits that say that an earlier attempt has landed."""
+        assert self.work is not None
+        return frozenset({self.work.head}) if self.undoes else self.recorder.own_shas(self.ref)
+
     def settle(self) -> None:
         assert self.work is not None
         assert self.outcome is not None
         self.recorder.push_settled(self.ref, self.work.head, self.outcome.status)
-        self.ending, self.delay = told(self.outcome)
+        self.ending, self.delay = told(self.outcome, Reason.UNDONE if self.undoes else Reason.PUSHED)
         self.phase = Phase.DONE
 
     def fail(self, error: FlowForgeError) -> None:
@@ -273,13 +255,13 @@ class Hand:
 
     def end(self) -> Moved | None:
         """Write how it ended, as a worker does; None where the job is another's. The hand is free then."""
-        ending, session, job = self.ending, self.session, self.mine
+        ending, session, job, asking = self.ending, self.session, self.mine, self.asking
         assert ending is not None
 
         def pipeline(_job: Job, recorder: FencedRecorder, _session: JobSession) -> Outcome:
             if job.fence % 2 == 0:  # a log is fenced too: where each hand said something, it alone would do
                 recorder.log(PUSH, f"{job.fence}: {ending.sentence}\n".encode())
-            return Outcome(ending=ending, hand_back=self.delay)
+            return Outcome(ending=ending, hand_back=self.delay, asking=asking)
 
         bench = Workbench(database=self.database, artifacts=self.artifacts, run_pipeline=pipeline)
         try:
@@ -294,11 +276,11 @@ class Hand:
             self.fail(Refused(Reason.CANCELLED, "its session was stopped"))
 
 
-def told(outcome: PushOutcome) -> tuple[Ending, float | None]:
-    """How the pipeline ends after a push, as the push stage has it, and seconds after which it is asked again."""
+def told(outcome: PushOutcome, well: Reason) -> tuple[Ending, float | None]:
+    """How the pipeline ends after a push, as the stages have it, and seconds after which it is asked again."""
     reasons = {
-        "pushed": (Result.SUCCESS, Reason.PUSHED),
-        "already": (Result.SUCCESS, Reason.PUSHED),
+        "pushed": (Result.SUCCESS, well),
+        "already": (Result.SUCCESS, well),
         "moved": (Result.FAILURE, Reason.REMOTE_MOVED),
         "rejected": (Result.FAILURE, Reason.PUSH_REJECTED),
         "unknown": (Result.ERROR, Reason.REPOSITORY_UNREACHABLE),
@@ -325,28 +307,3 @@ def lost(doing: Callable[[], object]) -> bool:
             raise
         return True
     return False
-
-
-@dataclass(kw_only=True)
-class Yard:
-    """The folder of one run of the machine: its remote, and a mirror for each worker."""
-
-    folder: Path
-    undo: ExitStack = field(default_factory=ExitStack)
-    remote: Remote = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.remote = Remote(path=self.folder / "remote.git")
-
-    def mirror(self, worker: str) -> Stale:
-        door = Door(protocols=frozenset({"file"}), record=lambda _operation: None, cancelled=lambda: False)
-        opened = self.undo.enter_context(open_mirror(self.folder / worker, self.remote.url, door))
-        alternates = opened.path / "objects" / "info" / "alternates"
-        alternates.write_text(f"{self.remote.path / 'objects'}\n")  # what a fetch would have brought
-        return Stale(
-            path=opened.path, url=opened.url, git=opened.git, credential=None, lock=opened.lock, notes=[]
-        )
-
-    def close(self) -> None:
-        self.undo.close()
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -25,21 +25,22 @@ from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.job import FINAL, State
 from flowforge.jobs.pause import pause
 from flowforge.jobs.session import Stop
+from flowforge.pipeline.undoing import UNDO
 from flowforge.store import jobs as table
+from tests.faults.control import CROWD, Control, some
 from tests.faults.ground import Ground, own_ground
 from tests.faults.hands import Hand, refusal
 from tests.faults.hands import Phase as At
-from tests.faults.watched import BRANCHES, LEASE, Watched
+from tests.faults.scene import BRANCHES, LEASE
 
+UNSEEN = "unseen"
+SENDING = (At.INTENDED, At.LOOKED)  # phases in which a hand may come too late
 LENGTH = 60  # steps of one run
 RUNS = 25  # with one seed
-CROWD = 4  # open jobs: what meets in one place is more telling than what waits
 GROUPS = (None, Concurrency(group="branch", policy="supersede"), Concurrency(group="all", policy="reject"))
 
-some = st.integers(0, 11)  # picks one of what there is
 
-
-class Machine(Watched):
+class Machine(Control):
     """The rules: what may happen next."""
 
     # ------------------------------------------------------------------------------------------------- what people do
@@ -84,7 +85,7 @@ class Machine(Watched):
     @precondition(lambda self: len(self.open()) < min(CROWD, len(self.jobs)))
     @rule(which=some)
     def retry(self, which: int) -> None:
-        row = self.row(self.pick(self.jobs, which))
+        row = self.row(self.pick([job for job in self.jobs if self.row(job)["trigger"] != UNDO], which))
         child, error = refusal(lambda: self.world.retry(self.world.job(row["id"])))
         early = State(row["state"]) not in FINAL
         busy = row["concurrency_group"] in {one["concurrency_group"] for one in self.open()}
@@ -114,13 +115,15 @@ class Machine(Watched):
         self.did("pause_or_resume", "resumed" if self.paused is None else "paused")
 
     @precondition(lambda self: self.busy())
-    @rule(what=st.sampled_from(("main", *BRANCHES, "closes or opens")))
+    @rule(what=st.sampled_from(("main", *BRANCHES, "closes or opens", UNSEEN, UNSEEN)))
     def remote_changes(self, what: str) -> None:
-        """A person pushes, or the host begins or ends to refuse every push."""
+        """A person pushes, at best where a hand has looked just before; or the host begins or ends to refuse pushes."""
+        looked = [hand.mine.branch for hand in self.at(At.LOOKED)]
+        branch = next(iter(looked), BRANCHES[0]) if what == UNSEEN else what
         if what == "closes or opens":
             self.remote.close(closed=not self.remote.closed)
         else:
-            self.remote.person_pushes(what, self.remote.tip(what))
+            self.remote.person_pushes(branch, self.remote.tip(branch))
         self.did("remote_changes", what)
 
     # ------------------------------------------------------------------------------------------- what the relay does
@@ -136,7 +139,7 @@ class Machine(Watched):
             assert self.row(job)["rung_at"] is not None
         self.did("ring", "some" if rung else "none")
 
-    @precondition(lambda self: self.lapsed or any(row["rung_at"] for row in self.open()))
+    @precondition(lambda self: self.lapsed or any(row["rung_at"] for row in self.open(State.QUEUED)))
     @rule(impatient=st.booleans())
     def sweep(self, impatient: bool) -> None:
         self.sweeps(ring_lost=0.0 if impatient else 3600.0)
@@ -166,11 +169,27 @@ class Machine(Watched):
                 self.goes_on(other, bundle_lost=False, reply_lost=False)
         self.did("another_takes_over", taken)
 
-    @precondition(lambda self: any(row["run_after"] for row in self.before.values()))
-    @rule()
-    def delays_pass(self) -> None:
-        self.pass_delays()
-        self.did("delays_pass")
+    @precondition(lambda self: self.idle() and self.undos())
+    @rule(which=some, by=some, further=st.integers(0, 7))
+    def an_undo_runs(self, which: int, by: int, further: int) -> None:
+        """It waits until no push is under way, and comes more or less far: else few would come to anything."""
+        self.pass_time()
+        hand = self.pick(self.idle(), by)
+        taken = self.claims(self.pick(self.undos(), which), hand)
+        for _ in range(further):
+            if not hand.idle:
+                taken = self.goes_on(hand, bundle_lost=False, reply_lost=False)
+        self.did("an_undo_runs", taken)
+
+    @precondition(lambda self: any(row["run_after"] for row in self.before.values()) or self.at(*SENDING))
+    @rule(wakes=st.booleans())
+    def time_passes(self, wakes: bool) -> None:
+        """And perhaps a hand that stood still before its push goes on with it."""
+        self.pass_time()
+        hand, how = next(iter(self.at(*SENDING)), None), ""
+        while wakes and hand is not None and hand.phase in SENDING and not hand.idle:
+            how = self.goes_on(hand, bundle_lost=False, reply_lost=False)
+        self.did("time_passes", how)
 
     # --------------------------------------------------------------------------------------------- what Redis does
 
@@ -217,10 +236,10 @@ class Machine(Watched):
         """The next step of a hand, and what became of it."""
         steps: Mapping[At, Callable[[], str]] = {
             At.CLAIMED: lambda: self.begins(hand),
-            At.WORKING: lambda: self.writes(hand, lambda: self.rebases(hand, lost=bundle_lost)),
+            At.WORKING: lambda: self.prepares(hand, bundle_lost=bundle_lost),
             At.WORKED: lambda: self.writes(hand, lambda: self.intends(hand)),
             At.INTENDED: hand.look,
-            At.LOOKED: lambda: hand.push(reply_lost=reply_lost),
+            At.LOOKED: lambda: self.pushes(hand, reply_lost=reply_lost),
             At.PUSHED: lambda: self.writes(hand, hand.settle),
             At.DONE: lambda: self.ends(hand),
         }

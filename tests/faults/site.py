@@ -21,7 +21,7 @@ from flowforge.store.admin import role_urls, upgrade
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.wiring.embedded import start_postgres, start_redis
-from tests.acceptance.house import SECRET, USER, House, eventually
+from tests.acceptance.house import PATIENCE, SECRET, USER, House, eventually
 from tests.faults.oracle import Truth
 from tests.githttp import GitServer
 
@@ -56,7 +56,7 @@ class Process:
     def go_on(self) -> None:
         self.send(signal.SIGCONT)
 
-    def dies(self, patience: float = 30.0) -> int:
+    def dies(self, patience: float = PATIENCE) -> int:
         """How it ended."""
         return self.popen.wait(patience)
 
@@ -126,7 +126,7 @@ class Site:
     def keeps_its_promises(self, *jobs: JobOut) -> None:
         """What the oracle says, and that nothing lives on of a worker that was killed."""
         self.house.keeps_its_promises(*jobs)
-        eventually(lambda: not orphans(), f"what killed workers left ends: {orphans()}", 5)
+        eventually(lambda: not orphans(), f"what killed workers left ends: {orphans()}")
 
     # -------------------------------------------------------------------------------------------------- servers
 

@@ -54,7 +54,7 @@ def test_an_api_that_dies_around_its_commit_gives_one_job_for_one_key(
     before = known(wired, key)
     assert len(before) == stored
     if stored:  # nobody has to ask again for a job that is durable
-        eventually(lambda: rung(wired, before[0]), "the relay has rung for it", 30)
+        eventually(lambda: rung(wired, before[0]), "the relay has rung for it")
     job = project.submit("b0", task="validate-only", key=key)
     assert known(wired, key) == [str(job.id)]
     assert before in ([], [str(job.id)])

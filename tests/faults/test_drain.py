@@ -20,7 +20,7 @@ def test_a_stage_that_does_not_end_is_stopped_and_its_job_handed_over_in_time(
         job = project.submit()
         site.house.began(job, "test", "started")
         first.send(signal.SIGTERM)
-        assert first.dies(patience=3 * DRAIN) == os.EX_OK, first.said()[-2000:]
+        assert first.dies() == os.EX_OK, first.said()[-2000:]
     shown = site.house.job(job.id)
     assert (shown.state, shown.attempts) == ("queued", 0)
     assert [words for _, words in strays(site.house.truth.data) if NAP in words] == []

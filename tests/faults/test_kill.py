@@ -78,7 +78,7 @@ def test_a_worker_killed_after_the_end_was_written_changes_nothing_more(
 
 
 def test_a_worker_killed_while_tests_run_takes_them_along(site: Site, make_project: MakeProject) -> None:
-    project = make_project("echo started; sleep 2")
+    project = make_project("echo started; sleep 4")
     with site.worker() as first:
         job = project.submit()
         site.house.began(job, "test", "started")
@@ -127,7 +127,7 @@ def test_a_job_that_kills_every_worker_is_given_up_and_its_neighbours_run(
 def test_a_worker_that_is_told_to_leave_hands_its_job_over_and_the_attempt_back(
     site: Site, make_project: MakeProject
 ) -> None:
-    project = make_project("echo started; sleep 1")
+    project = make_project("echo started; sleep 4")
     with site.worker() as first:
         job = project.submit()
         site.house.began(job, "test", "started")

@@ -6,6 +6,7 @@ One job for each case, all side by side; the service knows them apart by a word 
 
 import json
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,8 +19,9 @@ import pytest
 
 from flowforge.api.models import JobDetail, JobOut
 from flowforge.core.spend import Price, Usage, cost
-from tests.acceptance.house import Project, ending
+from tests.acceptance.house import PATIENCE, Project, ending, eventually
 from tests.acceptance.stories import FEE, pipeline, shop
+from tests.faults.doomed import expire
 from tests.faults.site import Process
 from tests.faults.table import proves
 from tests.faults.wired import WiredSite, all_end, handed_back
@@ -226,6 +228,62 @@ def test_an_answer_whose_worker_died_before_its_record_is_paid_twice_and_booked_
         assert (ending(end), end.attempts) == (DONE, 2)
         assert len(server.messages) == 2
         assert abs(settled(wired, job) - cost(usage_of(server), PRICE)) < Decimal("0.00001")
+    wired.keeps_its_promises(job)
+
+
+HANGS = {
+    "FLOWFORGE_MODEL_TIMEOUT": "600"
+}  # seconds: longer than any test waits for what must happen meanwhile
+
+
+@proves("F57", "F64")
+def test_a_job_whose_model_hangs_is_cancelled_and_its_thread_takes_the_next(wired: WiredSite) -> None:
+    with model_server() as server:
+        server.answer(Reply(how="hang"), GOOD)
+        hung, other = conflicting(wired, "hung"), conflicting(wired, "next")
+        with asking(wired, server, FLOWFORGE_RENEW_SECONDS="0.5", **HANGS):
+            job = hung.submit()
+            eventually(lambda: server.messages, "the model is asked")
+            wired.house.cancel(job)
+            (end,) = all_end(wired, [job])
+            assert (ending(end), end.attempts) == (("cancelled", "cancelled"), 1)
+            (after,) = all_end(wired, [other.submit()])  # the worker has no second thread
+            assert ending(after) == DONE
+        assert (len(server.messages), hung.pushes()) == (2, [])
+    wired.keeps_its_promises(job, after)
+
+
+@proves("F57")
+def test_a_job_whose_model_hangs_goes_on_when_its_lease_is_lost(wired: WiredSite) -> None:
+    """Its owner is alive, and would wait for the answer; the answer is nobody's any more when it comes."""
+    with model_server() as server:
+        server.answer(Reply(how="hang"), GOOD)
+        project = conflicting(wired, "lost")
+        patient = {"FLOWFORGE_LEASE_SECONDS": "600", "FLOWFORGE_RENEW_SECONDS": "0.5"}
+        with asking(wired, server, **patient, **HANGS) as owner:
+            job = project.submit()
+            eventually(lambda: server.messages, "the model is asked")
+            expire(wired, job)
+            (end,) = all_end(wired, [job])
+            assert (ending(end), end.attempts) == (DONE, 2)
+            assert "the lease was lost" in owner.said()
+        assert (len(server.messages), len(project.pushes())) == (2, 1)
+    wired.keeps_its_promises(job)
+
+
+@proves("F57", "F65")
+def test_a_worker_whose_model_hangs_leaves_when_it_is_told_to(wired: WiredSite) -> None:
+    with model_server() as server:
+        server.answer(Reply(how="hang"), GOOD)
+        project = conflicting(wired, "leaves")
+        with asking(wired, server, FLOWFORGE_DRAIN_SECONDS="2", **HANGS) as first:
+            job = project.submit()
+            eventually(lambda: server.messages, "the model is asked")
+            first.send(signal.SIGTERM)
+            first.dies(PATIENCE)
+            with asking(wired, server):
+                (end,) = all_end(wired, [job])
+        assert (ending(end), len(project.pushes())) == (DONE, 1)
     wired.keeps_its_promises(job)
 
 

@@ -224,4 +224,4 @@ def test_processes_that_are_left_are_found(site: Site) -> None:
         assert int(left) in dict(strays(site.house.truth.data))
     finally:
         subprocess.run(["kill", "-9", left], check=True)
-    eventually(lambda: int(left) not in dict(strays(site.house.truth.data)), "it is gone", 5)
+    eventually(lambda: int(left) not in dict(strays(site.house.truth.data)), "it is gone")
