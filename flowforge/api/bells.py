@@ -73,9 +73,10 @@ class Bells:
                     bell.ring()
 
     def hear(self, hearing: bool) -> None:
-        """Rings begin or cease to arrive: everybody looks once, for what was told in between."""
-        self._hearing = hearing
-        self._ring_all()
+        """Rings begin or cease to arrive: everybody looks once, for what was told in between; not when it is said again."""
+        changed, self._hearing = hearing is not self._hearing, hearing
+        if changed:
+            self._ring_all()
 
     def start(self) -> None:
         """The process serves (again)."""

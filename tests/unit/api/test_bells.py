@@ -41,6 +41,20 @@ def test_losing_or_gaining_the_signal_wakes_everybody_once() -> None:
     asyncio.run(scene())
 
 
+def test_a_silence_that_goes_on_wakes_nobody_again() -> None:
+    """Who tries to reach Redis says so each second; a stream that looked each time would ask Postgres for nothing."""
+
+    async def scene() -> list[bool]:
+        bells, woken = Bells(), []
+        with bells.watch(JOB) as bell:
+            for hearing in (False, True, True, False, False):
+                bells.hear(hearing)
+                woken.append(await bell.wait(0.02))
+        return woken
+
+    assert asyncio.run(scene()) == [False, True, False, True, False]
+
+
 def test_after_stop_no_wait_lasts() -> None:
     async def scene() -> None:
         bells = Bells()
