@@ -41,7 +41,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(database: TestDatabase, folder: Path, **settings: str) -> Iterator[Running]:
+def serving(
+    database: TestDatabase, folder: Path, *, serve: str = SERVE, **settings: str
+) -> Iterator[Running]:
     first = bootstrap(database.system, ids=make_ids())
     assert first is not None
     port, log = free_port(), folder / "api.log"
@@ -55,7 +57,7 @@ def serving(database: TestDatabase, folder: Path, **settings: str) -> Iterator[R
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVE], env=environment, stdout=output, stderr=output, cwd=folder
+            [sys.executable, "-c", serve], env=environment, stdout=output, stderr=output, cwd=folder
         )
     running = Running(process=process, url=f"http://127.0.0.1:{port}", first=first, log=log)
     try:

@@ -19,6 +19,7 @@ import pytest
 
 from flowforge.core.job import Job
 from tests.conftest import TestDatabase
+from tests.integration.api.page import says
 from tests.integration.api.streams import (
     PATIENCE,
     Site,
@@ -79,6 +80,7 @@ def spoken(here: Site, *texts: bytes) -> Job:
     return job
 
 
+@says("A stream of a job ends when the job is final and everything was said.")
 def test_a_log_is_followed_while_it_is_written_and_ends_with_its_job(here: Site) -> None:
     job = here.start()
     with here.running.client() as client:
@@ -94,6 +96,11 @@ def test_a_log_is_followed_while_it_is_written_and_ends_with_its_job(here: Site)
     assert last[-1].next_offset == len("grün and more".encode())
 
 
+@says(
+    "A stream goes on strictly behind what you name: nothing is missed, nothing comes twice.",
+    "| a number or offset that the stream gave | everything behind it |",
+    "When the job is final and nothing follows what you saw, server-sent events answer 204",
+)
 def test_a_log_goes_on_strictly_behind_any_piece(here: Site) -> None:
     job = spoken(here, b"one\n", "zwölf\n".encode(), b"three\n", b"\xff\n")
     path = f"/api/v1/jobs/{job.id}/logs"
@@ -106,6 +113,7 @@ def test_a_log_goes_on_strictly_behind_any_piece(here: Site) -> None:
         assert answer.status_code == (200 if whole[place + 1 :] else 204)
 
 
+@says("`tail` (begin so many bytes before the present end), `stage` and `attempt`")
 def test_a_log_is_followed_from_an_offset_or_its_tail_and_of_one_stage(here: Site) -> None:
     job = spoken(here, b"aaaa", b"bbbb", b"cccc", b"dddd")
 
@@ -121,6 +129,10 @@ def test_a_log_is_followed_from_an_offset_or_its_tail_and_of_one_stage(here: Sit
     assert ask(here, f"/api/v1/jobs/{job.id}/logs?offset=99", Accept=SSE).status_code == 204
 
 
+@says(
+    "| a number or offset that was not reached yet",
+    "| something that is no number | server-sent events: everything from the beginning",
+)
 @pytest.mark.parametrize("seen", ["garbage", "-1", "99999", "9" * 30, ""])
 @pytest.mark.parametrize("kind", ["logs", "events"])
 def test_an_id_that_the_stream_never_gave_begins_at_the_beginning(here: Site, kind: str, seen: str) -> None:
@@ -131,6 +143,10 @@ def test_an_id_that_the_stream_never_gave_begins_at_the_beginning(here: Site, ki
     assert (answer.status_code, answer.text) == (200, whole)
 
 
+@says(
+    "| a number of another job |",
+    "the events of a job | `Last-Event-ID`: the `seq` |",
+)
 def test_an_id_of_another_job_is_read_as_a_number_of_this_one(here: Site) -> None:
     long, short = spoken(here, *[b"x"] * 20), spoken(here, b"y")
     for number in (2, 15):
@@ -141,6 +157,10 @@ def test_an_id_of_another_job_is_read_as_a_number_of_this_one(here: Site) -> Non
     assert here.story(long)[-1][0] > 20
 
 
+@says(
+    "Beyond the end there is an empty page, which is no error.",
+    "with `X-Next-Offset` and `X-Complete`.",
+)
 @pytest.mark.parametrize("accept", ["application/json", "text/plain"])
 def test_beyond_its_end_a_log_is_empty_and_says_whether_more_may_come(here: Site, accept: str) -> None:
     job = here.start()
@@ -168,6 +188,11 @@ def test_a_question_about_a_log_that_makes_no_sense_is_refused(here: Site, query
         assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_request")
 
 
+@says(
+    "a JSON page ends with a whole character.",
+    "`Accept: text/plain` gives the bytes as they were written",
+    "`next_offset` leads on from page to page until `complete`.",
+)
 def test_json_pages_end_at_characters_and_text_pages_where_they_were_told(here: Site) -> None:
     job = spoken(here, "€€€".encode())
     path = f"/api/v1/jobs/{job.id}/logs"
@@ -178,6 +203,10 @@ def test_json_pages_end_at_characters_and_text_pages_where_they_were_told(here: 
     assert ask(here, f"{path}?limit=4", Accept="text/plain").content == "€€€".encode()[:4]
 
 
+@says(
+    "What waits for one client is bounded: a page of events or 1 MiB of log for a job's stream",
+    "| 4408 |",
+)
 def test_a_client_that_takes_nothing_is_dropped_with_a_word_and_holds_no_memory(own: Site) -> None:
     job = own.start()
     line = b"x" * 65_536
@@ -210,6 +239,7 @@ def eventually(true: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@says("A process that is told to stop ends all its streams at once")
 def test_fifty_streams_of_every_kind_end_with_the_process(own: Site) -> None:
     job = own.start()
     with ExitStack() as stack:
@@ -241,6 +271,7 @@ def test_fifty_streams_of_every_kind_end_with_the_process(own: Site) -> None:
     assert "Traceback" not in log
 
 
+@says("and waits one second for clients that do not read.")
 def test_clients_that_read_nothing_do_not_hold_the_process_at_its_end(own: Site) -> None:
     job = own.start()
     host, port = own.running.url.removeprefix("http://").split(":")
@@ -264,6 +295,7 @@ def test_clients_that_read_nothing_do_not_hold_the_process_at_its_end(own: Site)
     assert "Forcing close" not in own.running.log.read_text()
 
 
+@says("`flowforge job watch` and `flowforge job logs -f` go on over a restart of the API for a minute.")
 def test_a_followed_log_outlives_a_restart_of_the_api(own: Site, tmp_path: Path) -> None:
     job = own.start()
     lines = [f"line {n} é\n" for n in range(60)]

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from flowforge.store.scope import Scope
 from tests.conftest import TestDatabase
+from tests.integration.api.page import says
 from tests.integration.api.streams import PATIENCE, Site, another_door, fresh_database, rest, site, take
 from tests.integration.jobs.world import make_world
 
@@ -26,6 +27,11 @@ def here(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory)
         yield made
 
 
+@says(
+    "the pieces of its log have numbers of the same row.",
+    "the events of a job and, with `?logs=true`, its log, in one order",
+    "| 1000 | the job is final, and everything was said | nothing |",
+)
 def test_a_job_is_followed_to_its_end_events_and_log_in_the_order_of_their_numbers(here: Site) -> None:
     job = here.start()
     with here.socket(f"/api/v1/jobs/{job.id}/live?logs=true") as ws:
@@ -68,6 +74,7 @@ def test_a_stream_goes_on_strictly_behind_any_number(here: Site) -> None:
             assert rest(ws) == ([{"type": "ready", "after": one["after"]}, *whole[place + 1 :]], 1000)
 
 
+@says("| a number or offset that was not reached yet")
 def test_a_number_that_the_job_never_gave_begins_at_the_beginning(here: Site) -> None:
     job = here.start()
     here.finish(job)
@@ -77,6 +84,10 @@ def test_a_number_that_the_job_never_gave_begins_at_the_beginning(here: Site) ->
     assert ([one["seq"] for one in found[1:]], code) == ([seq for seq, _ in here.story(job)], 1000)
 
 
+@says(
+    "WebSocket: close code 4422 |",
+    "| 4422 | a parameter makes no sense; the reason names it | correct it |",
+)
 @pytest.mark.parametrize(
     "query",
     ["after=x", "after=-1", "after=9999999999999999999999", "logs=perhaps", "moon=full", "after=1&after=2"],
@@ -98,6 +109,7 @@ def refused(here: Site, path: str, **how: object) -> tuple[int, bytes, list[str]
     return answer.status_code, answer.body or b"", sorted(answer.headers)
 
 
+@says("The handshake is answered 403, without a body, to every refusal alike: no token or a wrong one")
 def test_the_handshake_answers_alike_whatever_may_not_be_seen(here: Site) -> None:
     other = make_world(here.database, f"other-{uuid4().hex}")
     theirs = other.submit()
@@ -118,6 +130,11 @@ def test_the_handshake_answers_alike_whatever_may_not_be_seen(here: Site) -> Non
     assert answers[0][:2] == (403, b"")
 
 
+@says(
+    "Who can set none, as a browser, offers two subprotocols",
+    "The token stands in the `Authorization` header.",
+    "No token is ever part of an address.",
+)
 def test_a_browser_sends_its_token_as_a_subprotocol_and_it_is_not_repeated(here: Site) -> None:
     words = ["flowforge.v1", f"flowforge.token.{here.first.token}"]
     with here.socket("/api/v1/live", token="", subprotocols=words) as ws:
@@ -130,6 +147,10 @@ def test_a_browser_sends_its_token_as_a_subprotocol_and_it_is_not_repeated(here:
     assert here.first.token not in here.running.log.read_text()
 
 
+@says(
+    "| `/api/v1/repositories/{repository}/live` | WebSocket |",
+    "| `/api/v1/live` | WebSocket |",
+)
 def test_an_organization_sees_all_its_jobs_and_a_repository_its_own(here: Site) -> None:
     other = make_world(here.database, f"other-{uuid4().hex}")
     second = here.add_repository()
@@ -149,6 +170,7 @@ def test_an_organization_sees_all_its_jobs_and_a_repository_its_own(here: Site) 
     assert [(message["seq"], message["kind"]) for message in ours] == here.story(mine)
 
 
+@says("A stream goes on strictly behind what you name")
 def test_a_feed_goes_on_strictly_behind_any_cursor(here: Site) -> None:
     with here.socket("/api/v1/live") as ws:
         begin = take(ws)["after"]
@@ -190,6 +212,7 @@ def test_an_event_that_commits_late_is_not_missed_by_who_was_there_before(here: 
         assert take(ws)["seq"] == 99
 
 
+@says("| a cursor from the future, or none that FlowForge gave | close code 4422 |")
 @pytest.mark.parametrize(
     "after",
     [
@@ -210,6 +233,7 @@ def test_a_cursor_that_is_none_is_refused(here: Site, after: str) -> None:
         assert rest(ws)[1] == 4422
 
 
+@says("| 1008 | the client spoke too much | listen |")
 def test_who_speaks_too_much_is_not_listened_to(here: Site) -> None:
     with here.socket("/api/v1/live") as ws:
         take(ws)
@@ -239,6 +263,7 @@ def test_a_client_that_leaves_is_forgotten(here: Site) -> None:
     assert "Traceback" not in here.running.log.read_text()
 
 
+@says("| 1001 | this server stops | open the stream again with `after` |")
 def test_a_restart_says_to_come_again_and_the_stream_goes_on_there(
     database: TestDatabase, tmp_path: Path
 ) -> None:
