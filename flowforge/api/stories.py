@@ -39,14 +39,14 @@ class Stories:
         return story.head(tx, job)
 
     def events(self, tx: Transaction, job: UUID, after: int) -> Batch[EventOut]:
-        """Events behind a number. The state is read first: a job seen final has written its last one."""
-        final, head = read.get(tx, job).final, story.head(tx, job)
+        """Events behind a number."""
+        seen, head = looked(tx, job)
         found = read.events(tx, job, after=after, limit=EVENTS_AT_ONCE)
         return Batch(
             items=[event_out(event) for event in found],
             next=found[-1].seq if found else after,
-            head=max(head, found[-1].seq if found else 0),
-            final=final,
+            head=head,
+            final=seen.final,
             full=len(found) == EVENTS_AT_ONCE,
         )
 
@@ -65,7 +65,7 @@ class Stories:
 
     def log(self, tx: Transaction, job: UUID, offset: int, asked: LogQuery) -> Batch[LogPiece]:
         """The log from an offset on, neighbours joined, ending with a whole character."""
-        found, head = read.get(tx, job), story.head(tx, job)
+        found, head = looked(tx, job)
         query = replace(query_of(asked, offset, whole=True), limit=LOG_AT_ONCE, tail=0)
         page = read_log(tx, found, query, self._artifacts)
         return Batch(
@@ -89,7 +89,7 @@ class Stories:
         self, tx: Transaction, known: Job, after: int, decoders: "Decoders", *, logs: bool
     ) -> Batch[Message]:
         """Events and pieces in one order; where one of the two was cut, what lies behind the cut waits."""
-        job, head = read.get(tx, known.id), story.head(tx, known.id)
+        job, head = looked(tx, known.id)
         events = story.after(tx, job.id, after, EVENTS_AT_ONCE)
         pieces = log_behind(tx, job, after, self._artifacts, PIECES_AT_ONCE) if logs else ()
         cuts = [
@@ -110,6 +110,17 @@ class Stories:
             final=job.final,
             full=bool(cuts),
         )
+
+
+def looked(tx: Transaction, identity: UUID) -> tuple[Job, int]:
+    """The job, and a number up to which all of its story stands: to be read before what it tells.
+
+    The number comes before the state, or who saw the last number beside a state that was not the last would wait for
+    a next one. A job that was seen final writes no more, so its number is asked again.
+    """
+    head = story.head(tx, identity)
+    job = read.get(tx, identity)
+    return job, story.head(tx, identity) if job.final else head
 
 
 class Decoders:
