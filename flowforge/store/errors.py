@@ -26,6 +26,10 @@ class UnknownOutcome(Temporary):
     """The answer to COMMIT was lost: it may have happened. Ask before doing it again."""
 
 
+class NotPrepared(Temporary):
+    """The connection has lost its prepared statements, and does without from now on: at once is soon enough."""
+
+
 def unavailable(sentence: str, delay: float = 2.0) -> Temporary:
     return Temporary(
         Reason.SERVICE_UNAVAILABLE,

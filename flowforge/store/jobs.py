@@ -14,7 +14,32 @@ from flowforge.core.job import Ending, Job, Result, State
 from flowforge.store.transaction import Row, Transaction
 
 AGEING = 60.0  # seconds of waiting that weigh as much as one step of priority
-
+_SAME = (  # columns that `core.job.Job` calls as the table does
+    *("id", "organization", "repository", "parent_job", "priority", "branch", "target", "task", "pipeline"),
+    *(
+        "pipeline_source",
+        "environment",
+        "trigger",
+        "retry_from",
+        "attempts",
+        "max_attempts",
+        "fence",
+        "owner",
+    ),
+    *(
+        "lease_until",
+        "cancel_requested",
+        "run_after",
+        "created_at",
+        "queued_at",
+        "started_at",
+        "completed_at",
+    ),
+    *("cancelled_at", "outputs", "superseded_by", "concurrency_group", "concurrency_policy"),
+    "concurrency_template",
+)
+_ENDING = ("result", "reason", "sentence", "next_action", "evidence")
+_COLUMNS = ", ".join((*_SAME, "user_id", "state", "last_seq", *_ENDING))  # all that a `Moved` needs
 
 _INSERT = """
 -- A new job: pending, and queued in the same transaction, as what can be checked was checked at the door. Its turn
@@ -74,7 +99,7 @@ WHERE id = (SELECT id FROM jobs j WHERE id = %(id)s AND state = 'queued' AND att
                                    AND (p.repository IS NULL OR p.repository = j.repository)
                                    AND (p.target IS NULL OR p.target = j.target))
             FOR UPDATE SKIP LOCKED)
-RETURNING *
+RETURNING <columns>
 """
 
 _RENEW = """
@@ -181,17 +206,11 @@ def job_of(row: Row) -> Job:
             next_action=row["next_action"],
             evidence=row["evidence"],
         )
-    same = (
-        "id organization repository parent_job priority branch target task pipeline pipeline_source environment "
-        "trigger retry_from attempts max_attempts fence owner lease_until cancel_requested run_after created_at "
-        "queued_at started_at completed_at cancelled_at outputs superseded_by concurrency_group concurrency_policy "
-        "concurrency_template"
-    )
     return Job(
         user=row["user_id"],
         state=State(row["state"]),
         ending=ending,
-        **{name: row[name] for name in same.split()},
+        **{name: row[name] for name in _SAME},
     )
 
 
@@ -254,8 +273,10 @@ def claim(transaction: Transaction, identity: UUID, owner: str, lease: float) ->
 
     Raises:
         Duplicate: another job of the same ref or group was claimed in this very moment.
+        NotPrepared: nothing was claimed; the next try is another way.
     """
-    return _moved(transaction.row(_CLAIM, id=identity, owner=owner, lease=lease))
+    claimed = _CLAIM.replace("<columns>", _COLUMNS)
+    return _moved(transaction.prepared_row(claimed, id=identity, owner=owner, lease=lease))
 
 
 def renew(transaction: Transaction, held: Mapping[UUID, int], lease: float) -> dict[UUID, bool]:

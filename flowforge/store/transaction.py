@@ -13,8 +13,8 @@ import psycopg2.errors
 import psycopg2.extras
 from psycopg2 import sql
 
-from flowforge.core.errors import FlowForgeError
-from flowforge.store.errors import translate, unavailable
+from flowforge.core.errors import FlowForgeError, Reason
+from flowforge.store.errors import NotPrepared, translate
 from flowforge.store.scope import Scope
 from flowforge.store.values import to_database, to_python
 
@@ -45,7 +45,7 @@ class Transaction:
         Its columns must have names: one that returns `*` would fail after a migration that adds a column.
 
         Raises:
-            Temporary: a pooler between us and the server swapped the connection's statements, or a migration made
+            NotPrepared: a pooler between us and the server swapped the connection's statements, or a migration made
                 one unfit; this connection does without from now on.
         """
         known = self._connection.prepared if self._connection is not None else None
@@ -62,7 +62,9 @@ class Transaction:
             if not isinstance(error, _SWAPPED) and not isinstance(error.__cause__, _SWAPPED):
                 raise
             self._connection.prepared = None
-            raise unavailable("a prepared statement is another connection's", 0.0) from error
+            raise NotPrepared(
+                Reason.SERVICE_UNAVAILABLE, "a prepared statement is another connection's", delay=0.0
+            ) from error
 
     def row(self, query: Query, **parameters: object) -> Row | None:
         """The only row, or None.

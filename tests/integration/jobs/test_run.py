@@ -15,6 +15,7 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Level, judge
 from flowforge.git.push import DEADLINE
 from flowforge.jobs import read
+from flowforge.jobs.claim import claim
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.sweep import sweep
@@ -22,6 +23,7 @@ from flowforge.jobs.tell import Teller
 from flowforge.pipeline.context import Recorder, Work
 from flowforge.store import jobs as table
 from flowforge.store.database import Database
+from flowforge.store.scope import Scope
 from flowforge.store.transaction import Transaction
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import (
@@ -78,6 +80,16 @@ def test_a_claim_counts_the_attempt_and_raises_the_fence(world: World) -> None:
     assert (job.state, job.attempts, job.fence, job.owner) == (State.RUNNING, 1, 1, "w1")
     assert job.lease_until is not None
     assert world.value("SELECT status FROM job_executions WHERE job = %(job)s", job=job.id) == "running"
+
+
+def test_a_claim_over_a_pooler_that_swaps_statements_has_the_job_at_once(world: World) -> None:
+    one = Database(world.database.urls.system, connections=1)
+    for _ in range(2):
+        assert claim(one, world.submit(branch=str(uuid4())).id, "w1")
+        with one.transaction(Scope.system()) as transaction:
+            transaction.run("DEALLOCATE ALL")  # as on another connection of the server
+    assert claim(one, world.submit(branch=str(uuid4())).id, "w1")
+    one.close()
 
 
 def test_of_a_hundred_claims_one_has_the_job(world: World) -> None:
