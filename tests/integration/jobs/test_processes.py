@@ -92,7 +92,7 @@ def test_another_worker_finishes_what_a_killed_one_had_begun(
     first = start("first")
     job = world.submit()
     until(began(tmp_path, "first"))
-    until(lambda: "slow1" in world.column("SELECT stage || attempt FROM stage_runs"))  # that is written a little later
+    until(lambda: "slow1" in world.column("SELECT stage || attempt FROM stage_runs"))  # a little later
     first.kill()
     start("second", seconds=0.0)
     until(ended(world, job))
