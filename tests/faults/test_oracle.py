@@ -17,7 +17,6 @@ from tests.conftest import TestDatabase
 from tests.faults.oracle import (
     PROMISES,
     Truth,
-    broken_promises,
     no_secret_shows,
     strays,
     what_is_spent_is_what_is_billed,
@@ -102,8 +101,8 @@ def test_every_broken_promise_is_heard(site: Site, make_project: MakeProject) ->
 
 
 def heard(site: Site, job: UUID, name: str, words: str) -> list[str]:
-    told = broken_promises(site.house.truth, [job])
-    return [one for one in told if one.startswith(f"{name}: ") and words in one]
+    """What this promise says with these words."""
+    return [one for one in PROMISES[name](site.house.truth, [job]) if words in one]
 
 
 def test_a_job_that_is_gone_is_missed(site: Site) -> None:
