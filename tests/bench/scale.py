@@ -7,12 +7,13 @@
 - how long the lists in Redis get while a relay and two workers of four threads drain such a queue for some seconds;
 - with a million finished jobs of twenty organizations (rows made by SQL, triggers off), the pages of `GET /jobs`:
   newest, by state, by branch, a hundred pages down. The floor is a page by primary key;
-- the service with an API, a relay and two workers that have nothing to do: transactions a second (less those of this
-  bench), each of which is one question here.
+- the service with an API, a relay and two workers that have nothing to do: what the server's own log says it was
+  asked, a second; beside it with the frames of its transactions (begin, commit), each of which is a round trip.
 """
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,9 @@ AT_MOST = {
     "rings_by_slots": 2.0,
     "idle_queries_a_second": 5.0,
 }
+
+FRAMES = {"BEGIN", "COMMIT", "ROLLBACK"}
+_STATEMENT = re.compile(r"LOG:  statement:\s+(\S+)")  # the first word of each
 
 _QUEUE = """
 INSERT INTO jobs (id, organization, repository, priority, branch, target, task, environment, ref_key, state, queued_at,
@@ -214,17 +218,12 @@ def idle(made: Machine) -> dict[str, float]:
         made.workers(PROCESSES, THREADS),
     ):
         time.sleep(8.0)  # what is done once at a start is over
-        before, begun = transactions(made), time.monotonic()
+        made.run("ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()")
         time.sleep(IDLE)
-        return {"idle_queries_a_second": (transactions(made) - before) / (time.monotonic() - begun)}
-
-
-def transactions(made: Machine) -> int:
-    """Commits and rollbacks ever; this question's own appears in the next, and is less than one in a minute of seconds."""
-    made.run("SELECT pg_stat_force_next_flush()")
-    return made.value(
-        "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-    )
+        made.run("ALTER SYSTEM RESET log_statement", "SELECT pg_reload_conf()")
+    said = _STATEMENT.findall((made.folder / "postgres" / "postgres.log").read_text())
+    asked = [word for word in said if word not in FRAMES]
+    return {"idle_queries_a_second": len(asked) / IDLE, "idle_round_trips_a_second": len(said) / IDLE}
 
 
 def run(queued: int, finished: int, runs: int) -> dict[str, object]:
