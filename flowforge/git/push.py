@@ -24,6 +24,7 @@ _RACE = re.compile(
 )
 _FORBIDDEN = "[remote rejected] (non-fast-forward)"  # by the server's settings; nobody has moved anything
 _SENT = "[remote rejected]"
+_SENT_AGAIN = ("http://", "https://")  # transports that may send a request twice
 DEADLINE = 60.0  # seconds after its intent at which a push is broken off
 _CERTAIN = {  # the server was not asked to change anything
     Reason.AUTHENTICATION_FAILED,
@@ -100,11 +101,12 @@ def decide(tip: str, old: str, new: str, own: Collection[str]) -> PushOutcome | 
     return PushOutcome(status="moved", tip=tip, detail=f"somebody else changed the branch: it {words}")
 
 
-def read_answer(out: str, words: str, ref: str, new: str) -> PushOutcome | None:
+def read_answer(out: str, words: str, ref: str, new: str, *, once: bool = False) -> PushOutcome | None:
     """Git's porcelain answer as an outcome; None where it does not say what became of `ref`.
 
-    A request whose connection broke is sent once more by curl itself, so that a server which has found another commit
-    may have got that from us a moment ago. Only what git refuses before it sends anything is certain.
+    Over http a request whose connection broke is sent once more by curl itself, so that a server which has found another
+    commit may have got ours a moment ago: then only what git refuses before it sends anything is certain. `once`: the
+    push went over a transport that sends nothing twice.
     """
     for row in _ROW.finditer(out):
         if not row["refs"].endswith(f":{ref}"):
@@ -113,14 +115,14 @@ def read_answer(out: str, words: str, ref: str, new: str) -> PushOutcome | None:
             return PushOutcome(status="pushed", tip=new)
         forbidden = row["words"].startswith(_FORBIDDEN)
         if not forbidden and (_RACE.search(row["words"]) or _RACE.search(words)):
-            return _overtaken(row["words"], words, new)
+            return _overtaken(row["words"], words, new, once=once)
         return PushOutcome(status="rejected", tip="", detail=_server_words(row["words"], words))
     return None
 
 
-def _overtaken(row: str, words: str, new: str) -> PushOutcome:
+def _overtaken(row: str, words: str, new: str, *, once: bool) -> PushOutcome:
     """The ref was not at `old`: as git saw before it sent anything, or as the server saw when it would move it."""
-    if not row.startswith(_SENT):
+    if once or not row.startswith(_SENT):
         return PushOutcome(status="moved", tip="", detail=row)
     if f"is at {new} but" in words:
         return PushOutcome(status="pushed", tip=new)
@@ -143,7 +145,8 @@ def _attempt(mirror: Mirror, ref: str, old: str, new: str, deadline: float) -> P
             deadline=deadline,
         )
     except FlowForgeError as error:
-        answer = read_answer(error.evidence, error.evidence, ref, new)
+        once = not mirror.url.startswith(_SENT_AGAIN)
+        answer = read_answer(error.evidence, error.evidence, ref, new, once=once)
         if answer is None and error.reason in _CERTAIN:  # and the ref was at `old`, as it had just said
             return PushOutcome(status="rejected", tip=old, detail=error.sentence, error=error)
         if answer is None:

@@ -13,6 +13,7 @@ from flowforge.wiring.up import service
 from tests.acceptance.house import SECRET, USER, House
 from tests.conftest import absent
 from tests.faults.oracle import Truth
+from tests.faults.site import free_port
 from tests.githttp import GitServer
 
 SETTINGS = {
@@ -41,7 +42,11 @@ def house(acceptance_folder: Path) -> Iterator[House]:
     with GitServer(served) as host:
         host.users[USER] = SECRET
         try:
-            running = service(settings, durable=False, more=SETTINGS)
+            more = {
+                **SETTINGS,
+                "FLOWFORGE_METRICS_PORT": str(free_port()),
+            }  # the usual row may be taken by others
+            running = service(settings, durable=False, more=more)
             up = running.__enter__()
         except Refused as error:
             absent("the service", error)

@@ -176,6 +176,14 @@ def test_what_git_says_of_a_ref_that_did_not_move(row: str, found: str, status: 
     assert answer.status == status
 
 
+def test_over_a_transport_that_sends_once_what_a_server_found_is_certain() -> None:
+    words = f"error: cannot lock ref 'refs/heads/topic': is at {'c' * 40} but expected {'a' * 40}\n"
+    row = f"To h:x\n!\t{'b' * 40}:refs/heads/topic\t[remote rejected] (failed to update ref)\nDone\n"
+    answer = read_answer(row, words, "refs/heads/topic", "b" * 40, once=True)
+    assert answer is not None
+    assert answer.status == "moved"
+
+
 def test_a_server_that_finds_a_strange_commit_leaves_the_push_in_doubt(scene: Scene) -> None:
     """Whether a request that was sent twice had moved it before cannot be told from that commit."""
     theirs = scene.repo.commit({"a": "3\n"}, scene.old)
