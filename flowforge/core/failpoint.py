@@ -29,7 +29,8 @@ def failpoint(name: str) -> None:
 
 
 def signal_self(number: int) -> None:
-    os.kill(os.getpid(), number)
+    """Sent to this very thread: what is sent to the process may reach another thread first, and this one runs on."""
+    signal.raise_signal(number)
 
 
 @dataclass(kw_only=True)

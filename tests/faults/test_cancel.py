@@ -1,11 +1,14 @@
 """Cancel in each state and at each place: before the intent to push nothing is pushed, after it nothing is denied."""
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
-from flowforge.core.errors import FlowForgeError, Reason
-from tests.acceptance.house import Project, ending
+from flowforge.api.models import JobOut
+from flowforge.core.errors import FlowForgeError, Reason, Temporary
+from tests.acceptance.house import PATIENCE, Project, ending
 from tests.faults.doomed import Fate, fates
 from tests.faults.oracle import strays
 from tests.faults.site import Process, Site
@@ -22,12 +25,22 @@ def stands_still(worker: Process) -> bool:
     return worker.stopped
 
 
+def asked_to_stop(site: Site, fate: Fate) -> JobOut:
+    """A worker may stand still in the middle of a transaction: then the answer is 503, until Postgres ends that."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        with suppress(Temporary):
+            return site.house.cancel(fate.job)
+        assert time.monotonic() < until, f"no answer to a cancel at {fate.place}"
+        time.sleep(1.0)
+
+
 @pytest.fixture(scope="module")
 def cancelled(site: Site, make_project: MakeProject) -> Iterator[dict[str, Fate]]:
     """Jobs that somebody cancelled while their worker stood still at each place; then it went on."""
     with fates(site, make_project, [*BEFORE, *AFTER], "stop", struck=stands_still, lease=PATIENT) as found:
         for fate in found.values():
-            assert site.house.cancel(fate.job).cancel_requested
+            assert asked_to_stop(site, fate).cancel_requested
             fate.worker.go_on()
         for fate in found.values():
             fate.ended = site.house.ended(fate.job)

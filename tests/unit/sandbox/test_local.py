@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import os
 import signal
@@ -288,7 +289,7 @@ def test_the_sandbox_dies_with_the_one_who_watches_it(walls: LocalSandbox, tmp_p
         os.waitpid(child, 0)
     wait_until(lambda: not running(mark))
     for left in groups_of(child):  # a later start sweeps them; this suite leaves none
-        left.rmdir()
+        wait_until(lambda left=left: removed(left))  # busy until the kernel has buried who was in it
 
 
 @pytest.fixture(autouse=True)
@@ -299,6 +300,12 @@ def nothing_is_left_behind() -> Iterator[None]:
 
 def groups_of(watcher: int) -> list[Path]:
     return [p for p in Path("/sys/fs/cgroup").glob(f"*/**/flowforge-local-{watcher}-*") if p.is_dir()]
+
+
+def removed(group: Path) -> bool:
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
 
 
 def running(mark: str) -> list[str]:
