@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import StageResult
 from flowforge.jobs.recorder import FencedRecorder
@@ -17,7 +18,7 @@ from flowforge.store.database import Database
 from flowforge.store.schedule import Worker
 from flowforge.wiring.worker import WorkerProcess, doorbells, limits_of, stopped_by_signals
 from flowforge.worker.supervisor import Pace, Supervisor
-from tests.integration.jobs.world import SmallPipeline, artifacts, nothing
+from tests.integration.jobs.world import SmallPipeline, nothing
 
 
 def main(given: dict[str, object]) -> int:
@@ -36,7 +37,7 @@ def main(given: dict[str, object]) -> int:
     database = Database(str(given["database"]), limits=limits_of(1.0))
     bench = Workbench(
         database=database,
-        artifacts=artifacts(),
+        artifacts=Artifacts(folder / "artifacts"),
         run_pipeline=SmallPipeline({"first": nothing, "slow": slow, "last": nothing}),
     )
     supervisor = Supervisor(
