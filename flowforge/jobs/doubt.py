@@ -14,7 +14,7 @@ from flowforge.store import jobs as table
 from flowforge.store.database import Database
 from flowforge.store.scope import Actor, Scope
 
-AGAIN = 0.5  # seconds between two questions while the database is away
+AGAIN = 0.5  # seconds between two tries, to ask or to write, while the database is away
 
 
 def happened(

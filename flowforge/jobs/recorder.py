@@ -26,7 +26,7 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.push import DEADLINE
 from flowforge.jobs import groups, measure, rows
-from flowforge.jobs.doubt import happened
+from flowforge.jobs.doubt import AGAIN, happened
 from flowforge.jobs.logs import LogWriter, Piece
 from flowforge.jobs.pushing import Push, intend
 from flowforge.jobs.questions import asking_of
@@ -44,7 +44,6 @@ from flowforge.store.scope import Actor, Scope
 from flowforge.store.transaction import Transaction
 from flowforge.vault.envelope import Vault
 
-AGAIN = 0.5  # seconds between tries while the database is away
 WORKER = Actor(kind="worker")
 
 T = TypeVar("T")

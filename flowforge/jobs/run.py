@@ -11,9 +11,10 @@ from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.failpoint import failpoint
 from flowforge.core.job import FINAL, Ending, Event, Job, Result, State, advance
 from flowforge.core.pipeline import from_error
+from flowforge.jobs.doubt import AGAIN
 from flowforge.jobs.ending import Facts, Next, bug, decide
 from flowforge.jobs.questions import end_of
-from flowforge.jobs.recorder import AGAIN, WORKER, FencedRecorder
+from flowforge.jobs.recorder import WORKER, FencedRecorder
 from flowforge.jobs.session import JobSession, Stop
 from flowforge.jobs.submit import REPORT
 from flowforge.jobs.tell import SILENT, Teller

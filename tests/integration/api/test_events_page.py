@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -568,8 +567,7 @@ def test_a_fault_of_flowforge_ends_a_stream_with_a_word_and_stands_in_its_log(
             take(ws)
             with connected(database.admin_url) as cursor:
                 cursor.execute("ALTER TABLE job_events RENAME TO elsewhere")
-            here_again = replace(here, database=database)
-            with here_again.database.system.transaction(Scope.system()) as tx:
+            with database.system.transaction(Scope.system()) as tx:
                 tx.run("UPDATE jobs SET last_seq = last_seq + 1 WHERE id = %(id)s", id=job.id)
             assert rest(ws)[1] == 1011
         assert "a stream broke" in here.running.log.read_text()

@@ -21,9 +21,9 @@ from flowforge.store import decisions
 from flowforge.store import jobs as table
 from flowforge.store.stages import StageRow
 from flowforge.store.transaction import Transaction
-from flowforge.vault.envelope import Vault
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import World, make_world
+from tests.unit.jobs.test_questions import VAULT
 
 pytestmark = pytest.mark.services
 
@@ -32,15 +32,6 @@ RED = Ending(result=Result.FAILURE, reason=Reason.TESTS_FAILED, sentence="red")
 TABLES = ("jobs", "job_events", "decisions", "stage_runs", "push_intents", "outbox", "audit_logs")
 
 
-class Keys:
-    def wrap(self, key: bytes, context: bytes) -> bytes:
-        return key[::-1]
-
-    def unwrap(self, key: bytes, context: bytes) -> bytes:
-        return key[::-1]
-
-
-VAULT = Vault(Keys())
 FILE = AskedFile(path="a.py", commit="c" * 40, kind="content", fingerprint="f", open=False, result=b"a\n")
 OPEN = replace(FILE, open=True)
 YES_OR_NO = Question(kind=QuestionKind.APPROVE, sentence="may it?", files=(FILE,), tree="t", who=Role.ADMIN)
