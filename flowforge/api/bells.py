@@ -20,6 +20,7 @@ class Bells:
         self._waiting: dict[UUID | None, set[Bell]] = {}
         self._stopped = False
         self._hearing = False
+        self.awaited = asyncio.Event()  # set while somebody waits
 
     @property
     def stopped(self) -> bool:
@@ -45,12 +46,15 @@ class Bells:
         if self._stopped:
             bell.ring()
         self._waiting.setdefault(job, set()).add(bell)
+        self.awaited.set()
         try:
             yield bell
         finally:
             self._waiting[job].discard(bell)
             if not self._waiting[job]:
                 del self._waiting[job]
+            if not self._waiting:
+                self.awaited.clear()
 
     def ring(self, job: UUID) -> None:
         for bell in (*self._waiting.get(job, ()), *self._waiting.get(None, ())):

@@ -12,11 +12,35 @@ from uuid import UUID
 
 from flowforge.api.bells import Bells
 
+LINGER = 10.0  # seconds that signals are heard after the last waiter went: often the next one comes soon
 STOP = "flowforge.stop"  # key of the function in the lifespan's state
 
 Hear = Callable[
     [Callable[[UUID], None], Callable[[bool], None]], Awaitable[None]
 ]  # (ring, hearing) -> forever
+
+
+async def hear_while_awaited(bells: Bells, hear: Hear, *, linger: float = LINGER) -> None:
+    """Hear signals as long as somebody waits for news, and up to `linger` seconds more; until cancelled.
+
+    Signals of all jobs come to who hears: to a process without streams they would be work for nothing.
+    """
+    while True:
+        await bells.awaited.wait()
+        hearing = asyncio.ensure_future(hear(bells.ring, bells.hear))
+        try:
+            await _nobody_awaits(bells, linger)
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+            bells.hear(False)
+
+
+async def _nobody_awaits(bells: Bells, linger: float) -> None:
+    while True:
+        await asyncio.sleep(linger)
+        if not bells.awaited.is_set():
+            return
 
 
 class Lifespan:
@@ -43,7 +67,7 @@ class Lifespan:
             state[STOP] = self._bells.stop
         self._tasks.append(asyncio.ensure_future(self._watch()))
         if self._hear is not None:
-            self._tasks.append(asyncio.ensure_future(self._hear(self._bells.ring, self._bells.hear)))
+            self._tasks.append(asyncio.ensure_future(hear_while_awaited(self._bells, self._hear)))
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         self._bells.stop()
