@@ -6,7 +6,7 @@ It keeps nothing in memory, so any number may run and any may die. Woken by who 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass
 from flowforge.jobs.sweep import EVERY, RELAY, RING_LOST, Swept, sweep
-from flowforge.jobs.tell import SILENT, Teller
+from flowforge.jobs.tell import CAME, SILENT, Teller
 from flowforge.jobs.why import ALIVE, CAP
 from flowforge.store import schedule
 from flowforge.store.database import Database
@@ -44,14 +44,15 @@ class Bell(Protocol):
 
 @dataclass(kw_only=True)
 class Relay:
-    """`wait(seconds)` blocks until there is a reason to look (see `queues.wake`).
+    """`wait(seconds)` blocks until there may be a reason to look, or that long, and returns the words that were said (see
+    `queues.wake`). Where no slot is free, a job that has come is no reason: it could not be rung for.
 
     `first` runs before each look, for what may add to the queue; `chores` run after each sweep.
     """
 
     database: Database  # of role ff_system
     bell: Bell
-    wait: Callable[[float], object]
+    wait: Callable[[float], Collection[str]]
     teller: Teller = SILENT
     alive: float = ALIVE  # seconds since its last beat within which a worker's slots count
     sweep_every: float = EVERY
@@ -61,6 +62,7 @@ class Relay:
     chores: Sequence[Callable[[], object]] = ()
     clock: Callable[[], float] = time.monotonic
     _swept: float = field(default=float("-inf"))
+    _room: bool = True  # whether the last look left a slot free
     _trouble: str = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -68,7 +70,7 @@ class Relay:
         while not stop.is_set():
             try:
                 self.step()
-                self.wait(LOOK)
+                self.rest(stop)
                 self._say("")
             except Temporary as error:
                 self._say(error.sentence)
@@ -94,19 +96,28 @@ class Relay:
                 chore()
         return self.ring(), swept
 
+    def rest(self, stop: threading.Event) -> None:
+        """Until there is reason to look: what was said, or a second without."""
+        end = self.clock() + LOOK
+        while not stop.is_set() and (left := end - self.clock()) > 0:
+            said = self.wait(left)
+            if self._room or not {CAME}.issuperset(said):
+                return
+
     def ring(self) -> tuple[UUID, ...]:
         """Ring for what runs next. Rings that lie in Redis unheard are not added to beyond twice the slots."""
-        unheard = self.bell.waiting()
+        unheard, self._room = self.bell.waiting(), False
         # Not durable: a choice that a crash of the server forgets is made again, and its ring finds the job all the same.
         with self.database.transaction(Scope.system(), actor=RELAY, durable=False) as transaction:
             if unheard and unheard >= 2 * schedule.slots(transaction, self.alive):
                 return ()
             picked = schedule.pick(transaction, alive=self.alive, most=MOST, cap=self.cap)
-        failed = self.bell.ring_all(picked) if picked else ()
+        failed = self.bell.ring_all(picked.jobs) if picked.jobs else ()
+        self._room = picked.room or bool(failed)
         if failed:
             with self.database.transaction(Scope.system(), actor=RELAY) as transaction:
                 schedule.unring(transaction, *failed)
-        return tuple(job for job, _ in picked if job not in failed)
+        return tuple(job for job, _ in picked.jobs if job not in failed)
 
     def _say(self, trouble: str) -> None:
         """Once when trouble begins, once when it ends."""

@@ -13,6 +13,7 @@ from flowforge.store.transaction import Transaction
 _NO_MATTER = frozenset(
     {State.PENDING, State.RUNNING}
 )  # to the relay: nothing can be rung for because of these
+CAME = "came"  # said to the relay of a job that is new: it frees no slot
 Publish = Callable[[UUID, int], object]  # job, highest number of its story
 Notify = Callable[..., object]  # `Registry.notify`: hook name, then its values
 
@@ -26,7 +27,8 @@ class Teller:
     """No call may raise, block for long or change what happened."""
 
     publish: Publish = _deaf
-    rouse: Publish | None = None  # as `publish`, and wakes the relay: a job may run now, or a slot is free
+    rouse: Callable[[UUID, int, str], object] | None = None  # as `publish`, and says a word to the relay:
+    # CAME for a new job, "" where a slot may be free as well
     wake: Callable[[], object] = _deaf  # the relay alone: more may run now, although no job has moved
     notify: Notify = _deaf
     telemetry: Telemetry = field(default_factory=Silent)
@@ -53,14 +55,21 @@ class Teller:
     def tell(self, moved: Moved) -> None:
         ending = moved.job.ending
         measure.ended(self.telemetry, moved.job)
-        publish = self.publish if self.rouse is None or moved.job.state in _NO_MATTER else self.rouse
-        publish(moved.job.id, moved.seq)
+        self._spread(moved)
         self.notify(
             "job_changed",
             job_id=str(moved.job.id),
             state=moved.job.state.value,
             reason="" if ending is None else ending.reason.value,
         )
+
+    def _spread(self, moved: Moved) -> None:
+        job = moved.job
+        if self.rouse is None or job.state in _NO_MATTER:
+            self.publish(job.id, moved.seq)
+        else:
+            new = job.state is State.QUEUED and not job.attempts
+            self.rouse(job.id, moved.seq, CAME if new else "")
 
 
 SILENT = Teller()

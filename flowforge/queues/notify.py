@@ -43,20 +43,20 @@ class Signals:
         """Tell whoever waits; False where Redis is away, which nobody needs to mind."""
         return self._say(job, seq)
 
-    def rouse(self, job: UUID, seq: int) -> bool:
-        """As `publish`, and wake the relay in the same breath."""
-        return self._say(job, seq, RELAY)
+    def rouse(self, job: UUID, seq: int, word: str = MISSED) -> bool:
+        """As `publish`, and wake the relay with a word in the same breath."""
+        return self._say(job, seq, word)
 
     def wake(self) -> bool:
         """Wake the relay, without news of a job."""
         return self._spoken(lambda pipe: pipe.publish(RELAY, MISSED))
 
-    def _say(self, job: UUID, seq: int, *wake: str) -> bool:
+    def _say(self, job: UUID, seq: int, *relay: str) -> bool:
         def words(pipe: "redis.client.Pipeline") -> None:
             pipe.set(f"{PREFIX}{job}", seq, ex=KEEP)  # first: who subscribes in between finds it
             pipe.publish(f"{PREFIX}{job}", seq)
-            for channel in wake:
-                pipe.publish(channel, MISSED)
+            for word in relay:
+                pipe.publish(RELAY, word)
 
         return self._spoken(words)
 

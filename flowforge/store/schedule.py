@@ -70,12 +70,14 @@ waiting AS MATERIALIZED (
 chosen AS (
     SELECT id, share, served, turn_at FROM ready JOIN waiting USING (organization) WHERE share <= cap
     ORDER BY share, served NULLS FIRST, turn_at, id LIMIT (SELECT slots FROM free)),
-ordered AS MATERIALIZED (SELECT array_agg(id ORDER BY share, served NULLS FIRST, turn_at, id) AS ids FROM chosen)
+ordered AS MATERIALIZED (SELECT array_agg(id ORDER BY share, served NULLS FIRST, turn_at, id) AS ids FROM chosen),
 -- The last two conditions hold unless another relay was faster. They are written so that only the primary key serves
 -- the update: with fresh rows and old statistics the planner would walk the whole queue for each of the chosen.
-UPDATE jobs SET rung_at = now() FROM ordered
-WHERE jobs.id = ANY(ordered.ids) AND concat(jobs.state) = 'queued' AND jobs.rung_at IS NOT DISTINCT FROM NULL
-RETURNING jobs.id, jobs.priority, array_position(ordered.ids, jobs.id) AS place
+rung AS (
+    UPDATE jobs SET rung_at = now() FROM ordered
+    WHERE jobs.id = ANY(ordered.ids) AND concat(jobs.state) = 'queued' AND jobs.rung_at IS NOT DISTINCT FROM NULL
+    RETURNING jobs.id, jobs.priority, array_position(ordered.ids, jobs.id) AS place)
+SELECT rung.id, rung.priority, rung.place, free.slots AS free FROM free LEFT JOIN rung ON true ORDER BY rung.place
 """
 
 _UNRING = """
@@ -135,19 +137,27 @@ class Worker:
     slots: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Picked:
+    """What one choice has found."""
+
+    jobs: tuple[tuple[UUID, PriorityClass], ...]  # in the order to ring in
+    room: bool  # whether a job that came now could run at once
+
+
 def slots(transaction: Transaction, alive: float) -> int:
     """Slots of the workers that were seen within `alive` seconds."""
     return int(transaction.value(_SLOTS, alive=alive))
 
 
-def pick(transaction: Transaction, *, alive: float, most: int, cap: int) -> list[tuple[UUID, PriorityClass]]:
-    """Mark the jobs that run next as rung, at most `most`, and return them in the order to ring in.
+def pick(transaction: Transaction, *, alive: float, most: int, cap: int) -> Picked:
+    """Mark the jobs that run next as rung, at most `most`.
 
     `cap` is for organizations whose settings have no `max_running`.
     """
     rows = transaction.prepared(_PICK, alive=alive, most=most, cap=cap)
-    rows.sort(key=lambda row: int(row["place"]))
-    return [(row["id"], priority_class(row["priority"])) for row in rows]
+    jobs = tuple((row["id"], priority_class(row["priority"])) for row in rows if row["id"] is not None)
+    return Picked(jobs=jobs, room=rows[0]["free"] > len(jobs) or len(jobs) == most)
 
 
 def unring(transaction: Transaction, *jobs: UUID) -> int:

@@ -172,7 +172,7 @@ def claim_without(job: UUID) -> Callable[[Transaction], object]:
 def measured(made: Machine, runs: int) -> dict[str, float]:
     """Medians, 95th percentiles and ratios of both sides, interleaved."""
     with made.system.transaction(Scope.system()) as transaction:
-        first = schedule.pick(transaction, alive=3600, most=500, cap=50)
+        first = schedule.pick(transaction, alive=3600, most=500, cap=50).jobs
         schedule.unring(transaction, *(job for job, _ in first))
     jobs = cycle([job for job, _ in first])
     rows: dict[str, list[float]] = {name: [] for name in ("pick", "pick_floor", "claim", "claim_floor")}

@@ -71,7 +71,7 @@ class Scene(RuleBasedStateMachine):
         ]
         self.bell = Bell()
         system = self.world.database.system
-        self.relay = Relay(database=system, bell=self.bell, wait=lambda _seconds: None, alive=3600.0)
+        self.relay = Relay(database=system, bell=self.bell, wait=lambda _seconds: (), alive=3600.0)
         self.now = 0.0  # seconds, by the hands' own clocks
         self.undone: set[UUID] = set()  # jobs whose push was taken back, or had come to nothing
         self.second: UUID | None = None  # a job that somebody else decides on as well

@@ -36,7 +36,7 @@ def worker(world: World, slots: int) -> None:
 
 def pick(world: World, cap: int = 50) -> list[UUID]:
     with world.everywhere() as transaction:
-        return [job for job, _ in schedule.pick(transaction, alive=3600, most=500, cap=cap)]
+        return [job for job, _ in schedule.pick(transaction, alive=3600, most=500, cap=cap).jobs]
 
 
 @dataclass

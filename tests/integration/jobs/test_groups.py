@@ -175,7 +175,7 @@ def test_jobs_that_queue_run_one_after_another_in_order(world: World) -> None:
     order = []
     for _ in jobs:
         with world.everywhere() as transaction:
-            picked = {job for job, _ in schedule.pick(transaction, alive=15, most=9, cap=50)}
+            picked = {job for job, _ in schedule.pick(transaction, alive=15, most=9, cap=50).jobs}
         (mine,) = picked - {other.id}
         order.append(mine)
         claimed = world.claim(world.job(mine))

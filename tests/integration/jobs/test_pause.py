@@ -36,7 +36,7 @@ def worker(world: World, slots: int = 9) -> None:
 
 def pick(world: World) -> list[UUID]:
     with world.everywhere() as transaction:
-        return [job for job, _ in schedule.pick(transaction, alive=15, most=99, cap=50)]
+        return [job for job, _ in schedule.pick(transaction, alive=15, most=99, cap=50).jobs]
 
 
 def pause(
@@ -135,7 +135,7 @@ def test_a_job_that_was_rung_before_the_pause_is_not_claimed_after_it(world: Wor
 
 def test_a_pause_and_its_end_are_told_to_those_who_wait(world: World) -> None:
     heard: list[UUID] = []
-    teller = Teller(publish=lambda job, _seq: heard.append(job), rouse=lambda _job, _seq: None)
+    teller = Teller(publish=lambda job, _seq: heard.append(job), rouse=lambda _job, _seq, _word: None)
     world = replace(world, door=replace(world.door, teller=teller))
     held, free = world.submit(branch="a", target="release"), world.submit(branch="b")
     wide, narrow = pause(world, world.repository), pause(world, world.repository, "release")

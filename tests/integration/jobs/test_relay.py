@@ -11,7 +11,7 @@ from flowforge.core.job import PriorityClass, State
 from flowforge.jobs import claim as claims
 from flowforge.jobs import read
 from flowforge.jobs.relay import Relay
-from flowforge.jobs.tell import Teller
+from flowforge.jobs.tell import CAME, Teller
 from flowforge.jobs.why import WhyCode, why
 from flowforge.queues.broker import make_broker
 from flowforge.queues.connection import connect
@@ -19,6 +19,7 @@ from flowforge.queues.doorbell import Doorbell
 from flowforge.queues.notify import Signals
 from flowforge.queues.wake import MISSED, RELAY, Ear
 from flowforge.store import schedule
+from flowforge.store.scope import Scope
 from tests.conftest import TestDatabase, flush
 from tests.integration.jobs.world import SmallPipeline, World, bench, make_world, session_of
 
@@ -57,7 +58,7 @@ def worker(world: World, slots: int, name: str = "w1", *, draining: bool = False
 
 
 def relay_of(world: World, bell: Rings | Doorbell) -> Relay:
-    return Relay(database=world.database.system, bell=bell, wait=lambda _seconds: None)
+    return Relay(database=world.database.system, bell=bell, wait=lambda _seconds: ())
 
 
 def ring(world: World) -> list[UUID]:
@@ -147,7 +148,7 @@ def test_an_organization_without_a_cap_of_its_own_has_the_installations(world: W
         world.submit(branch=f"a{number}")
     worker(world, 9)
     bell = Rings()
-    relay = Relay(database=world.database.system, bell=bell, wait=lambda _seconds: None, cap=3)
+    relay = Relay(database=world.database.system, bell=bell, wait=lambda _seconds: (), cap=3)
     relay.ring()
     relay.ring()
     assert len(bell.heard) == 3
@@ -241,13 +242,30 @@ def test_a_new_job_and_a_free_slot_wake_the_relay_and_a_claim_does_not(world: Wo
     ear = Ear(client=connect(redis_url), channel=RELAY)
     ear.wait(1)
     job = world.submit()
-    assert ear.wait(20) == {MISSED}
+    assert ear.wait(20) == {CAME}
     claimed = claims.claim(world.database.system, job.id, "w1", teller=teller)
     assert claimed is not None
     assert ear.wait(0.2) == frozenset()
     bench(world, SmallPipeline({}), teller).run(claimed, session_of(claimed))
     assert ear.wait(20) == {MISSED}
     ear.close()
+
+
+def test_the_relay_knows_whether_a_job_that_came_now_could_run(world: World) -> None:
+    def room(most: int = 99) -> bool:
+        with world.database.system.transaction(Scope.system()) as transaction:
+            return schedule.pick(transaction, alive=3600, most=most, cap=50).room
+
+    assert not room(), "nobody is there to run it"
+    worker(world, 2)
+    assert room()
+    world.submit(branch="a")
+    assert room()
+    world.submit(branch="b")
+    assert not room(), "the last slot is taken"
+    worker(world, 2, "w2")
+    world.submit(branch="c")
+    assert room(most=1), "no more were asked for"
 
 
 def test_a_job_that_waits_says_why(world: World) -> None:

@@ -93,7 +93,7 @@ class Walk:
         """Ring and claim; gives how many now run that did not."""
         world = self.tenants[0]
         with world.everywhere() as tx:
-            picked = [job for job, _ in schedule.pick(tx, alive=3600, most=99, cap=CAP)]
+            picked = [job for job, _ in schedule.pick(tx, alive=3600, most=99, cap=CAP).jobs]
         for job in picked:
             assert world.claim(world.job(job)) is not None, "what was picked may run"
         return len(picked)

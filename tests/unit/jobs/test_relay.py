@@ -14,7 +14,7 @@ from flowforge.core.job import Job, State
 from flowforge.jobs.ending import cancelled, exhausted, lease_expired
 from flowforge.jobs.relay import Relay
 from flowforge.jobs.sweep import after_attempts, after_silence
-from flowforge.jobs.tell import Teller
+from flowforge.jobs.tell import CAME, Teller
 from flowforge.store.jobs import Moved, Pushes
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -72,13 +72,68 @@ class Flaky(Relay):
 def test_the_relay_outlives_trouble_and_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
     stop = threading.Event()
     away = Temporary(Reason.SERVICE_UNAVAILABLE, "Redis is away", delay=0.0)
-    relay = Flaky(database=None, bell=None, wait=lambda _s: None)  # type: ignore[arg-type]  # never asked
+    relay = Flaky(database=None, bell=None, wait=lambda _s: ())  # type: ignore[arg-type]  # never asked
     with caplog.at_level(logging.INFO):
         relay.script(iter([away, away, away, None, None]), stop).run(stop)
     assert [record.message for record in caplog.records] == [
         "the relay cannot ring: Redis is away",
         "the relay rings again",
     ]
+
+
+@pytest.mark.parametrize(
+    ("room", "said", "looks_after"),
+    [
+        (True, [{CAME}], 1),
+        (True, [set()], 1),  # a second without a word
+        (False, [{CAME}, {CAME}, {CAME, ""}], 3),
+        (False, [{CAME}, set(), {"a word of a later version"}], 3),
+    ],
+)
+def test_a_job_that_comes_is_no_reason_to_look_while_no_slot_is_free(
+    room: bool, said: list[set[str]], looks_after: int
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> set[str]:
+        waits.append(seconds)
+        return said[len(waits) - 1]
+
+    now = iter(range(100))
+    relay = Relay(database=None, bell=None, wait=wait, clock=lambda: next(now) / 100)  # type: ignore[arg-type]  # never asked
+    relay._room = room
+    relay.rest(threading.Event())
+    assert len(waits) == looks_after
+
+
+def test_without_a_word_the_relay_looks_after_a_second_however_full_it_is() -> None:
+    clock = [0.0]
+
+    def wait(seconds: float) -> set[str]:
+        clock[0] += min(seconds, 0.3)
+        return {CAME}
+
+    relay = Relay(database=None, bell=None, wait=wait, clock=lambda: clock[0])  # type: ignore[arg-type]  # never asked
+    relay._room = False
+    relay.rest(threading.Event())
+    assert clock[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts", "word"),
+    [
+        (State.QUEUED, 0, CAME),
+        (State.QUEUED, 1, ""),  # handed back: its slot is free
+        (State.SUCCESS, 1, ""),
+        (State.WAITING, 1, ""),
+        (State.RUNNING, 1, None),
+    ],
+)
+def test_the_relay_is_told_whether_a_slot_may_be_free(state: State, attempts: int, word: str | None) -> None:
+    told: list[str | None] = []
+    teller = Teller(publish=lambda *_: told.append(None), rouse=lambda _job, _seq, said: told.append(said))
+    teller.tell(Moved(job=replace(JOB, state=state, attempts=attempts), seq=4))
+    assert told == [word]
 
 
 @pytest.mark.parametrize(
