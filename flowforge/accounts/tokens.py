@@ -14,6 +14,7 @@ from flowforge.core.errors import Reason, Refused
 from flowforge.store import accounts
 from flowforge.store.audit import write_audit
 from flowforge.store.database import Database
+from flowforge.store.errors import once_more
 from flowforge.store.ids import Ids
 from flowforge.store.scope import Actor, Scope
 from flowforge.store.transaction import Transaction
@@ -84,8 +85,7 @@ def believe(database: Database, text: str, *, address: str = "") -> Principal:
     """
     known = None
     if text.startswith(PREFIX) and len(text) <= _MAX and text.isascii():
-        with database.transaction(Scope.nobody(), actor=Actor(kind="token", address=address)) as tx:
-            known = accounts.use_token(tx, hash_of(text))
+        known = once_more(lambda: _used(database, text, address))
     if known is None or not hmac.compare_digest(known.hash, hash_of(text)):
         raise Refused(
             Reason.NOT_SIGNED_IN,
@@ -99,3 +99,8 @@ def believe(database: Database, text: str, *, address: str = "") -> Principal:
         token=str(known.id),
         scopes=known.scopes,
     )
+
+
+def _used(database: Database, text: str, address: str) -> accounts.KnownToken | None:
+    with database.transaction(Scope.nobody(), actor=Actor(kind="token", address=address)) as tx:
+        return accounts.use_token(tx, hash_of(text))

@@ -15,6 +15,7 @@ import falcon.asgi
 from flowforge.api.auth import principal_of
 from flowforge.core.access import Principal
 from flowforge.store.database import Database
+from flowforge.store.errors import once_more
 from flowforge.store.scope import Actor, Scope
 from flowforge.store.transaction import Transaction
 
@@ -60,7 +61,7 @@ class Desk:
             with self._database.transaction(scope, actor=actor, read_only=read_only) as transaction:
                 return work(transaction)
 
-        return await self.call(run)
+        return await self.call(lambda: once_more(run))
 
     def actor(self, req: falcon.asgi.Request, principal: Principal) -> Actor:
         """Who stands in the audit log for what this request does."""

@@ -8,7 +8,7 @@ from flowforge.jobs.tell import SILENT, Teller
 from flowforge.store import jobs as table
 from flowforge.store import schedule, stages
 from flowforge.store.database import Database
-from flowforge.store.errors import Duplicate, NotPrepared
+from flowforge.store.errors import Duplicate, once_more
 from flowforge.store.scope import Actor, Scope
 
 LEASE = 15.0  # seconds
@@ -24,10 +24,7 @@ def claim(
     Raises:
         Temporary: the database is away; nothing was claimed, or the lease runs out by itself.
     """
-    try:
-        return _claimed(database, identity, owner, lease, teller)
-    except NotPrepared:  # whoever gave the ring away would wait ten seconds for the next one
-        return _claimed(database, identity, owner, lease, teller)
+    return once_more(lambda: _claimed(database, identity, owner, lease, teller))
 
 
 def _claimed(database: Database, identity: UUID, owner: str, lease: float, teller: Teller) -> Job | None:

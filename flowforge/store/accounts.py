@@ -14,6 +14,8 @@ from flowforge.store.transaction import Row, Transaction
 
 MAX_PAGE = 200
 
+_HOLDER = "SELECT id, organization, user_id, role, scopes, hash FROM ff_use_token(%(hash)s)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class KnownToken:
@@ -89,7 +91,7 @@ def add_token(
 
 def use_token(tx: Transaction, hash_: bytes) -> KnownToken | None:
     """The valid token of this hash, from any scope; notes that it was used."""
-    row = tx.row("SELECT * FROM ff_use_token(%(hash)s)", hash=hash_)
+    row = tx.prepared_row(_HOLDER, hash=hash_)
     if row is None:
         return None
     return KnownToken(

@@ -21,7 +21,7 @@ from peewee import PostgresqlDatabase
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason
-from flowforge.store.errors import UnknownOutcome, translate, unavailable
+from flowforge.store.errors import NotPrepared, UnknownOutcome, translate, unavailable
 from flowforge.store.scope import SYSTEM, Actor, Scope
 from flowforge.store.transaction import Transaction
 
@@ -69,6 +69,9 @@ class Database:
         self.url = url
         self._limits = limits
         self._connections = connections
+        self._prepares = (
+            True  # until one connection shows that statements do not last (a pooler swaps servers)
+        )
         self._open = threading.local()
         self._pool: Any = _Pool(
             url,
@@ -108,6 +111,7 @@ class Database:
             committed = True
         except BaseException as error:
             self._abandon(connection)
+            self._prepares = self._prepares and not isinstance(error, NotPrepared)
             translated = None if isinstance(error, FlowForgeError) else translate(error)
             if translated is None:
                 raise
@@ -141,6 +145,7 @@ class Database:
         while True:
             connection = self._connect()
             fresh, connection.fresh = connection.fresh, False
+            connection.prepared = connection.prepared if self._prepares else None
             try:
                 connection.check(scope)
                 with connection.cursor() as cursor:

@@ -1,11 +1,14 @@
 """What the database says, in the house's words. Anything not listed is a bug and keeps its traceback."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import psycopg2
 from psycopg2 import errors as pg
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
+
+T = TypeVar("T")
 
 ILLEGAL_MOVE, STALE_FENCE = "FF001", "FF002"  # raised by our own triggers, see standing.py
 
@@ -27,7 +30,15 @@ class UnknownOutcome(Temporary):
 
 
 class NotPrepared(Temporary):
-    """The connection has lost its prepared statements, and does without from now on: at once is soon enough."""
+    """A connection has lost its prepared statements, and its process does without from now on. Nothing was changed."""
+
+
+def once_more(work: Callable[[], T]) -> T:
+    """Run `work`, which is a whole transaction, and again at once where it found its statements not prepared."""
+    try:
+        return work()
+    except NotPrepared:
+        return work()
 
 
 def unavailable(sentence: str, delay: float = 2.0) -> Temporary:

@@ -51,10 +51,10 @@ VALUES (%(id)s, %(organization)s, %(repository)s, %(user)s, %(parent_job)s, %(pr
         %(task)s, %(pipeline)s, %(environment)s, %(trigger)s, %(retry_from)s, %(max_attempts)s, %(ref_key)s,
         nullif(%(idempotency_key)s, ''), %(body_hash)s, %(pipeline_source)s,
         %(concurrency_group)s, %(concurrency_policy)s, %(concurrency_template)s,
-        now() - make_interval(secs => %(ageing)s * %(priority)s))
+        now() - make_interval(secs => %(ageing)s::float8 * %(priority)s::smallint))
 ON CONFLICT (organization, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
-UPDATE jobs SET state = 'queued' WHERE id = %(id)s RETURNING *
-"""
+UPDATE jobs SET state = 'queued' WHERE id = %(id)s RETURNING <columns>
+""".replace("<columns>", _COLUMNS)
 
 _OF_KEY = """
 -- The job that an idempotency key made, and the hash of the request that came with it.
@@ -223,12 +223,12 @@ def _moved(row: Row | None) -> Moved | None:
 
 
 def repository(transaction: Transaction, identity: UUID) -> Row | None:
-    return transaction.row(_REPOSITORY, id=identity)
+    return transaction.prepared_row(_REPOSITORY, id=identity)
 
 
 def insert(transaction: Transaction, values: Mapping[str, object]) -> Moved | None:
     """Insert a job and queue it; None when its idempotency key is taken."""
-    return _moved(transaction.row(_INSERT, **values, ageing=AGEING))
+    return _moved(transaction.prepared_row(_INSERT, **values, ageing=AGEING))
 
 
 def of_key(transaction: Transaction, organization: UUID, key: str) -> tuple[Job, bytes] | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from flowforge.store.transaction import Transaction
 
 _PUT = """
-INSERT INTO outbox (organization, job, kind, payload) VALUES (%(organization)s, %(job)s, %(kind)s, %(payload)s)
+INSERT INTO outbox (organization, job, kind, payload) VALUES (%(organization)s, %(job)s, %(kind)s, %(payload)s) RETURNING id
 """
 
 _TAKE = """
@@ -51,7 +51,7 @@ class Letter:
 def put(
     transaction: Transaction, organization: UUID, job: UUID | None, kind: str, payload: Mapping[str, object]
 ) -> None:
-    transaction.run(_PUT, organization=organization, job=job, kind=kind, payload=payload)
+    transaction.prepared(_PUT, organization=organization, job=job, kind=kind, payload=payload)
 
 
 def take(transaction: Transaction, kind: str, *, most: int, hold: float) -> list[Letter]:

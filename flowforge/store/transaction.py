@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import peewee
@@ -40,28 +41,27 @@ class Transaction:
             return [dict(zip(names, map(to_python, row), strict=True)) for row in cursor]
 
     def prepared(self, query: str, **parameters: object) -> list[Row]:
-        """As `rows`, but planned once a connection and not each time: for a statement that is harder to plan than to run.
+        """As `rows`, but planned once a connection and not each time: for what is harder to plan than to run.
 
-        Its columns must have names: one that returns `*` would fail after a migration that adds a column.
+        Several statements, each ending its line with a semicolon, take one round trip; rows are those of the
+        last, which must have some. Their columns must have names: `*` would fail after a migration that adds one.
 
         Raises:
             NotPrepared: a pooler between us and the server swapped the connection's statements, or a migration made
-                one unfit; this connection does without from now on.
+                one unfit (see `store.errors.once_more`).
         """
         known = self._connection.prepared if self._connection is not None else None
         if known is None:
             return self.rows(query, **parameters)
-        name = f"ff_{hashlib.sha256(query.encode()).hexdigest()[:16]}"
-        text, order = numbered(query)
+        plan = planned(query)
         try:
-            if name not in known:
-                self.run(f"PREPARE {name} AS {text}")
-                known.add(name)
-            return self.rows(f"EXECUTE {name} ({', '.join(f'%({key})s' for key in order)})", **parameters)
+            if plan.name not in known:
+                self.run(plan.prepare)
+                known.add(plan.name)
+            return self.rows(plan.execute, **parameters)
         except (psycopg2.Error, FlowForgeError) as error:
             if not isinstance(error, _SWAPPED) and not isinstance(error.__cause__, _SWAPPED):
                 raise
-            self._connection.prepared = None
             raise NotPrepared(
                 Reason.SERVICE_UNAVAILABLE, "a prepared statement is another connection's", delay=0.0
             ) from error
@@ -143,7 +143,26 @@ def _only(found: list[Row]) -> Row | None:
     return found[0] if found else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A query as SQL that prepares it, and SQL that runs it afterwards."""
+
+    name: str
+    prepare: str
+    execute: str
+
+
 @functools.cache  # as many entries as there are statements in the house
+def planned(query: str) -> Plan:
+    name = f"ff_{hashlib.sha256(query.encode()).hexdigest()[:16]}"
+    prepare, execute = [], []
+    for number, (text, order) in enumerate(map(numbered, re.split(r";$", query, flags=re.MULTILINE))):
+        prepare.append(f"PREPARE {name}_{number} AS {text}")
+        given = ", ".join(f"%({key})s" for key in order)
+        execute.append(f"EXECUTE {name}_{number}" + (f" ({given})" if given else ""))
+    return Plan(name=name, prepare="; ".join(prepare), execute="; ".join(execute))
+
+
 def numbered(query: str) -> tuple[str, tuple[str, ...]]:
     """The query as PREPARE wants it, each name one number wherever it stands; and the names in that order."""
     order: list[str] = []

@@ -15,6 +15,8 @@ from flowforge.core.job import Ending, Result, State
 from flowforge.store import events as story
 from flowforge.store import jobs as table
 from flowforge.store import stages
+from flowforge.store.scope import Scope
+from tests.conftest import TestDatabase
 from tests.integration.api.conftest import Api
 
 pytestmark = pytest.mark.services
@@ -126,6 +128,18 @@ def test_the_same_key_and_request_give_the_same_job(api: Api) -> None:
     assert first.status_code == second.status_code == 202
     assert first.json["id"] == second.json["id"]
     assert api.world.value("SELECT count(*) FROM jobs") == 1
+
+
+def test_a_pooler_that_takes_prepared_statements_away_is_not_seen_by_callers(
+    api: Api, database: TestDatabase
+) -> None:
+    api.submitted(branch="one")
+    with database.app.transaction(Scope.nobody()) as tx:
+        assert tx.value("SELECT count(*) FROM pg_prepared_statements")
+        tx.run("DEALLOCATE ALL")
+    answers = [api.submit(branch=branch) for branch in ("two", "three")]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert api.world.value("SELECT count(*) FROM jobs") == 3
 
 
 def test_the_same_key_with_another_request_is_refused(api: Api) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.store.admin import connected, role_urls, upgrade
 from flowforge.store.database import Database, Limits
-from flowforge.store.errors import Duplicate, MissingReference, UnknownOutcome
+from flowforge.store.errors import Duplicate, MissingReference, UnknownOutcome, once_more
 from flowforge.store.scope import Actor, Scope
 from flowforge.store.tables import ORGANIZATIONS
 from flowforge.store.transaction import Transaction
@@ -306,6 +306,49 @@ def test_a_prepared_statement_outlives_the_rollback_of_its_first_use(database: T
         assert tx.prepared("SELECT %(a)s::int AS a WHERE false", a=2) == []
         assert tx.value("SELECT count(*) FROM pg_prepared_statements") == 1
     one.close()
+
+
+def test_several_prepared_statements_take_one_round_trip_and_the_last_answers(database: TestDatabase) -> None:
+    one = Database(database.urls.system, connections=1)
+    query = """
+    UPDATE outbox SET error = %(word)s WHERE id = %(id)s;
+    UPDATE outbox SET error = error || %(id)s::bigint::text WHERE id = %(id)s RETURNING id, error
+    """
+    with one.transaction(Scope.system()) as tx:
+        tx.insert("outbox", {"organization": add_organization(tx), "kind": "x", "payload": {}})
+        (known,) = tx.rows("SELECT id FROM outbox")
+        for word in ("a;", "b"):
+            found = tx.prepared_row(query, id=known["id"], word=word)
+            assert found == {"id": known["id"], "error": f"{word}{known['id']}"}
+        assert tx.value("SELECT count(*) FROM pg_prepared_statements") == 2
+    one.close()
+
+
+def test_a_pooler_that_swaps_connections_is_met_once_a_process(database: TestDatabase) -> None:
+    """Two connections whose statements were both taken away: the second try uses the other one, and holds."""
+    two = Database(database.urls.system, connections=2)
+    here, there = threading.Barrier(2, timeout=30), []
+
+    def spoil() -> None:
+        with two.transaction(Scope.system()) as tx:
+            tx.prepared("SELECT %(a)s::int AS a", a=1)
+            tx.run("DEALLOCATE ALL")
+            here.wait()
+
+    def work() -> list[dict[str, object]]:
+        with two.transaction(Scope.system()) as tx:
+            there.append(tx.value("SELECT pg_backend_pid()"))
+            return tx.prepared("SELECT %(a)s::int AS a", a=2)
+
+    threads = [threading.Thread(target=spoil) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert once_more(work) == [{"a": 2}]
+    assert len(there) == 2
+    assert work() == [{"a": 2}]
+    two.close()
 
 
 def test_a_connection_whose_statements_were_taken_away_does_without_them(database: TestDatabase) -> None:
