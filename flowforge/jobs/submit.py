@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from flowforge.core.access import Operation, Principal, may
@@ -140,12 +140,13 @@ def ref_key(request: JobRequest) -> str:
 
 def body_hash(request: JobRequest) -> bytes:
     """A hash over everything that was asked for; the key itself is not part of it."""
-    body = {**asdict(request), "idempotency_key": ""}
+    body: dict[str, object] = {**vars(request), "idempotency_key": ""}
     body.pop("joins", None)  # found, not asked for
-    if request.concurrency is None:  # the hash of a version that knew no groups
-        body.pop("concurrency")
-    else:
-        body["concurrency"].pop("pipeline")  # found as well
+    group = body.pop("concurrency")
+    if group is not None:  # else the hash of a version that knew no groups
+        body["concurrency"] = {
+            name: value for name, value in vars(group).items() if name != "pipeline"
+        }  # found as well
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
 
 
