@@ -154,13 +154,23 @@ class Plan:
 
 @functools.cache  # as many entries as there are statements in the house
 def planned(query: str) -> Plan:
-    name = f"ff_{hashlib.sha256(query.encode()).hexdigest()[:16]}"
+    name = _named(query)
     prepare, execute = [], []
-    for number, (text, order) in enumerate(map(numbered, re.split(r";$", query, flags=re.MULTILINE))):
+    bare = re.sub(
+        r"^\s*--.*\n", "", query, flags=re.MULTILINE
+    )  # a comment may end its line as a statement does
+    for number, (text, order) in enumerate(map(numbered, re.split(r";$", bare, flags=re.MULTILINE))):
         prepare.append(f"PREPARE {name}_{number} AS {text}")
         given = ", ".join(f"%({key})s" for key in order)
         execute.append(f"EXECUTE {name}_{number}" + (f" ({given})" if given else ""))
     return Plan(name=name, prepare="; ".join(prepare), execute="; ".join(execute))
+
+
+def _named(query: str) -> str:
+    """A name by which whoever reads the server's log knows the statement, and no other statement has."""
+    found = re.search(r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM) (\w+)", query)
+    verb, table = (found[1].split()[0].lower(), found[2]) if found else ("select", "nothing")
+    return f"ff_{verb}_{table[:20]}_{hashlib.sha256(query.encode()).hexdigest()[:12]}"
 
 
 def numbered(query: str) -> tuple[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@
         wire.trouble(Trouble(do="lose", on=(b"COMMIT",)))     # passed on; its answer never comes, the wire stays
         wire.trouble(Trouble(do="delay", seconds=2.0))        # every piece comes so much later
         wire.trouble(Trouble(do="throttle", rate=1.0, way="down"))    # one byte a second
-        wire.trouble(Trouble(do="hang", on=(rb"INSERT INTO jobs", rb"COMMIT")))   # silence, until `heal`
+        wire.trouble(Trouble(do="hang", on=(rb"ff_insert_jobs", rb"COMMIT")))   # silence, until `heal`
         wire.trouble(Trouble(do="cut", way="down", after=500))    # half-way through an answer
         wire.trouble(Trouble(do="cut", connection=3, times=1))    # only the third connection, only once
         wire.refuse(); wire.accept()                          # nobody listens; somebody does again

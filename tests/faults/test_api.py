@@ -88,7 +88,7 @@ def test_a_commit_whose_answer_is_lost_is_admitted_and_made_good_by_the_same_key
     project, key = wired.house.project(), uuid4().hex
     topic_branches(project, 1)
     body = wanted(project).model_dump(mode="json")
-    on = (rb"INSERT INTO jobs", rb"COMMIT")
+    on = (rb"ff_insert_jobs", rb"COMMIT")
     wired.database_wire.trouble(Trouble(do="swallow" if trouble == "swallow" else "cut", on=on, times=1))
     try:
         answer = post(wired, body, key)

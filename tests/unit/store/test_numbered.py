@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowforge.store.transaction import numbered
+from flowforge.store.transaction import numbered, planned
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,29 @@ from flowforge.store.transaction import numbered
 )
 def test_each_name_gets_one_number(query: str, text: str, order: tuple[str, ...]) -> None:
     assert numbered(query) == (text, order)
+
+
+@pytest.mark.parametrize(
+    ("query", "statements"),
+    [
+        ("SELECT 1", ["SELECT 1"]),
+        ("-- a word; and another;\nSELECT 1", ["SELECT 1"]),
+        (
+            "INSERT INTO a VALUES (%(b)s);\n  -- then;\nSELECT %(b)s",
+            ["INSERT INTO a VALUES ($1)", "SELECT $1"],
+        ),
+        ("SELECT ';' AS a", ["SELECT ';' AS a"]),
+    ],
+)
+def test_a_query_is_cut_where_statements_end_and_nowhere_else(query: str, statements: list[str]) -> None:
+    plan = planned(query)
+    told = [part.partition(" AS ")[2].strip() for part in plan.prepare.split("; PREPARE")]
+    assert told == statements
+    assert plan.execute.count("EXECUTE") == len(statements)
+
+
+def test_a_plan_is_known_by_what_it_does_and_is_no_other_querys() -> None:
+    one, two = planned("UPDATE jobs SET a = 1"), planned("UPDATE jobs SET a = 2")
+    assert one.name.startswith("ff_update_jobs_")
+    assert one.name != two.name
+    assert len(one.name) < 60, "names are cut at 63 characters"
