@@ -28,6 +28,11 @@ def data_json(value: object) -> None:
     _write(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def data_line(value: object) -> None:
+    """Write one JSON document on one line, for readers that take them as they come."""
+    _write(json.dumps(value, ensure_ascii=True, default=str))
+
+
 def _write(text: str) -> None:
     """A reader that went away (`| head`) has had enough: that is no error, and nothing more is written."""
     try:

@@ -55,6 +55,11 @@ VERBS: Mapping[str, Verb] = {
         summary="Say what a run would do with each branch, free.",
         parts="flowforge.wiring.simulate:simulate_asked",
     ),
+    "replay": Verb(
+        app="flowforge.cli.replay:app",
+        summary="Measure the rungs on a repository's own merges.",
+        parts="flowforge.wiring.replay:replay_asked",
+    ),
     "init": Verb(app="flowforge.cli.init:app", summary="Propose a .flowforge.yml for a repository."),
     "doctor": Verb(
         app="flowforge.cli.doctor:app",

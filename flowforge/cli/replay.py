@@ -1,0 +1,214 @@
+"""`flowforge replay`: what the rungs would have made of a repository's own conflicts, beside what people made of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import typer
+
+from flowforge.cli.app import AsJson, single
+from flowforge.cli.output import data, data_line, say, table
+from flowforge.core.errors import Reason, Refused
+from flowforge.resolve.replay import COSTS, Outcome, Row, Tally, by_rung, tally, times
+
+ANSWERED = (Outcome.RESOLVED, Outcome.PROPOSED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    repository: str
+    limit: int = 0  # conflicting merges to look at; 0 = all
+    seed: int | None = None  # None: newest first
+    before: int | None = None  # epoch seconds
+    after: int | None = None
+    paths: tuple[str, ...] = ()  # gitignore-style; empty = all
+    policy: Mapping[str, Any] = field(default_factory=dict)  # of `Policy`; empty = as shipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """How many merges were made again, and how many of them had a path to judge."""
+
+    merges: int
+    conflicting: int
+
+
+Tell = Callable[[Row, bytes | None], None]
+Replayer = Callable[[Question, Tell], Replayed]
+
+
+def replay(
+    ctx: typer.Context,
+    repository: Annotated[str, typer.Argument(help="A folder with a git repository.")] = ".",
+    limit: Annotated[int, typer.Option(min=0, help="Stop after so many conflicting merges; 0: all.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Take merges in this random order, not newest first.")
+    ] = None,
+    before: Annotated[str, typer.Option(help="Only merges before this day: 2025-12-31.")] = "",
+    after: Annotated[str, typer.Option(help="Only merges of this day and later.")] = "",
+    paths: Annotated[list[str] | None, typer.Option(help="Only paths that match; again for more.")] = None,
+    no_model: Annotated[  # noqa: ARG001 (there is none to switch off yet, and scripts may say it already)
+        bool, typer.Option(help="Ask no model; none is asked yet in any case.")
+    ] = False,
+    out: Annotated[str, typer.Option(help="Write every answer to FOLDER/MERGE/PATH.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Make a repository's merges again and compare the rungs' answers with what people committed.
+
+    Nothing is written into the repository, no command of it runs, and no network is needed.
+    """
+    replayer: Replayer = ctx.obj
+    question = Question(
+        repository=repository,
+        limit=limit,
+        seed=seed,
+        before=_day(before, "--before"),
+        after=_day(after, "--after"),
+        paths=tuple(paths or ()),
+    )
+    folder = Path(out) if out else None
+    rows: list[Row] = []
+
+    def tell(row: Row, text: bytes | None) -> None:
+        rows.append(row)
+        if folder is not None and text is not None:
+            write_answer(folder, row, text)
+        if as_json:
+            data_line(described(row))
+        elif len(rows) % 100 == 0:
+            say(f"{len(rows)} conflicting files")
+
+    found = replayer(question, tell)
+    if as_json:
+        data_line({"summary": summary(rows, found)})
+    else:
+        show(rows, found)
+    return 0
+
+
+def described(row: Row) -> Mapping[str, Any]:
+    """One line of JSON."""
+    return {
+        "merge": row.merge,
+        "path": row.path,
+        "language": row.language,
+        "kind": row.kind.value,
+        "conflicts": row.conflicts,
+        "outcome": row.outcome.value,
+        "rung": "+".join(row.rungs),
+        "rules": list(row.rules),
+        "reason": row.reason,
+        "ms": round(row.ms, 2),
+        "equal": row.equal.value if row.equal else None,
+        "human_took_side": row.human_took_side or None,
+        "parses": row.parses,
+    }
+
+
+def summary(rows: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
+    took = times(rows)
+    return {
+        "merges": found.merges,
+        "conflicting": found.conflicting,
+        "files": len(rows),
+        "acted": _tallied(tally(rows)),
+        "with_proposals": _tallied(tally(rows, ANSWERED)),
+        "kinds": {
+            kind.value: {"acted": _tallied(tally(some)), "with_proposals": _tallied(tally(some, ANSWERED))}
+            for kind in sorted({row.kind for row in rows})
+            if (some := [row for row in rows if row.kind is kind])
+        },
+        "rungs": {rung: _tallied(counted) for rung, counted in by_rung(rows).items()},
+        "ms": {"median": round(took.median, 2), "p99": round(took.p99, 2), "worst": round(took.worst, 2)},
+    }
+
+
+def _tallied(counted: Tally) -> Mapping[str, Any]:
+    precision = counted.precision
+    return {
+        "files": counted.cases,
+        "answered": counted.answered,
+        "equal": counted.right,
+        "coverage": round(counted.coverage, 4),
+        "precision": None if precision is None else round(precision, 4),
+        "cost": {str(k): round(counted.cost(k), 4) for k in COSTS},
+    }
+
+
+def show(rows: Sequence[Row], found: Replayed) -> None:
+    """Two tables of at most 80 columns: by kind of file, and by rung."""
+    say(f"{found.merges} merges, {found.conflicting} with conflicts to judge, {len(rows)} files")
+    if not rows:
+        return
+    sides = {name: "left" if name == "files of kind" else "right" for name in _HEADS}
+    kinds = sorted({row.kind for row in rows})
+    body = [_line(kind.value, [row for row in rows if row.kind is kind]) for kind in kinds]
+    table(sides, [*body, _line("all", rows)])
+    data("")
+    heads = {"answered by": "left", "files": "right", "equal": "right", "precision": "right"}
+    table(heads, [[rung, *_counted(counted)] for rung, counted in by_rung(rows).items()])
+    took = times(rows)
+    say(_LEGEND)
+    say(f"a file took {took.median:.1f} ms (median), {took.p99:.0f} ms (99 of 100)")
+
+
+_LEGEND = """\
+acted: would be kept without asking
+answered: with proposals too, which tests or a person must confirm
+equal: to what people committed, but for whitespace and order of lines;
+  another answer may be right too
+cost: a file handed back counts 1, a different answer 10; all by hand is 1"""
+_HEADS = ("files of kind", "files", "acted", "equal", "cost", "answered", "equal ", "cost ")
+
+
+def _line(name: str, rows: Sequence[Row]) -> list[str]:
+    acted, answered = tally(rows), tally(rows, ANSWERED)
+    cells = [name, str(len(rows))]
+    for counted in (acted, answered):
+        cells += [_share(counted.coverage), _share(counted.precision), f"{counted.cost(10):.2f}"]
+    return cells
+
+
+def _counted(counted: Tally) -> list[str]:
+    return [str(counted.answered), str(counted.right), _share(counted.precision)]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value * 100:.0f} %"
+
+
+def write_answer(folder: Path, row: Row, text: bytes) -> None:
+    """Write an answer below `folder`; a path that would leave it is left out.
+
+    Raises:
+        Refused: invalid_request, where the folder cannot be written.
+    """
+    parts = PurePosixPath(row.path).parts
+    if not parts or ".." in parts or PurePosixPath(row.path).is_absolute():
+        return
+    place = folder.joinpath(row.merge, *parts)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text)
+    except OSError as error:
+        raise Refused(
+            Reason.INVALID_REQUEST,
+            f"{str(folder)!r} cannot be written: {error.strerror}",
+            next_action="give another folder to --out",
+        ) from error
+
+
+def _day(text: str, option: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError as error:
+        raise Refused(
+            Reason.INVALID_REQUEST, f"{option} {text[:40]!r} is no day", next_action="write it as 2025-12-31"
+        ) from error
+
+
+app = single(replay)

@@ -1,0 +1,204 @@
+"""The ladder against history: what it answers where people had to, and how often it equals what they committed.
+
+Pure. Equality is a lower bound of being right, as a different merge can be right too; a text of people that does not
+parse, although both sides did, is left out of every count.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flowforge.core.conflict import Conflict, HunkAnswer, Resolution, Side, split_lines
+from flowforge.hooks.contracts import Language
+from flowforge.merge.syntax import parse
+from flowforge.resolve.kinds import FileKind, kind_of
+from flowforge.resolve.ladder import Answers
+
+COSTS = (1, 3, 5, 10, 20)  # k: one wrong answer costs as much as so many hand-backs
+PROPOSAL = "proposal"
+
+
+class Equal(StrEnum):
+    """How an answer compares with what people committed."""
+
+    EXACT = "exact"
+    WHITESPACE = "whitespace"  # line-trimmed, blank lines dropped
+    ORDER = "order"  # the same lines in another order
+    DIFFERENT = "different"
+
+
+class Outcome(StrEnum):
+    RESOLVED = "resolved"  # acted on
+    PROPOSED = "proposed"  # an answer that tests or a person must confirm
+    HANDED_BACK = "handed_back"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One conflicted path of one merge of the past, with all three versions."""
+
+    merge: str
+    date: int  # epoch seconds
+    conflict: Conflict
+    human: bytes | None  # what was committed; None = no file of that name
+    language: Language | None
+
+    @property
+    def kind(self) -> FileKind:
+        return kind_of(self.conflict.path, self.language)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What became of one case. `answers` are those of the ladder, whole or not."""
+
+    merge: str
+    date: int
+    path: str
+    language: str
+    kind: FileKind
+    conflicts: int
+    outcome: Outcome
+    rules: tuple[str, ...]  # "rung/rule" of each answer of a whole result, each once
+    reason: str  # of a hand-back: the typed word of the last rung that said something
+    ms: float
+    equal: Equal | None
+    human_took_side: str  # upstream | commit | base | "" where people wrote something else
+    parses: bool | None = None  # the result; None where there is none, or no grammar
+
+    @property
+    def right(self) -> bool:
+        return self.equal is not None and self.equal is not Equal.DIFFERENT
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(rule.partition("/")[0] for rule in self.rules))
+
+
+def counts(case: Case) -> bool:
+    """Whether the case can be judged: a person's text is there, and is no accident that does not parse."""
+    if case.human is None:
+        return False
+    parsed = case.language
+    if parsed is None or not parsed.grammar:
+        return True
+    sides = (case.conflict.text(side) for side in (Side.UPSTREAM, Side.COMMIT))
+    return not parse(case.human, parsed).has_error or any(
+        parse(side or b"", parsed).has_error for side in sides
+    )
+
+
+def judged(case: Case, answers: Answers, ms: float) -> Row:
+    """The row of a case that the ladder has climbed."""
+    whole = answers.resolutions[0] if answers.resolutions else None
+    given = whole.answers if whole else ()
+    return Row(
+        merge=case.merge,
+        date=case.date,
+        path=case.conflict.path,
+        language=case.language.id if case.language else "",
+        kind=case.kind,
+        conflicts=len(case.conflict.hunks),
+        outcome=_outcome(given),
+        rules=tuple(dict.fromkeys(f"{answer.rung}/{answer.rule}" for answer in given)),
+        reason="" if whole else _reason(answers),
+        ms=ms,
+        equal=compare(whole.result, case.human) if whole and case.human is not None else None,
+        human_took_side=took_side(case),
+        parses=_parses(whole, case),
+    )
+
+
+def compare(result: bytes, human: bytes) -> Equal:
+    if result == human:
+        return Equal.EXACT
+    one, two = ([line.strip() for line in split_lines(text) if line.strip()] for text in (result, human))
+    if one == two:
+        return Equal.WHITESPACE
+    return Equal.ORDER if Counter(one) == Counter(two) else Equal.DIFFERENT
+
+
+def took_side(case: Case) -> str:
+    """Whose version people committed as it was; "" where they did more."""
+    sides = (Side.UPSTREAM, Side.COMMIT, Side.BASE)
+    return next((side.value for side in sides if case.conflict.text(side) == case.human), "")
+
+
+def _outcome(given: Sequence[HunkAnswer]) -> Outcome:
+    if not given:
+        return Outcome.HANDED_BACK
+    return Outcome.RESOLVED if all(answer.confirmed for answer in given) else Outcome.PROPOSED
+
+
+def _reason(answers: Answers) -> str:
+    for note in reversed(answers.notes):
+        if note.why:
+            return note.why
+    return answers.unresolved[0].conflict.kind.value if answers.unresolved else ""
+
+
+def _parses(whole: Resolution | None, case: Case) -> bool | None:
+    if whole is None or case.language is None or not case.language.grammar:
+        return None
+    return not parse(whole.result, case.language).has_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Counts over a set of rows; shares are of `cases`."""
+
+    cases: int
+    answered: int
+    right: int
+
+    @property
+    def coverage(self) -> float:
+        return self.answered / self.cases if self.cases else 0.0
+
+    @property
+    def precision(self) -> float | None:
+        return self.right / self.answered if self.answered else None
+
+    def cost(self, k: int) -> float:
+        """Of deciding by it, where a hand-back costs 1: all by hand is 1.0."""
+        wrong = self.answered - self.right
+        return (self.cases - self.answered + k * wrong) / self.cases if self.cases else 1.0
+
+
+def tally(rows: Iterable[Row], outcomes: Iterable[Outcome] = (Outcome.RESOLVED,)) -> Tally:
+    """Count as answered what has one of `outcomes`."""
+    taken = frozenset(outcomes)
+    cases = answered = right = 0
+    for row in rows:
+        cases += 1
+        if row.outcome in taken:
+            answered += 1
+            right += row.right
+    return Tally(cases=cases, answered=answered, right=right)
+
+
+def by_rung(rows: Sequence[Row]) -> Mapping[str, Tally]:
+    """Each rung's marginal precision: over the cases that are answered because it is there."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.outcome is not Outcome.HANDED_BACK:
+            found.setdefault("+".join(row.rungs), []).append(row)
+    return {rung: tally(some, (Outcome.RESOLVED, Outcome.PROPOSED)) for rung, some in sorted(found.items())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Milliseconds a file."""
+
+    median: float
+    p99: float
+    worst: float
+
+
+def times(rows: Sequence[Row]) -> Times:
+    took = sorted(row.ms for row in rows) or [0.0]
+    return Times(
+        median=statistics.median(took), p99=took[min(len(took) - 1, int(len(took) * 0.99))], worst=took[-1]
+    )
