@@ -154,11 +154,11 @@ def timed(made: Machine, statement: Callable[[Transaction], object]) -> float:
 
 
 def pick(transaction: Transaction) -> object:
-    return schedule.pick(transaction, alive=3600, most=500, cap=50)
+    return schedule.pick(transaction, alive=3600, most=500, cap=50).jobs
 
 
 def pick_without(transaction: Transaction) -> object:
-    return transaction.rows(_PICK_WITHOUT, alive=3600, most=500, cap=50)
+    return transaction.prepared(_PICK_WITHOUT, alive=3600, most=500, cap=50)
 
 
 def claim(job: UUID) -> Callable[[Transaction], object]:
@@ -166,7 +166,7 @@ def claim(job: UUID) -> Callable[[Transaction], object]:
 
 
 def claim_without(job: UUID) -> Callable[[Transaction], object]:
-    return lambda transaction: transaction.row(_CLAIM_WITHOUT, id=job, owner="w", lease=15.0)
+    return lambda transaction: transaction.prepared_row(_CLAIM_WITHOUT, id=job, owner="w", lease=15.0)
 
 
 def measured(made: Machine, runs: int) -> dict[str, float]:
