@@ -1,6 +1,6 @@
 """What may act: which rungs a repository has earned, and which paths are never touched."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ import pathspec
 from flowforge.resolve.counts import Action
 from flowforge.resolve.priors import shipped_actions
 
-__all__ = ["PROTECTED", "Action", "Paths", "Policy", "matches"]
+__all__ = ["PROTECTED", "Action", "Paths", "Policy", "Standing", "matches"]
 
 PROTECTED = (  # gitignore-style; a person decides there unless the pipeline says otherwise
     "/.github/",
@@ -55,19 +55,55 @@ class Paths:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a rule may do here with files of one kind, and its record in the repository's own history."""
+
+    action: Action
+    right: int
+    cases: int
+
+    @property
+    def record(self) -> str:
+        return f"right {self.right} of {self.cases} in this repository's history"
+
+    def sentence(self, rung: str) -> str:
+        """For the person who reads why an answer was taken."""
+        may = "acts" if self.action is Action.ACT else "must be confirmed"
+        return f"{rung} {may} here: {self.record}"
+
+
+def _unknown(_path: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """Actions by "rung" or, more exact, "rung/rule"; a word that is not listed has `otherwise`.
 
-    Without a history of its own, a repository starts from the shipped counts.
+    Without a history of its own, a repository starts from the shipped counts. With one, `standings` speak first:
+    they are by ("rung/rule", kind of file), and `kind` says of which kind a path is.
     """
 
     actions: Mapping[str, Action] = field(default_factory=shipped_actions)
     otherwise: Action = Action.CONFIRM
     paths: Paths = Paths()
+    standings: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
+    kind: Callable[[str], str] = _unknown  # path -> word of `resolve.kinds.FileKind`
 
-    def action(self, rung: str, rule: str = "") -> Action:
+    def action(self, rung: str, rule: str = "", path: str = "") -> Action:
+        own = self._own(rung, rule, path)
+        if own is not None:
+            return own.action
         exact = self.actions.get(f"{rung}/{rule}")
         return exact if exact is not None else self.actions.get(rung, self.otherwise)
+
+    def standing(self, rung: str, rule: str, path: str) -> Standing | None:
+        """The rule's record with such files, None where the repository's history knows no case."""
+        own = self._own(rung, rule, path)
+        return own if own is not None and own.cases else None
+
+    def _own(self, rung: str, rule: str, path: str) -> Standing | None:
+        return self.standings.get((f"{rung}/{rule}", self.kind(path))) if self.standings else None
 
 
 def matches(globs: Iterable[str], path: str) -> bool:
