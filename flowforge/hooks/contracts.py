@@ -21,9 +21,12 @@ from flowforge.core.verdict import Finding
 class EntityRule:
     """How one kind of syntax node becomes a unit that is merged as a whole.
 
-    `name`, `signature` and `body` are paths from the node: steps joined by "/", each a field name or a node
-    type, or several joined by "|" of which the first that exists is taken; "." is the node itself. A node
-    whose name is not found is no such entity, and the next rule for its type is tried.
+    `name`, `signature`, `body`, `opener` and `closer` are paths from the node: steps joined by "/", each a field
+    name or a node type, or several joined by "|" of which the first that exists is taken; "." is the node
+    itself. A step that ends in "*" is taken as often as it can be, or not at all: "declarator*" is the innermost
+    declarator. A name may be followed by "[path=text|text]": the first such child whose node at `path` has one
+    of the texts, as in "method[.=require]". A node whose name is not found is no such entity, and the next rule
+    for its type is tried.
     """
 
     node: str  # tree-sitter node type
@@ -31,8 +34,11 @@ class EntityRule:
     name: str = "name"  # "" = the node has no name and is told from others of its kind by its place
     signature: tuple[str, ...] = ()  # what tells overloads apart; asked only where a name is not unique
     body: str = ""  # the node whose children are units in turn
+    opener: str = ""  # the last node of the head, where no bracket opens the body: a start tag, a heading
+    closer: str = ""  # the first node of the foot, where no bracket closes the body: an end tag
     when: str = ""  # a path that must exist, e.g. "(" for a group in parentheses; "&" joins several that must
     ordered: bool = False  # its place among its neighbours has a meaning: statements, fields, calls
+    counted: bool = True  # namesakes that nothing tells apart are told by their number; False: they are text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +50,21 @@ class Language:
     grammar: str = ""  # "module:function" that returns a tree-sitter language; "" = no grammar
     entities: tuple[EntityRule, ...] = ()
     imports: tuple[str, ...] = ()  # node types of import statements
+    import_when: str = ""  # a path that must exist in them, where not all nodes of those types are imports
     import_containers: tuple[str, ...] = ()  # node types that hold only imports, e.g. Go's import block
     import_source: str = ""  # path from an import to what it imports from, e.g. "module_name"
     import_names: str = ""  # path from an import to the node whose children are the imported names
+    import_opaque: bool = False  # an import does not say which names it brings: a header, a namespace, a file
     wrappers: tuple[str, ...] = ()  # node types around an entity that belong to it: decorators, export
     prefixes: tuple[str, ...] = ()  # node types that stand before an entity and belong to it
+    transparent: tuple[
+        str, ...
+    ] = ()  # node types that are no container: their children stand as their parent's
     comments: tuple[str, ...] = ("comment",)
     atoms: tuple[str, ...] = ()  # node types that are never cut: two edits inside one are a conflict
     line_comment: str = ""
     indentation: bool = False  # leading whitespace has a meaning
+    document: bool = False  # text or markup for readers, which is counted as a document and not as source
     commutative: tuple[str, ...] = ()  # node types whose children may stand in any order
     separators: Mapping[str, str] = field(default_factory=dict)  # commutative node type -> text between
 
@@ -190,6 +202,7 @@ class Resolver:
     rung: str  # mechanical | document | lockfile | structural, or a new word that pipelines may list
     load: str
     globs: tuple[str, ...] = ()  # paths it is for; empty = all
+    whole: bool = False  # is asked about conflicts without hunks too (a deleted file, a link, a mode)
 
 
 class Resolve(Protocol):

@@ -40,7 +40,8 @@ def _definitions(body: Body) -> Counter[Key]:
             if piece.role is Role.PLAIN:
                 continue
             name = path + b"/" + piece.key[1]
-            counts[piece.key[0], name, signed_key(piece)[2]] += 1
+            if piece.rule is None or piece.rule.counted:
+                counts[piece.key[0], name, signed_key(piece)[2]] += 1
             deeper = open_piece(piece) if piece.rule and piece.rule.body else None
             if deeper is not None:
                 todo.append((name, deeper))

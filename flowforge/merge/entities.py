@@ -8,6 +8,7 @@ plain piece, which is nothing but its text, has its text for a key.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -66,7 +67,7 @@ class Body:
 def file_body(source: Source) -> Body:
     """The top level of a file."""
     end = len(source.text)
-    pieces, tail = _pieces(source, source.root.named_children, 0, end)
+    pieces, tail = _pieces(source, _flat(source.root.named_children, source.language), 0, end)
     return Body(Span(source, 0, 0), pieces, tail, Span(source, end, end))
 
 
@@ -75,10 +76,12 @@ def open_piece(piece: Piece) -> Body | None:
     if piece.node is None:
         return None
     if piece.role is Role.IMPORT:
-        body = _container_of(piece.node, piece.span.source.language.import_containers)
+        body, rule = _container_of(piece.node, piece.span.source.language.import_containers), None
     else:
-        body = find(piece.node, piece.rule.body) if piece.rule and piece.rule.body else None
-    return _cut_body(piece.span, body) if body is not None else None
+        rule = piece.rule
+        body = find(piece.node, rule.body) if rule and rule.body else None
+    edges = _edges(piece.node, body, rule) if body is not None else None
+    return _cut_body(piece.span, edges) if edges is not None else None
 
 
 def _container_of(node: Node, types: Sequence[str]) -> Node | None:
@@ -87,21 +90,47 @@ def _container_of(node: Node, types: Sequence[str]) -> Node | None:
     return next((child for child in node.named_children if child.type in types), None)
 
 
-def _cut_body(span: Span, body: Node) -> Body | None:
-    source, text = span.source, span.source.text
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """The nodes of a body, where its head ends, and where its foot begins (-1: it has none)."""
+
+    nodes: Sequence[Node]
+    head: int
+    foot: int
+
+
+def _edges(node: Node, body: Node, rule: EntityRule | None) -> _Edges | None:
+    """Where a body begins and ends: as its rule says, else by brackets, else by the words around it."""
     children = body.children
     if not children:
         return None
+    if rule is not None and rule.opener:
+        opener = find(node, rule.opener)
+        closer = find(node, rule.closer) if rule.closer else None
+        inside = [child for child in children if opener is not None and child.start_byte >= opener.end_byte]
+        if closer is not None:
+            inside = [child for child in inside if child.end_byte <= closer.start_byte]
+        foot = closer.start_byte if closer is not None else -1
+        return _Edges(inside, opener.end_byte, foot) if opener is not None else None
     opener = next((child for child in children if not child.is_named and child.type in _OPENERS), None)
-    anchor = _before(body) if opener is None else opener.end_byte
-    start = _line_end(text, anchor)
-    closer = children[-1] if opener is not None and not children[-1].is_named else None
-    end = span.end if closer is None else _line_start(text, closer.start_byte)
-    inside = [child for child in children if child.is_named and child.start_byte >= start]
-    cut = [child for child in children if child.is_named and anchor <= child.start_byte < start]
-    if end < start or any(child.type not in source.language.comments for child in cut):
+    if opener is not None:
+        return _Edges(children, opener.end_byte, -1 if children[-1].is_named else children[-1].start_byte)
+    comments, head = _before(body)
+    after = body.next_sibling
+    foot = after.start_byte if after is not None and not after.is_named else -1
+    return _Edges([*comments, *children], head, foot)
+
+
+def _cut_body(span: Span, edges: _Edges) -> Body | None:
+    source, text = span.source, span.source.text
+    start = _line_end(text, edges.head)
+    end = _line_start(text, edges.foot) if edges.foot >= 0 else span.end
+    nodes = _flat([node for node in edges.nodes if node.is_named], source.language)
+    inside = [node for node in nodes if node.start_byte >= start]
+    cut = [node for node in nodes if edges.head <= node.start_byte < start]
+    if end < start or any(node.type not in source.language.comments for node in cut):
         return None
-    if inside and inside[-1].end_byte > end:
+    if inside and _text_end(source, inside[-1]) > end:
         return None
     pieces, tail = _pieces(source, inside, start, end)
     return Body(Span(source, span.start, start), pieces, tail, Span(source, end, span.end))
@@ -110,12 +139,24 @@ def _cut_body(span: Span, body: Node) -> Body | None:
 _OPENERS = frozenset({"{", "(", "["})
 
 
-def _before(body: Node) -> int:
-    """Where the head of a block without an opening bracket ends."""
+def _before(body: Node) -> tuple[list[Node], int]:
+    """Comments between the head of a block without an opening bracket and the block, and where the head ends."""
+    comments: list[Node] = []
     before = body.prev_sibling
     while before is not None and before.is_extra:
+        comments.insert(0, before)
         before = before.prev_sibling
-    return before.end_byte if before is not None else body.start_byte
+    return comments, before.end_byte if before is not None else body.start_byte
+
+
+def _flat(nodes: Sequence[Node], language: Language) -> list[Node]:
+    """The nodes, with the children of those that are no container in their place."""
+    if not language.transparent:
+        return list(nodes)
+    flat: list[Node] = []
+    for node in nodes:
+        flat.extend(node.named_children if node.type in language.transparent else [node])
+    return flat
 
 
 @dataclass(slots=True)
@@ -132,7 +173,7 @@ def _pieces(source: Source, nodes: Iterable[Node], low: int, high: int) -> tuple
     language = source.language
     attaching = {*language.comments, *language.prefixes}
     row = _Row(source, low, high)
-    for lines in _by_lines(source.text, nodes):
+    for lines in _by_lines(source, nodes):
         if all(node.type in attaching for node in lines.nodes):
             row.wait(lines)
         else:
@@ -142,18 +183,27 @@ def _pieces(source: Source, nodes: Iterable[Node], low: int, high: int) -> tuple
     return tuple(row.pieces), source.text[row.at : high]
 
 
-def _by_lines(text: bytes, nodes: Iterable[Node]) -> list[_Lines]:
+def _by_lines(source: Source, nodes: Iterable[Node]) -> list[_Lines]:
+    text = source.text
     found: list[_Lines] = []
     for node in nodes:
         if node.start_byte == node.end_byte:
             continue
-        start, end = _line_start(text, node.start_byte), _line_end(text, node.end_byte)
+        start, end = _line_start(text, node.start_byte), _line_end(text, _text_end(source, node))
         if found and start < found[-1].end:
             found[-1].end = max(found[-1].end, end)
             found[-1].nodes.append(node)
         else:
             found.append(_Lines(start, end, [node]))
     return found
+
+
+def _text_end(source: Source, node: Node) -> int:
+    """The end of a node without the blank lines that some grammars let it end with."""
+    end = node.end_byte
+    while end > node.start_byte and source.text[end - 1 : end].isspace():
+        end -= 1
+    return end
 
 
 class _Row:
@@ -172,6 +222,8 @@ class _Row:
             return
         self.flush()
         self.waiting = Span(self.source, lines.start, lines.end)
+        if lines.start == 0 and self.source.text.startswith(b"#!"):
+            self.flush()  # it says what runs the file: that is about the file, not about what comes next
 
     def add(self, lines: _Lines) -> None:
         start = lines.start
@@ -205,13 +257,15 @@ class _Row:
         self.at = piece.span.end
 
 
-def _plain(span: Span) -> Piece:
-    return Piece(("", span.text.rstrip(), b""), Role.PLAIN, span)
+def _plain(span: Span, lead: bytes = b"") -> Piece:
+    return Piece(("", span.text.rstrip(), b""), Role.PLAIN, span, lead)
 
 
 def _piece(span: Span, node: Node) -> Piece:
     language = span.source.language
-    if node.type in language.imports:
+    if node.type in language.imports and (
+        not language.import_when or find(node, language.import_when) is not None
+    ):
         return _import(span, node)
     inner: Node | None = node
     while inner is not None:
@@ -254,7 +308,8 @@ def identify(*rows: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
     """Give the pieces of several versions of one container keys that mean the same in all of them.
 
     A name that stands exactly once in every version is itself, whatever became of its signature; any other
-    gets its signature everywhere. What still shares a key is counted from the top of its version.
+    gets its signature everywhere. What still shares a key is counted from the top of its version, or is plain
+    text in all of them where its rule wants no counting.
     """
     counts = [_counts(row) for row in rows]
     settled = {key for key in counts[0] if all(count[key] == 1 for count in counts)}
@@ -262,22 +317,28 @@ def identify(*rows: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
         [p if p.role is Role.PLAIN or p.key in settled else replace(p, key=signed_key(p)) for p in row]
         for row in rows
     ]
-    return tuple(tuple(_numbered(row)) for row in signed)
+    again = {key for row in signed for key, count in _counts(row).items() if count > 1}
+    return tuple(tuple(_numbered(row, again)) for row in signed)
 
 
 def _counts(row: Iterable[Piece]) -> Counter[Key]:
     return Counter(piece.key for piece in row if piece.role is not Role.PLAIN)
 
 
-def _numbered(row: Sequence[Piece]) -> Iterator[Piece]:
+def _numbered(row: Sequence[Piece], again: AbstractSet[Key]) -> Iterator[Piece]:
+    """The pieces, those told by their number where their key is one of `again`."""
     seen: Counter[Key] = Counter()
     for piece in row:
+        if piece.role is Role.PLAIN or piece.key not in again:
+            yield piece
+            continue
+        if piece.rule is not None and not piece.rule.counted:
+            yield _plain(piece.span, piece.lead)
+            continue
         seen[piece.key] += 1
-        again = piece.role is not Role.PLAIN and seen[piece.key] > 1
+        number = seen[piece.key]
         yield (
-            replace(piece, key=(*piece.key[:2], b"%s #%d" % (piece.key[2], seen[piece.key])))
-            if again
-            else piece
+            replace(piece, key=(*piece.key[:2], b"%s #%d" % (piece.key[2], number))) if number > 1 else piece
         )
 
 

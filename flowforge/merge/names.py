@@ -12,27 +12,41 @@ from dataclasses import dataclass
 from flowforge.core.conflict import Hunk
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Body, Piece, Role, file_body, open_piece
-from flowforge.merge.syntax import Source, find
+from flowforge.merge.syntax import Node, Source, find
 
 _NAME = re.compile(rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*")
-_KEYWORDS = frozenset({b"import", b"from", b"as", b"static", b"type", b"typeof", b"default"})
+_PLACEHOLDER = b"_"
 
 
 def bound(piece: Piece) -> frozenset[bytes]:
     """The names that an import brings; the last word where its source is its name, none where it brings all."""
     node, language = piece.node, piece.span.source.language
-    if node is None:
+    if node is None or language.import_opaque:
         return frozenset()
-    text = node.text or b""
     source = find(node, language.import_source) if language.import_source else None
     if source is not None and source.id != node.id:
-        words = _words(text.replace(source.text or b"", b" "))
-        return frozenset(words or _words(text)[-1:])
-    return frozenset() if text.rstrip(b" ;").endswith(b"*") else frozenset(_words(text)[-1:])
+        words = _words(node, source)
+        return frozenset(words) - {_PLACEHOLDER} if words else frozenset(_words(node)[-1:])
+    names = find(node, language.import_names) if language.import_names else None
+    if names is not None and names.id != node.id:
+        return frozenset(_words(names)) - {_PLACEHOLDER}
+    text = (node.text or b"").rstrip(b" ;")
+    return frozenset() if text.endswith((b"*", b"._")) else frozenset(_words(node)[-1:])
 
 
-def _words(text: bytes) -> list[bytes]:
-    return [word for word in _NAME.findall(text) if word not in _KEYWORDS]
+def _words(node: Node, without: Node | None = None) -> list[bytes]:
+    """The names in a tree, keywords left out: those are leaves that the grammar gives no name."""
+    words: list[bytes] = []
+    stack = [node]
+    while stack:
+        at = stack.pop()
+        if without is not None and at.id == without.id:
+            continue
+        if at.child_count:
+            stack.extend(reversed(at.children))
+        elif at.is_named:
+            words.extend(_NAME.findall(at.text or b""))
+    return words
 
 
 def uses(text: bytes) -> Counter[bytes]:

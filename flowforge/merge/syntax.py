@@ -5,6 +5,7 @@ the installation's fault and raises `Broken`.
 """
 
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -59,28 +60,95 @@ def parse(text: bytes, language: Language) -> Source:
 def find(node: Node, path: str) -> Node | None:
     """Follow an `EntityRule` path (see there) from `node`."""
     at: Node | None = node
-    for step in path.split("/"):
-        at = _step(at, step.split("|")) if at is not None else None
+    for step in _steps(path):
+        at = _step(at, step) if at is not None else None
     return at
 
 
-def _step(node: Node, names: Sequence[str]) -> Node | None:
-    for name in names:
-        if name == ".":
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One name of a step; `texts` are those that the node at `inner` of the found child may have."""
+
+    name: str
+    inner: str = ""
+    texts: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    choices: tuple[_Choice, ...]
+    again: bool
+
+
+_STEP = re.compile(r"((?:\[[^]]*]|[^/\[])+)(?:/|$)")
+_CHOICE = re.compile(r"([^|\[]+)(?:\[([^]=]*)=([^]]*)])?(?:\||$)")
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[_Step, ...]:
+    return tuple(
+        _Step(tuple(_choices(step.removesuffix("*"))), again=step.endswith("*"))
+        for step in _STEP.findall(path)
+    )
+
+
+def _choices(step: str) -> Iterator[_Choice]:
+    for name, inner, texts in _CHOICE.findall(step):
+        yield _Choice(name, inner, frozenset(text.encode() for text in texts.split("|") if text))
+
+
+def _step(node: Node, step: _Step) -> Node | None:
+    found = _child(node, step.choices)
+    if not step.again:
+        return found
+    while found is not None and found.id != node.id:
+        node = found
+        found = _child(node, step.choices)
+    return node
+
+
+def _child(node: Node, choices: Sequence[_Choice]) -> Node | None:
+    for choice in choices:
+        if choice.name == ".":
             return node
-        found = node.child_by_field_name(name)
-        if found is None:
-            found = next((child for child in node.children if child.type == name), None)
+        if choice.texts:
+            found = next((child for child in _named(node, choice.name) if _says(child, choice)), None)
+        else:
+            found = node.child_by_field_name(choice.name)
+            if found is None:
+                found = next((child for child in node.children if child.type == choice.name), None)
         if found is not None:
             return found
     return None
 
 
+def _named(node: Node, name: str) -> list[Node]:
+    """All children in the field `name`, or of that type."""
+    return node.children_by_field_name(name) or [child for child in node.children if child.type == name]
+
+
+def _says(node: Node, choice: _Choice) -> bool:
+    inner = find(node, choice.inner)
+    return inner is not None and inner.text in choice.texts
+
+
 def leaves(source: Source, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Spans of the smallest nodes in `start`..`end` (bytes), in order; atoms of the language stay whole.
 
-    Spans are clipped to the range; whitespace and empty nodes are left out.
+    Spans are clipped to the range; whitespace and empty nodes are left out. Text that no leaf covers, as some
+    grammars have it, is a span of its own.
     """
+    text, at = source.text, start
+    for low, high in (*_leaf_spans(source, start, end), (end, end)):
+        between = text[at:low]
+        if between and not between.isspace():
+            yield at + len(between) - len(between.lstrip()), at + len(between.rstrip())
+        if low < high:
+            yield low, high
+        at = max(at, high)
+
+
+def _leaf_spans(source: Source, start: int, end: int) -> Iterator[tuple[int, int]]:
     atoms = frozenset(source.language.atoms)
     top = source.root.descendant_for_byte_range(start, end) or source.root
     stack = [top]

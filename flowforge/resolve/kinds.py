@@ -7,7 +7,7 @@ from flowforge.resolve.policy import matches
 
 
 class FileKind(StrEnum):
-    SOURCE = "source"  # its language has entities
+    SOURCE = "source"  # its language has entities, and is none for readers
     MANIFEST = "manifest"  # names what a project depends on
     LOCKFILE = "lockfile"  # written by a tool from a manifest
     CHANGELOG = "changelog"
@@ -78,4 +78,4 @@ def kind_of(path: str, language: Language | None) -> FileKind:
         return FileKind.CHANGELOG
     if language is None:
         return FileKind.OTHER
-    return FileKind.SOURCE if language.entities else FileKind.DOCUMENT
+    return FileKind.SOURCE if language.entities and not language.document else FileKind.DOCUMENT
