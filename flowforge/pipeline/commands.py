@@ -13,7 +13,7 @@ from flowforge.pipeline.context import Tools, Work
 from flowforge.sandbox.contract import Command, Finished, Why
 
 _SHOWN = 100  # characters of a command that a sentence repeats
-_LIMITS = {
+LIMITS = {  # what ended a command: result, reason, and the end of a sentence about it
     Why.TIMEOUT: (Result.TIMEOUT, Reason.TIMEOUT, "ran longer than its {timeout:g} s and was stopped"),
     Why.MEMORY_LIMIT: (Result.FAILURE, Reason.MEMORY_LIMIT, "needed more than its memory and was stopped"),
     Why.OUTPUT_LIMIT: (Result.FAILURE, Reason.OUTPUT_LIMIT, "wrote more output than is kept and was stopped"),
@@ -69,8 +69,8 @@ def nothing_to_run_on(spec: StageSpec) -> StageResult:
 def ended(spec: StageSpec, finished: Finished, failure: Reason) -> StageResult:
     """Turn how a command ended into the stage's result; `failure` names an exit status that is not 0."""
     shown = repr(spec.run if len(spec.run) <= _SHOWN else f"{spec.run[:_SHOWN]}…")
-    if finished.why in _LIMITS:
-        result, reason, words = _LIMITS[finished.why]
+    if finished.why in LIMITS:
+        result, reason, words = LIMITS[finished.why]
         mend = "raise the stage's limit if that was right, or mend the command"
         return StageResult(
             stage=spec.id,

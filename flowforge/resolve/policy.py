@@ -24,6 +24,7 @@ PROTECTED = (  # gitignore-style; a person decides there unless the pipeline say
     "/.flowforge/",
     "*.lock",
     "*.lockb",
+    "gems.locked",
     "package-lock.json",
     "npm-shrinkwrap.json",
     "pnpm-lock.yaml",
@@ -41,11 +42,16 @@ class Paths:
     ask: tuple[str, ...] = ()  # propose, and wait for a person's approval
     protected: tuple[str, ...] = PROTECTED
     allowed: tuple[str, ...] = ()  # protected paths that the pipeline opens
+    regenerated: frozenset[str] = (
+        frozenset()
+    )  # protected paths that the rung lockfile writes anew, and nobody merges
 
     def forbids(self, path: str) -> str:
         """Why no rung may touch `path`, as a sentence; "" when it may."""
         if matches(self.never, path):
             return f"the pipeline leaves {path!r} to a person (resolve: never): resolve it by hand"
+        if path in self.regenerated:
+            return ""
         if matches(self.protected, path) and not matches(self.allowed, path):
             return f"{path!r} is a protected path, where a person decides: resolve it by hand"
         return ""

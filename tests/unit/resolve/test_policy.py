@@ -121,3 +121,10 @@ def test_shipped_counts_are_counts() -> None:
 def test_a_rule_close_to_the_bar_is_earned_by_a_good_record_of_the_repositorys_own() -> None:
     prior = PRIORS["structural/words apart"]
     assert earned(prior, Counts(right=60, total=60)) is Action.ACT
+
+
+def test_a_protected_path_is_open_to_nobody_but_the_rung_that_writes_it_anew() -> None:
+    paths = Paths(never=("web/**",), regenerated=frozenset({"uv.lock", "web/yarn.lock"}))
+    assert paths.forbids("uv.lock") == ""
+    assert "protected path" in paths.forbids("other/uv.lock")
+    assert "resolve: never" in paths.forbids("web/yarn.lock")
