@@ -12,6 +12,7 @@ from flowforge.core.conflict import (
     Kind,
     Side,
     Version,
+    WholeAnswer,
     split_lines,
 )
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
@@ -78,6 +79,7 @@ __all__ = [
     "Usage",
     "Validator",
     "Version",
+    "WholeAnswer",
     "hookimpl",
     "split_lines",
 ]

@@ -214,6 +214,10 @@ class HunkOut(Outgoing):
     rung: str = ""
     rule: str = ""
     why: str = ""
+    whole: str = Field(
+        default="",
+        description='what stands for the whole path: upstream | commit | base | text | removed; "" = one place of it',
+    )
 
 
 class ConflictOut(Outgoing):

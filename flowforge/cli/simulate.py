@@ -142,7 +142,8 @@ def _file(file: FileForecast) -> Iterator[str]:
     yield from _said(f"{file.path}: {file.kind}", 4)
     for hunk in file.hunks:
         sure = "" if hunk.confirmed else " (a proposal: tests must confirm it)"
-        yield from _said(f"line {hunk.line}: {hunk.rung}/{hunk.rule}: {hunk.why}{sure}", 6)
+        where = f"line {hunk.line}" if hunk.line else "as a whole"
+        yield from _said(f"{where}: {hunk.rung}/{hunk.rule}: {hunk.why}{sure}", 6)
     if file.person:
         yield from _said(f"a person: {file.person}", 6)
     for rung, sentence in file.tried.items():

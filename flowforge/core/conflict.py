@@ -3,7 +3,8 @@
 Sides have names: `base` (where both started), `upstream` (the branch that is rebased onto) and `commit` (the
 one that is replayed). A conflict's text is a row of segments: bytes that git merged by itself, and hunks that
 it could not. A resolution replaces hunks; `splice` builds the file, and `outside_hash` proves that every byte
-between the hunks is git's own.
+between the hunks is git's own. What hunks cannot answer (a file that one side deleted, a link, a lockfile that a
+tool writes anew) has a `WholeAnswer`: one for the whole path.
 """
 
 import hashlib
@@ -70,7 +71,8 @@ class Conflict:
     """One disagreement: its kind, up to three versions, and the text with holes.
 
     `path` is where the result would stand; a rename gives versions with other paths. `commit_id` is the
-    original commit being replayed, `said` what git said about it in its own words.
+    original commit being replayed, `said` what git said about it in its own words. `places` are the paths that git
+    left open for it (both new names of a file that was renamed twice): who answers it decides all of them.
     """
 
     path: str
@@ -83,6 +85,17 @@ class Conflict:
     subject: str = ""  # first line of the commit's message
     said: str = ""
     mode: str = "100644"  # of the result, where git could decide it
+    places: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """Those that there are, base first."""
+        return tuple(one for one in (self.base, self.upstream, self.commit) if one is not None)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that has to do with it: where the result would stand first, each once."""
+        return tuple(dict.fromkeys((self.path, *self.places, *(version.path for version in self.versions))))
 
     @property
     def hunks(self) -> tuple[Hunk, ...]:
@@ -90,11 +103,14 @@ class Conflict:
 
     @property
     def resolvable(self) -> bool:
-        """Whether text can answer it at all; every other kind goes to a person with a sentence."""
+        """Whether it has hunks that texts can answer; every other has a whole answer, or goes to a person."""
         return self.kind in {Kind.CONTENT, Kind.ADD_ADD} and bool(self.hunks)
 
+    def version(self, side: Side) -> Version | None:
+        return {Side.BASE: self.base, Side.UPSTREAM: self.upstream, Side.COMMIT: self.commit}[side]
+
     def text(self, side: Side) -> bytes | None:
-        version = {Side.BASE: self.base, Side.UPSTREAM: self.upstream, Side.COMMIT: self.commit}[side]
+        version = self.version(side)
         return version.content if version else None
 
 
@@ -111,10 +127,32 @@ class HunkAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """What a rung offers: answers for some or all hunks of one conflict."""
+class WholeAnswer:
+    """The answer for a whole path: one side's version as it is, new bytes, or (with neither) that the path goes.
 
-    answers: tuple[HunkAnswer, ...]
+    Of the conflict's `places` only `path` stays. `why` says what becomes of the file, in words that a person reads.
+    """
+
+    path: str  # where it stands: one of the conflict's paths
+    rung: str
+    rule: str
+    why: str
+    version: Version | None = None  # one of the conflict's own
+    text: bytes | None = None
+    mode: str = "100644"  # one that a side has, of the same type as the version; new bytes are a regular file
+    confirmed: bool = True  # as of a `HunkAnswer`
+
+    @property
+    def removes(self) -> bool:
+        return self.version is None and self.text is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What a rung offers: answers for some or all hunks of one conflict, or one for the whole path."""
+
+    answers: tuple[HunkAnswer, ...] = ()
+    whole: WholeAnswer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +165,35 @@ class Abstain:
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """A whole answer: every hunk has one."""
+    """A complete answer: every hunk has one, or the path has one as a whole."""
 
     conflict: Conflict
-    answers: tuple[HunkAnswer, ...]  # by hunk index, complete
-    result: bytes
-    outside: str  # sha-256 over every byte between the hunks
+    answers: tuple[HunkAnswer, ...]  # by hunk index, complete; none where `whole` answers
+    result: bytes  # empty where the path is removed, or where it is a version that was not read
+    outside: str  # sha-256 over every byte between the hunks; "" where `whole` answers
+    whole: WholeAnswer | None = None
+
+    @property
+    def given(self) -> tuple[HunkAnswer | WholeAnswer, ...]:
+        """What was answered, for whoever tells of it: by rung, rule and why."""
+        return self.answers if self.whole is None else (self.whole,)
+
+    @property
+    def taken(self) -> str:
+        """What a whole answer puts there: upstream | commit | base | text | removed; "" where hunks are answered."""
+        if self.whole is None:
+            return ""
+        if self.whole.version is None:
+            return "removed" if self.whole.removes else "text"
+        sides = (Side.UPSTREAM, Side.COMMIT, Side.BASE)
+        return next(side.value for side in sides if self.conflict.version(side) == self.whole.version)
+
+    @property
+    def stands_at(self) -> str:
+        """The path of the result; "" where it is removed."""
+        if self.whole is None:
+            return self.conflict.path
+        return "" if self.whole.removes else self.whole.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +205,7 @@ class Unresolved:
     tried: Mapping[str, str] = field(default_factory=dict)  # rung -> its sentence
 
 
+_REGULAR = frozenset({"100644", "100755"})
 _ORDER = b"<|=>"  # the order of git's markers: upstream follows the first, then base, then commit
 
 
@@ -252,6 +314,46 @@ def resolve_with(conflict: Conflict, answers: Sequence[HunkAnswer]) -> Resolutio
         result=splice(conflict.segments, [answer.text for answer in ordered]),
         outside=outside_hash(conflict.segments),
     )
+
+
+def resolve_whole(conflict: Conflict, answer: WholeAnswer) -> Resolution:
+    """The complete answer from one for the whole path.
+
+    Raises:
+        Refused: it is none for this conflict; see `misfit`.
+    """
+    problem = misfit(conflict, answer)
+    if problem:
+        raise Refused(
+            Reason.UNRESOLVED_CONFLICTS,
+            f"the answer for {conflict.path!r} {problem}",
+            next_action="resolve this path by hand",
+        )
+    content = answer.text if answer.version is None else answer.version.content
+    return Resolution(conflict=conflict, answers=(), result=content or b"", outside="", whole=answer)
+
+
+def misfit(conflict: Conflict, answer: WholeAnswer) -> str:
+    """Why a whole answer is none for this conflict, as the end of a sentence; "" where it is one.
+
+    It may choose among what the sides have, and write text; it can neither name a path nor a mode that no side has.
+    """
+    if answer.version is not None and answer.text is not None:
+        return "holds both a version and a text"
+    if answer.path not in conflict.paths:
+        return f"names {answer.path!r}, which is no path of this conflict"
+    if answer.version is not None and answer.version not in conflict.versions:
+        return "takes a version that no side has"
+    return "" if answer.removes else _mode_misfit(conflict, answer)
+
+
+def _mode_misfit(conflict: Conflict, answer: WholeAnswer) -> str:
+    if answer.mode not in {conflict.mode, *(version.mode for version in conflict.versions)}:
+        return f"has mode {answer.mode!r}, which no side has"
+    if answer.version is None:
+        return "" if answer.mode in _REGULAR else "is text for what is no regular file"
+    same = answer.mode == answer.version.mode or {answer.mode, answer.version.mode} <= _REGULAR
+    return "" if same else "turns a version into another type of file"
 
 
 def split_lines(text: bytes) -> list[bytes]:

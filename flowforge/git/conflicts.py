@@ -79,6 +79,11 @@ def read_conflicts(merged: Merged, objects: Objects, origin: Origin) -> tuple[Co
     return tuple(_conflict(groups[path], merged.tree, objects, origin) for path in sorted(groups))
 
 
+def invented(merged: Merged) -> frozenset[bytes]:
+    """Paths of the merged tree that no side has: git made them up for files that cannot stay where they are."""
+    return frozenset(path for group in _grouped(merged).values() for path in group.invented)
+
+
 def free_marker_size(conflicts: Sequence[Conflict], size: int) -> int:
     """`size`, or the next larger one that no line of any version could be mistaken for."""
     taken: set[int] = set()
@@ -137,10 +142,16 @@ def _conflict(group: _Group, tree: str, objects: Objects, origin: Origin) -> Con
         commit_id=origin.commit,
         subject=origin.subject,
         said=_said(kind, group),
+        places=tuple(_text(path) for path in sorted(_places(group))),
     )
     if kind not in _TEXT_KINDS:
         return conflict
     return _with_text(conflict, objects.entry(tree, group.path), objects, origin.marker_size)
+
+
+def _places(group: _Group) -> set[bytes]:
+    """The paths of its stages; one that git invented stands for the path of the disagreement."""
+    return {group.path if stage.path in group.invented else stage.path for stage in group.stages.values()}
 
 
 def _kind(group: _Group) -> Kind:

@@ -5,19 +5,19 @@ whose parent is the replayed commit's parent; the merge base is then that parent
 come out as in `git rebase`. Everything is a function of its arguments: a re-run makes the same commit ids.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowforge.core.conflict import Conflict, Resolution, Side, outside_hash, splice
-from flowforge.core.errors import Reason, Refused
+from flowforge.core.conflict import Conflict, Resolution, Side
 from flowforge.git.attributes import Attributes, attributes_of, reduce, write_attributes
 from flowforge.git.command import Git
 from flowforge.git.commits import Commit, Committer, replayed
-from flowforge.git.conflicts import MARKER_SIZE, Origin, free_marker_size, read_conflicts
+from flowforge.git.conflicts import MARKER_SIZE, Origin, free_marker_size, invented, read_conflicts
 from flowforge.git.merged import Merged, parse_merge
 from flowforge.git.mirror import Mirror
-from flowforge.git.objects import Entry, Objects
+from flowforge.git.objects import Objects
+from flowforge.git.putting import accepted, put
 from flowforge.git.renames import Renames
 
 __all__ = ["Committer", "Plan", "Replay", "Step", "Stopped", "commits_to_replay", "plan", "replay", "resume"]
@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """The commit that conflicts, and the tree git merged as far as it could (with markers in it)."""
+    """The commit that conflicts, and the tree git merged as far as it could (with markers, no invented names)."""
 
     commit: str
     subject: str
@@ -125,45 +125,16 @@ def resume(
     """Write the resolved commit on `head` and go on with `pending` (which may name the stopped commit first).
 
     Raises:
-        Refused: unresolved_conflicts, when a conflict has no resolution or bytes outside hunks were changed.
+        Refused: unresolved_conflicts, when a conflict has no resolution, bytes outside hunks were changed, or the
+            place of a whole answer is taken.
     """
-    files = _accepted(stopped, resolutions)
+    placed = accepted(stopped.conflicts, resolutions)
     rest = tuple(pending)[1:] if pending and pending[0] == stopped.commit else tuple(pending)
     with mirror.git.objects() as objects:
         work = _Work(mirror.git, objects, head, committer, keep_empty=empty == "keep")
-        entries = {
-            path: Entry(mode=mode, name=b"", oid=objects.write("blob", text, len(head)))
-            for path, (mode, text) in files.items()
-        }
-        tree = objects.replaced(stopped.tree, entries)
+        tree = put(objects, stopped.tree, placed, len(head))
         step = work.stack(objects.commit(stopped.commit), tree, "resolved")
         return work.go(rest, (step,))
-
-
-def _accepted(stopped: Stopped, resolutions: Sequence[Resolution]) -> Mapping[bytes, tuple[str, bytes]]:
-    """Path -> (mode, text) of every conflict, each proven to keep git's own bytes outside its hunks."""
-    answers = {resolution.conflict.path: resolution for resolution in resolutions}
-    files = {}
-    for conflict in stopped.conflicts:
-        answer = answers.pop(conflict.path, None)
-        if answer is None or not conflict.resolvable:
-            raise _unresolved(f"{conflict.path!r} has no resolution: {conflict.said}")
-        texts = [one.text for one in answer.answers]
-        whole = splice(conflict.segments, texts)
-        if whole != answer.result or answer.outside != outside_hash(conflict.segments):
-            raise _unresolved(f"the resolution of {conflict.path!r} changes bytes outside the conflict")
-        files[conflict.path.encode("utf-8", "surrogateescape")] = (conflict.mode, whole)
-    if answers:
-        raise _unresolved(f"{sorted(answers)} did not conflict")
-    return files
-
-
-def _unresolved(sentence: str) -> Refused:
-    return Refused(
-        Reason.UNRESOLVED_CONFLICTS,
-        sentence,
-        next_action="resolve every conflicted file of this commit, and nothing else",
-    )
 
 
 def _dropped(commit: Commit, *, merge: bool) -> Step:
@@ -245,7 +216,8 @@ class _Work:
         if free != size:  # a version holds a line like our markers: merge again with others
             merged, size = self._merge(commit, free)
             conflicts = self._read(commit, merged, size, renames.old_path)
-        return Stopped(commit=commit.oid, subject=commit.subject, tree=merged.tree, conflicts=conflicts)
+        clean = self._objects.replaced(merged.tree, dict.fromkeys(invented(merged)))
+        return Stopped(commit=commit.oid, subject=commit.subject, tree=clean, conflicts=conflicts)
 
     def _read(
         self, commit: Commit, merged: Merged, size: int, old_path: Callable[[bytes, Side], bytes]

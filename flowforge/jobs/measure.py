@@ -42,8 +42,8 @@ def claimed(telemetry: Telemetry, job: Job, lease: float) -> None:
 def answered(telemetry: Telemetry, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> None:
     """Count conflicts by who answered them; a stage that runs again meets them again."""
     for resolution in resolutions:
-        rungs = {answer.rung for answer in resolution.answers}
-        proven = all(answer.confirmed for answer in resolution.answers)
+        rungs = {answer.rung for answer in resolution.given}
+        proven = all(answer.confirmed for answer in resolution.given)
         telemetry.count(
             "flowforge_conflicts_total",
             rung=rungs.pop() if len(rungs) == 1 else SEVERAL,

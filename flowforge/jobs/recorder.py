@@ -171,7 +171,7 @@ class FencedRecorder:
         self._fenced(write)
         measure.answered(self.teller.telemetry, resolutions, open_)
         for resolution in resolutions:
-            for answer in resolution.answers:
+            for answer in resolution.given:
                 path = resolution.conflict.path
                 self.teller.notify("conflict_resolved", path=path, rung=answer.rung, rule=answer.rule)
 

@@ -70,7 +70,7 @@ def stage_run(row: Row) -> StageRun:
 
 def resolved_row(job: Job, stage: str, resolution: Resolution) -> dict[str, object]:
     """A row of conflict_resolutions; the text itself stays in git, its hash here."""
-    rungs = list(dict.fromkeys(answer.rung for answer in resolution.answers))
+    rungs = list(dict.fromkeys(answer.rung for answer in resolution.given))
     return _row(
         job,
         stage,
@@ -78,10 +78,17 @@ def resolved_row(job: Job, stage: str, resolution: Resolution) -> dict[str, obje
         method=",".join(rungs),
         success=True,
         outside_hash=resolution.outside,
-        result_hash=hashlib.sha256(resolution.result).hexdigest(),
+        result_hash=hashlib.sha256(resolution.result).hexdigest() if resolution.stands_at else "",
         hunks=[
-            {"index": a.index, "rung": a.rung, "rule": a.rule, "why": a.why, "confirmed": a.confirmed}
-            for a in resolution.answers
+            {
+                "index": at,
+                "rung": a.rung,
+                "rule": a.rule,
+                "why": a.why,
+                "confirmed": a.confirmed,
+                **({"whole": resolution.taken} if resolution.whole is not None else {}),
+            }
+            for at, a in enumerate(resolution.given)
         ],
     )
 

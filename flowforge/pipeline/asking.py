@@ -1,6 +1,6 @@
 """What a stage asks a person, and how what was answered is put where it belongs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from flowforge.core.conflict import (
@@ -12,7 +12,9 @@ from flowforge.core.conflict import (
     Side,
     Unresolved,
     Version,
+    WholeAnswer,
     fit,
+    resolve_whole,
     resolve_with,
 )
 from flowforge.core.decision import (
@@ -96,8 +98,18 @@ def _open_file(unresolved: Unresolved, paths: Paths) -> AskedFile:
 
 
 def _answered_file(resolution: Resolution, paths: Paths) -> AskedFile:
-    hunks = tuple(AskedHunk(rung=one.rung, rule=one.rule, why=one.why) for one in resolution.answers)
-    return replace(_file(resolution.conflict, paths), hunks=hunks, result=_short(resolution.result))
+    hunks = tuple(AskedHunk(rung=one.rung, rule=one.rule, why=one.why) for one in resolution.given)
+    result = _short(resolution.result) if _is_text(resolution) else None
+    return replace(_file(resolution.conflict, paths), hunks=hunks, result=result)
+
+
+def _is_text(resolution: Resolution) -> bool:
+    """Whether the answer is a text at the conflict's own path: no removed file, link or binary, no other name."""
+    whole = resolution.whole
+    if whole is None:
+        return True
+    read = whole.text is not None or (whole.version is not None and whole.version.content is not None)
+    return read and whole.mode not in _NOT_TEXT and whole.path == resolution.conflict.path
 
 
 def _file(conflict: Conflict, paths: Paths) -> AskedFile:
@@ -148,12 +160,13 @@ def _resolved_file(resolved: ResolvedPath, work: Work, objects: Objects, paths: 
     """A file as it was answered, with the sides as git has them."""
     new = next((step["new"] for step in work.steps if step["original"] == resolved.commit), "")
     rows = zip(resolved.rungs, resolved.why, strict=True)
-    upstream, result = _before_and_after(new, resolved.path, objects)
-    base, commit = _before_and_after(resolved.commit, resolved.path, objects)
+    at_base, at_upstream, at_commit = (path or resolved.path for path in resolved.sides)
+    upstream, result = _before_and_after(new, at_upstream, resolved.stands_at or resolved.path, objects)
+    base, commit = _before_and_after(resolved.commit, at_base, at_commit, objects)
     return AskedFile(
         path=resolved.path,
         commit=resolved.commit,
-        kind=Kind.CONTENT.value,
+        kind=resolved.kind,
         fingerprint=resolved.conflict,
         open=False,
         protected=_protected(resolved.path, paths),
@@ -165,13 +178,15 @@ def _resolved_file(resolved: ResolvedPath, work: Work, objects: Objects, paths: 
     )
 
 
-def _before_and_after(commit: str, path: str, objects: Objects) -> tuple[bytes | None, bytes | None]:
-    """A file in a commit's first parent and in the commit."""
+def _before_and_after(
+    commit: str, old: str, path: str, objects: Objects
+) -> tuple[bytes | None, bytes | None]:
+    """A file in a commit's first parent, where its path is `old`, and in the commit."""
     if not commit:
         return None, None
     found = objects.commit(commit)
     before = objects.commit(found.parents[0]).tree if found.parents else ""
-    return _blob(before, path, objects), _blob(found.tree, path, objects)
+    return _blob(before, old, objects), _blob(found.tree, path, objects)
 
 
 def _blob(tree: str, path: str, objects: Objects) -> bytes | None:
@@ -191,23 +206,17 @@ def _short(text: bytes | None) -> bytes | None:
 # ------------------------------------------------------------------------------------------------------ answers
 
 
-def with_told(stopped: Stopped, told: Told) -> tuple[tuple[Resolution, ...], Stopped]:
-    """The conflicts that a person has decided, and the stop in which those of another shape are one whole hunk."""
-    found: list[Resolution] = []
-    for conflict in stopped.conflicts:
-        given = told.texts.get(fingerprint(conflict))
-        if given is not None:
-            found.append(_as_resolution(conflict, given))
-    shapes: Mapping[str, Conflict] = {one.conflict.path: one.conflict for one in found}
-    conflicts = tuple(shapes.get(conflict.path, conflict) for conflict in stopped.conflicts)
-    return tuple(found), replace(stopped, conflicts=conflicts)
+def with_told(stopped: Stopped, told: Told) -> tuple[Resolution, ...]:
+    """The conflicts that a person has decided."""
+    known = ((conflict, told.texts.get(fingerprint(conflict))) for conflict in stopped.conflicts)
+    return tuple(_as_resolution(conflict, given) for conflict, given in known if given is not None)
 
 
 def _as_resolution(conflict: Conflict, given: GivenText) -> Resolution:
     """Where a person kept what lies outside the hunks, the proof of it stands; else the whole file is theirs."""
     texts = fit(conflict.segments, given.text) if conflict.hunks else None
     if texts is None:
-        return resolve_with(_whole(conflict), [_by_person(0, given.text, "whole file")])
+        return resolve_whole(conflict, _whole(conflict, given))
     if given.by_person or len(given.hunks) != len(texts):
         answers = [
             _by_person(hunk.index, text, "edited") for hunk, text in zip(conflict.hunks, texts, strict=True)
@@ -225,12 +234,19 @@ def _by_person(index: int, text: bytes, rule: str) -> HunkAnswer:
     return HunkAnswer(index=index, text=text, rung=PERSON, rule=rule, why="a person wrote it")
 
 
-def _whole(conflict: Conflict) -> Conflict:
-    sides = {side: conflict.text(side) or b"" for side in Side}
-    hunk = Hunk(
-        index=0, base=sides[Side.BASE], upstream=sides[Side.UPSTREAM], commit=sides[Side.COMMIT], line=1
+def _whole(conflict: Conflict, given: GivenText) -> WholeAnswer:
+    """The whole file as a person wrote it, or as a rung answered and they saw it."""
+    seen = AskedHunk(rung=PERSON, rule="whole file", why="a person wrote it")
+    if not given.by_person and len(given.hunks) == 1:
+        (seen,) = given.hunks
+    return WholeAnswer(
+        path=conflict.path,
+        text=given.text,
+        mode=_mode(conflict),
+        rung=seen.rung,
+        rule=seen.rule,
+        why=seen.why,
     )
-    return replace(conflict, kind=Kind.CONTENT, segments=(b"", hunk, b""), mode=_mode(conflict))
 
 
 def _mode(conflict: Conflict) -> str:

@@ -35,12 +35,16 @@ class ResolvedPath:
 
     path: str
     commit: str  # original commit id
-    rungs: tuple[str, ...]  # one per hunk
+    rungs: tuple[str, ...]  # one per hunk; one where the whole path is answered
     why: tuple[str, ...]  # one sentence per hunk
-    outside: str  # hash of the bytes outside the hunks
-    sha256: str  # of the whole result
+    outside: str  # hash of the bytes outside the hunks; "" where the whole path is answered
+    sha256: str  # of the whole result; "" where nothing stands there
     ranges: tuple[tuple[int, int], ...] = ()  # 1-based lines of the result that the answers fill
     conflict: str = ""  # fingerprint of the conflict that was answered
+    whole: str = ""  # what a whole answer put there: upstream | commit | base | text | removed
+    stands_at: str = ""  # the path of the result, where it is another; a rename's new name
+    sides: tuple[str, str, str] = ("", "", "")  # paths of base, upstream and commit, where they have another
+    kind: str = "content"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,8 @@ class Work:
 
 def _resolved_path(row: Mapping[str, Any]) -> ResolvedPath:
     values = {f.name: row[f.name] for f in fields(ResolvedPath) if f.name in row}
-    for name in ("rungs", "why"):
-        values[name] = tuple(values[name])
+    for name in ("rungs", "why", "sides"):
+        values[name] = tuple(values.get(name, ("", "", "")))
     values["ranges"] = tuple((start, end) for start, end in values.get("ranges", ()))
     return ResolvedPath(**values)
 

@@ -35,7 +35,7 @@ class State(StrEnum):
 class HunkForecast:
     """One place that git cannot merge, and which rung would answer it."""
 
-    line: int  # 1-based, in git's merged text
+    line: int  # 1-based, in git's merged text; 0 = the whole path
     rung: str
     rule: str
     why: str
@@ -250,19 +250,19 @@ def _commits(answers: Answers) -> list[CommitForecast]:
 
 
 def _answered(resolution: Resolution) -> FileForecast:
-    lines = {hunk.index: hunk.line for hunk in resolution.conflict.hunks}
+    lines = [hunk.line for hunk in resolution.conflict.hunks] if resolution.answers else [0]
     return FileForecast(
         path=resolution.conflict.path,
         kind=resolution.conflict.kind.value,
         hunks=tuple(
             HunkForecast(
-                line=lines[answer.index],
+                line=line,
                 rung=answer.rung,
                 rule=answer.rule,
                 why=answer.why,
                 confirmed=answer.confirmed,
             )
-            for answer in resolution.answers
+            for line, answer in zip(lines, resolution.given, strict=True)
         ),
     )
 

@@ -97,9 +97,10 @@ def resolution_row(resolution: Resolution) -> dict[str, Any]:
         "path": resolution.conflict.path,
         "commit": resolution.conflict.commit_id,
         "outside": resolution.outside,
+        "whole": resolution.taken,
         "hunks": [
             {"rung": one.rung, "rule": one.rule, "why": one.why, "confirmed": one.confirmed}
-            for one in resolution.answers
+            for one in resolution.given
         ],
     }
 

@@ -2,12 +2,13 @@
 
 Pure: a rung is a function handed in, and what may act on its own is the policy's word. Each rung sees the
 conflict with the hunks that lower rungs answered already folded in, so answers of different rungs fit each
-other. A rung that fails is noted and passed; a conflict that is left open says what every rung said.
+other; an answer for the whole path stands instead of all of them. A rung that fails is noted and passed; a conflict that is left open says what every rung said.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from flowforge.core.conflict import (
     Abstain,
@@ -19,11 +20,16 @@ from flowforge.core.conflict import (
     Segment,
     Side,
     Unresolved,
+    WholeAnswer,
+    misfit,
+    resolve_whole,
     resolve_with,
 )
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.resolve.policy import Action, Paths, Policy
 from flowforge.resolve.sentences import hand_back
+
+_Answer = TypeVar("_Answer", HunkAnswer, WholeAnswer)
 
 
 class Need(StrEnum):
@@ -37,7 +43,7 @@ class Rung:
     """One step: its word in pipelines, the rule or resolver behind it, and the function.
 
     `ask` may raise the errors of the house (a timeout of the pool, a broken plugin) or anything else; the
-    ladder notes it and goes on. It must answer with indexes of the conflict it was handed.
+    ladder notes it and goes on. It must answer with indexes of the conflict it was handed, or for its whole path.
     """
 
     name: str  # memory, mechanical, lockfile, document, structural, model, or a plugin's word
@@ -45,6 +51,7 @@ class Rung:
     ask: Callable[[Conflict], Candidate | Abstain]
     covers: Callable[[str], bool] = lambda _path: True  # by path
     needs: frozenset[Need] = frozenset()
+    whole: bool = False  # asked about conflicts without hunks too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +81,7 @@ class Answers:
 
     @property
     def proposals(self) -> tuple[Resolution, ...]:
-        return tuple(r for r in self.resolutions if any(not answer.confirmed for answer in r.answers))
+        return tuple(r for r in self.resolutions if any(not answer.confirmed for answer in r.given))
 
 
 @dataclass(kw_only=True)
@@ -84,7 +91,16 @@ class _Climb:
     conflict: Conflict
     open: Conflict
     answers: list[HunkAnswer] = field(default_factory=list)
+    whole: WholeAnswer | None = None
     notes: list[Note] = field(default_factory=list)
+
+    @property
+    def resolution(self) -> Resolution | None:
+        if self.whole is not None:
+            return resolve_whole(self.conflict, self.whole)
+        if self.open.hunks or not self.answers:
+            return None
+        return resolve_with(self.conflict, self.answers)
 
     def note(self, rung: Rung, outcome: str, why: str, sentence: str) -> None:
         self.notes.append(
@@ -116,31 +132,33 @@ def climb(conflicts: Sequence[Conflict], rungs: Sequence[Rung], policy: Policy) 
             continue
         climbed = _climb(conflict, rungs, policy)
         notes.extend(climbed.notes)
-        if climbed.open.hunks:
+        resolution = climbed.resolution
+        if resolution is None:
             unresolved.append(_unresolved(climbed))
         else:
-            resolutions.append(resolve_with(conflict, climbed.answers))
+            resolutions.append(resolution)
     return Answers(
         resolutions=tuple(resolutions),
         unresolved=tuple(unresolved),
-        approve=tuple(r.conflict.path for r in resolutions if policy.paths.asks(r.conflict.path)),
+        approve=tuple(r.conflict.path for r in resolutions if any(map(policy.paths.asks, r.conflict.paths))),
         notes=tuple(notes),
     )
 
 
 def _refusal(conflict: Conflict, paths: Paths) -> str:
-    """Why no rung may be asked at all; "" when they may."""
-    if not conflict.resolvable:
-        return hand_back(conflict)
-    return paths.forbids(conflict.path)
+    """Why no rung may be asked at all; "" when they may. Of a rename, no name may be forbidden."""
+    forbidden = next((why for path in conflict.paths if (why := paths.forbids(path))), "")
+    if not forbidden or conflict.resolvable:
+        return forbidden
+    return f"{hand_back(conflict)}; {forbidden}"
 
 
 def _climb(conflict: Conflict, rungs: Sequence[Rung], policy: Policy) -> _Climb:
     state = _Climb(conflict=conflict, open=conflict)
     for rung in rungs:
-        if not state.open.hunks:
+        if state.resolution is not None:
             break
-        if not rung.covers(conflict.path):
+        if not rung.covers(conflict.path) or not (rung.whole or conflict.resolvable):
             continue
         if Need.ALL_SIDES in rung.needs and conflict.base is None:
             state.note(rung, "abstained", "no_base", "both sides added this file, so there is no base text")
@@ -174,13 +192,13 @@ def _ends_the_climb(error: Exception) -> bool:
 
 
 def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
+    if said.whole is not None:
+        _take_whole(state, rung, said.whole, policy)
+        return
     allowed = [_judged(answer, policy) for answer in said.answers]
     taken = [_ended(state.conflict, answer) for answer in allowed if answer is not None]
     if not taken:
-        rules = ", ".join(sorted({answer.rule for answer in said.answers}))
-        state.note(
-            rung, "off", "off", f"an answer by {rules or rung.name} was found but is switched off here"
-        )
+        _off(state, rung, ", ".join(sorted({answer.rule for answer in said.answers})))
         return
     state.answers.extend(taken)
     state.open = fold(state.open, taken)
@@ -189,7 +207,19 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
     state.note(rung, outcome, "", f"answered {len(taken)} of {len(taken) + left} open hunks: {taken[0].why}")
 
 
-def _judged(answer: HunkAnswer, policy: Policy) -> HunkAnswer | None:
+def _take_whole(state: _Climb, rung: Rung, answer: WholeAnswer, policy: Policy) -> None:
+    state.whole = _judged(answer, policy)
+    if state.whole is None:
+        _off(state, rung, answer.rule)
+    else:
+        state.note(rung, "answered", "", f"answered the whole path: {answer.why}")
+
+
+def _off(state: _Climb, rung: Rung, rules: str) -> None:
+    state.note(rung, "off", "off", f"an answer by {rules or rung.name} was found but is switched off here")
+
+
+def _judged(answer: _Answer, policy: Policy) -> _Answer | None:
     action = policy.action(answer.rung, answer.rule)
     if action is Action.OFF:
         return None
@@ -243,6 +273,8 @@ def _misfit(conflict: Conflict, said: object) -> str:
     """What is wrong with an answer's shape; a plugin may return anything."""
     if not isinstance(said, Candidate):
         return f"answered {type(said).__name__}, not Candidate or Abstain"
+    if said.whole is not None:
+        return misfit(conflict, said.whole) if not said.answers else "answered hunks and the whole path"
     indexes = [answer.index for answer in said.answers]
     if not indexes:
         return "offered no answer and did not abstain"
@@ -253,6 +285,10 @@ def _misfit(conflict: Conflict, said: object) -> str:
 
 
 def _unresolved(state: _Climb) -> Unresolved:
+    if not state.conflict.resolvable:
+        return Unresolved(
+            conflict=state.conflict, sentence=hand_back(state.conflict), tried=_tried(state.notes)
+        )
     total, left = len(state.conflict.hunks), len(state.open.hunks)
     where = ", ".join(str(hunk.line) for hunk in state.open.hunks[:5])
     part = f"{left} of {total} places" if total > 1 else "its one place"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flowforge.core.conflict import Conflict, HunkAnswer, Resolution, Side, split_lines
+from flowforge.core.conflict import Conflict, HunkAnswer, Resolution, Side, WholeAnswer, split_lines
 from flowforge.hooks.contracts import Language
 from flowforge.merge.syntax import parse
 from flowforge.resolve.kinds import FileKind, kind_of
@@ -93,7 +93,7 @@ def counts(case: Case) -> bool:
 def judged(case: Case, answers: Answers, ms: float) -> Row:
     """The row of a case that the ladder has climbed."""
     whole = answers.resolutions[0] if answers.resolutions else None
-    given = whole.answers if whole else ()
+    given = whole.given if whole else ()
     return Row(
         merge=case.merge,
         date=case.date,
@@ -126,7 +126,7 @@ def took_side(case: Case) -> str:
     return next((side.value for side in sides if case.conflict.text(side) == case.human), "")
 
 
-def _outcome(given: Sequence[HunkAnswer]) -> Outcome:
+def _outcome(given: Sequence[HunkAnswer | WholeAnswer]) -> Outcome:
     if not given:
         return Outcome.HANDED_BACK
     return Outcome.RESOLVED if all(answer.confirmed for answer in given) else Outcome.PROPOSED

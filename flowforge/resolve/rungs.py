@@ -60,6 +60,7 @@ def _rung(
         ask=ask,
         covers=lambda path: not resolver.globs or spec.match_file(path),
         needs=_NEEDS.get(resolver.rung, frozenset()),
+        whole=resolver.whole,
     )
 
 

@@ -66,7 +66,13 @@ def added_lines(text: bytes, upstream: bytes | None) -> frozenset[int]:
 
 
 def answered_ranges(resolution: Resolution) -> Ranges:
-    """Where the answers of a resolution stand in its result: 1-based, inclusive; an empty answer has none."""
+    """Where the answers of a resolution stand in its result: 1-based, inclusive; an empty answer has none.
+
+    A version that was taken as it is has none either: every line of it is that side's.
+    """
+    if resolution.whole is not None:
+        written = split_lines(resolution.whole.text or b"")
+        return ((1, len(written)),) if written else ()
     texts = iter(answer.text for answer in resolution.answers)
     ranges = []
     before = 0  # line ends passed

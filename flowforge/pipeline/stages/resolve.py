@@ -7,7 +7,7 @@ goes to a person. Nothing half-resolved is ever kept as work.
 from dataclasses import replace
 from hashlib import sha256
 
-from flowforge.core.conflict import Resolution, Unresolved
+from flowforge.core.conflict import Resolution, Unresolved, Version
 from flowforge.core.decision import Question, fingerprint
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Result
@@ -43,16 +43,16 @@ def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOption
     if stop.stopped is None:
         return advanced(work, stop), Answers()
     work = advanced(work, stop)
-    decided, stopped = with_told(stop.stopped, tools.told)
+    decided = with_told(stop.stopped, tools.told)
     known = {one.conflict.path for one in decided}
-    left = [conflict for conflict in stopped.conflicts if conflict.path not in known]
-    climber = Climber(work=work, tools=tools, stopped=stopped, model=options.model)
+    left = [conflict for conflict in stop.stopped.conflicts if conflict.path not in known]
+    climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model)
     answers = climb(left, climber.rungs(options.rungs), _policy(options, tools))
     answers = replace(answers, resolutions=(*decided, *answers.resolutions))
     tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
         return work, answers
-    return _gone_on(work, replace(stop, stopped=stopped), answers, tools), answers
+    return _gone_on(work, stop, answers, tools), answers
 
 
 def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
@@ -76,16 +76,25 @@ def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
 
 
 def _path(resolution: Resolution) -> ResolvedPath:
+    conflict = resolution.conflict
     return ResolvedPath(
-        path=resolution.conflict.path,
-        commit=resolution.conflict.commit_id,
-        rungs=tuple(answer.rung for answer in resolution.answers),
-        why=tuple(answer.why for answer in resolution.answers),
+        path=conflict.path,
+        commit=conflict.commit_id,
+        rungs=tuple(answer.rung for answer in resolution.given),
+        why=tuple(answer.why for answer in resolution.given),
         outside=resolution.outside,
-        sha256=sha256(resolution.result).hexdigest(),
+        sha256=sha256(resolution.result).hexdigest() if resolution.stands_at else "",
         ranges=answered_ranges(resolution),
-        conflict=fingerprint(resolution.conflict),
+        conflict=fingerprint(conflict),
+        whole=resolution.taken,
+        stands_at=resolution.stands_at if resolution.stands_at != conflict.path else "",
+        sides=(_side(conflict.base), _side(conflict.upstream), _side(conflict.commit)),
+        kind=conflict.kind.value,
     )
+
+
+def _side(version: Version | None) -> str:
+    return version.path if version is not None else ""
 
 
 def _empty(tools: Tools) -> str:

@@ -20,6 +20,13 @@ from flowforge.validate.introduced import Ranges, checked_file
 
 OUTSIDE = "outside"
 SIZE = "size"
+_STANDS = {  # what a whole answer put there
+    "upstream": "the file is upstream's version as it is",
+    "commit": "the file is the commit's version as it is",
+    "base": "the file is the version that both sides started from",
+    "text": "the file was written as a whole",
+    "removed": "the file is removed",
+}
 _MAX_FILE = (
     4 << 20
 )  # bytes; a larger file is told as not checked, and ends the stage where FlowForge wrote into it
@@ -57,9 +64,14 @@ def _checks(spec: StageSpec, tools: Tools) -> Sequence[str]:
 
 
 def _proofs(work: Work) -> Iterator[Verdict]:
-    """Bytes outside the hunks equal git's own merge: proven by hash when each answer was put in."""
+    """Bytes outside the hunks equal git's own merge: proven by hash when each answer was put in.
+
+    A whole answer has no outside; what stands there instead is said.
+    """
     for resolved in work.resolved:
-        sentence = f"bytes outside the hunks are git's own: sha256 {resolved.outside[:16]}"
+        sentence = _STANDS.get(
+            resolved.whole, f"bytes outside the hunks are git's own: sha256 {resolved.outside[:16]}"
+        )
         yield Verdict(validator=OUTSIDE, path=resolved.path, outcome=Outcome.PASS, sentence=sentence)
 
 
@@ -92,7 +104,10 @@ def _files(work: Work, tools: Tools) -> Iterator[CheckedFile | Verdict]:
             if text is None:
                 yield _too_large(path, work)
                 continue
-            sides = [_text(objects, objects.entry(tree, change.path)) for tree in trees]
+            sides = [
+                _text(objects, objects.entry(tree, at))
+                for tree, at in zip(trees, _sides(work, path), strict=True)
+            ]
             language = language_of(path, tools.registry.languages.values())
             yield checked_file(
                 path,
@@ -107,7 +122,7 @@ def _files(work: Work, tools: Tools) -> Iterator[CheckedFile | Verdict]:
 
 def _too_large(path: str, work: Work) -> Verdict:
     """No large file holds a change up by its size alone, but one that FlowForge answered may not go unchecked."""
-    written = any(resolved.path == path for resolved in work.resolved)
+    written = any((resolved.stands_at or resolved.path) == path for resolved in work.resolved)
     return Verdict(
         validator=SIZE,
         path=path,
@@ -130,9 +145,16 @@ def _ranges(work: Work, path: str, text: bytes) -> Ranges:
     """Lines that FlowForge wrote; known only while no later commit changed the file again."""
     digest = hashlib.sha256(text).hexdigest()
     for resolved in reversed(work.resolved):
-        if resolved.path == path and resolved.sha256 == digest:
+        if (resolved.stands_at or resolved.path) == path and resolved.sha256 == digest:
             return resolved.ranges
     return ()
+
+
+def _sides(work: Work, path: str) -> Iterator[bytes]:
+    """Where each side has the file: under another name, where a rename was answered."""
+    known = (one for one in reversed(work.resolved) if (one.stands_at or one.path) == path)
+    paths = next((one.sides for one in known), ("", "", ""))
+    return ((one or path).encode("utf-8", "surrogateescape") for one in paths)
 
 
 def _refused(stage: str, decision: Decision) -> StageResult:

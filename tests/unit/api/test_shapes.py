@@ -98,7 +98,7 @@ def test_a_conflict_says_who_answered_each_place() -> None:
     shown = conflict_out(row)
     assert (shown.resolved, shown.commit) == (True, "c" * 40)
     assert [hunk.model_dump() for hunk in shown.hunks] == [
-        {"rung": "structural", "rule": "imports", "why": "both added"}
+        {"rung": "structural", "rule": "imports", "why": "both added", "whole": ""}
     ]
 
 

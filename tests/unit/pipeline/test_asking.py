@@ -1,5 +1,7 @@
 """What a person starts from, and how their text is put where the same conflict stands."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,10 @@ from flowforge.core.conflict import (
     Kind,
     Unresolved,
     Version,
+    WholeAnswer,
     outside_hash,
     parse_segments,
+    resolve_whole,
     resolve_with,
     splice,
 )
@@ -84,8 +88,7 @@ def test_what_text_cannot_answer_has_none_to_start_from(one: Conflict, text: byt
 
 def test_a_text_that_keeps_the_rest_is_proven_hunk_by_hunk() -> None:
     one = conflict()
-    (resolution,), stop = with_told(stopped(one), told(one, b"top\nmine\nmiddle\nmine too\nend\n"))
-    assert stop.conflicts == (one,)
+    (resolution,) = with_told(stopped(one), told(one, b"top\nmine\nmiddle\nmine too\nend\n"))
     assert [(answer.text, answer.rung) for answer in resolution.answers] == [
         (b"mine\n", "person"),
         (b"mine too\n", "person"),
@@ -95,18 +98,27 @@ def test_a_text_that_keeps_the_rest_is_proven_hunk_by_hunk() -> None:
 
 def test_a_text_that_changes_the_rest_is_the_persons_whole_file() -> None:
     one = conflict()
-    (resolution,), stop = with_told(stopped(one), told(one, b"all of it is mine\n"))
+    (resolution,) = with_told(stopped(one), told(one, b"all of it is mine\n"))
     assert resolution.result == b"all of it is mine\n"
-    assert stop.conflicts == (resolution.conflict,)
-    assert splice(stop.conflicts[0].segments, [b"x"]) == b"x"
-    assert stop.conflicts[0].resolvable
+    assert (resolution.conflict, resolution.answers, resolution.taken) == (one, (), "text")
+    assert [(answer.rung, answer.rule) for answer in resolution.given] == [("person", "whole file")]
+
+
+def test_a_whole_answer_that_a_person_saw_keeps_its_rung() -> None:
+    one = conflict()
+    seen = AskedHunk(rung="lockfile", rule="made anew", why="the tool wrote it")
+    (resolution,) = with_told(stopped(one), told(one, b"all anew\n", by_person=False, hunks=(seen,)))
+    assert [(a.rung, a.rule, a.why) for a in resolution.given] == [
+        ("lockfile", "made anew", "the tool wrote it")
+    ]
+    assert resolution.result == b"all anew\n"
 
 
 def test_an_answer_that_a_person_saw_keeps_its_rungs() -> None:
     one = conflict()
     seen = (AskedHunk(rung="model", rule="r", why="w"), AskedHunk(rung="mechanical", why="v"))
     given_ = told(one, b"top\n1\nmiddle\n2\nend\n", by_person=False, hunks=seen)
-    (resolution,), _ = with_told(stopped(one), given_)
+    (resolution,) = with_told(stopped(one), given_)
     assert [(a.text, a.rung, a.why) for a in resolution.answers] == [
         (b"1\n", "model", "w"),
         (b"2\n", "mechanical", "v"),
@@ -116,8 +128,9 @@ def test_an_answer_that_a_person_saw_keeps_its_rungs() -> None:
 
 def test_a_file_that_one_side_deleted_keeps_the_mode_of_what_is_left() -> None:
     one = conflict(Kind.MODIFY_DELETE, segments=(), upstream=None, commit=version(b"c\n", "100755"))
-    (resolution,), stop = with_told(stopped(one), told(one, b"kept\n"))
-    assert (resolution.result, stop.conflicts[0].mode) == (b"kept\n", "100755")
+    (resolution,) = with_told(stopped(one), told(one, b"kept\n"))
+    assert resolution.whole is not None
+    assert (resolution.result, resolution.whole.mode) == (b"kept\n", "100755")
 
 
 def test_what_was_told_about_another_conflict_is_not_put_in() -> None:
@@ -128,17 +141,16 @@ def test_what_was_told_about_another_conflict_is_not_put_in() -> None:
         conflict(upstream=version(b"moved on\n")),
         conflict(base=None),
     ):
-        found, stop = with_told(stopped(one), told(other, b"x\n"))
-        assert (found, stop.conflicts) == ((), (one,))
+        assert with_told(stopped(one), told(other, b"x\n")) == ()
 
 
 @given(text=st.binary(max_size=60))
 def test_whatever_a_person_writes_is_the_result(text: bytes) -> None:
     one = conflict()
-    (resolution,), stop = with_told(stopped(one), told(one, text))
+    (resolution,) = with_told(stopped(one), told(one, text))
     assert resolution.result == text
-    answers = [answer.text for answer in resolution.answers]
-    assert splice(stop.conflicts[0].segments, answers) == text
+    if resolution.whole is None:
+        assert splice(one.segments, [answer.text for answer in resolution.answers]) == text
 
 
 def question_of(*open_: Conflict, answered: Conflict | None = None) -> Question | None:
@@ -153,6 +165,41 @@ def question_of(*open_: Conflict, answered: Conflict | None = None) -> Question 
         Unresolved(conflict=one, sentence=f"{one.path} is open", tried={"structural": "no"}) for one in open_
     )
     return open_question("why", Answers(resolutions=resolved, unresolved=unresolved), Paths(), "resolve")
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({"text": b"anew\n"}, b"anew\n"),
+        ({"version": version(b"top\nu\nmiddle\nU\nend\n")}, b"top\nu\nmiddle\nU\nend\n"),
+        ({}, None),
+    ],
+)
+def test_a_whole_answer_is_shown_with_its_text_where_it_is_one(
+    more: dict[str, Any], shown: bytes | None
+) -> None:
+    answer = WholeAnswer(path="a.py", rung="r", rule="a rule", why="so it is", **more)
+    answers = Answers(
+        resolutions=(resolve_whole(conflict(), answer),),
+        unresolved=(Unresolved(conflict=conflict(path="b.py"), sentence="open"),),
+    )
+    question = open_question("why", answers, Paths(), "resolve")
+    assert question is not None
+    assert (question.files[1].result, question.files[1].open) == (shown, False)
+    assert question.files[1].hunks == (AskedHunk(rung="r", rule="a rule", why="so it is"),)
+
+
+def test_a_link_or_another_name_is_no_text_to_edit() -> None:
+    link = version(b"there", "120000")
+    named = Version(path="b.py", mode="100644", oid="o", content=b"x\n")
+    for version_, path in ((link, "a.py"), (named, "b.py")):
+        one = conflict(Kind.OTHER, segments=(), upstream=version_)
+        answer = WholeAnswer(path=path, rung="r", rule="r", why="w", version=version_, mode=version_.mode)
+        question = open_question(
+            "why", Answers(resolutions=(resolve_whole(one, answer),)), Paths(), "resolve"
+        )
+        assert question is not None
+        assert question.files[0].result is None
 
 
 def test_a_question_shows_open_files_first_and_what_was_answered_beside_them() -> None:

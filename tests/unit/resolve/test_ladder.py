@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from flowforge.core.conflict import (
     HunkAnswer,
     Kind,
     Version,
+    WholeAnswer,
     parse_segments,
 )
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
@@ -241,3 +243,72 @@ def test_rename_rename_names_all_three_paths() -> None:
     )
     sentence = climb([given], [], ACT).unresolved[0].sentence
     assert all(name in sentence for name in ("'old.py'", "'up.py'", "'mine.py'"))
+
+
+def whole(path: str = "src/a.py", **more: Any) -> WholeAnswer:
+    return WholeAnswer(path=path, rung="whole", rule="rule", why="the path is decided", **more)
+
+
+def whole_rung(answer: WholeAnswer, *, asked: bool = True) -> Rung:
+    return Rung(name="whole", resolver="whole", ask=lambda _: Candidate(whole=answer), whole=asked)
+
+
+DELETED = replace(conflict(), kind=Kind.MODIFY_DELETE, upstream=None, segments=(), places=("src/a.py",))
+
+
+def test_a_conflict_without_hunks_is_shown_only_to_rungs_that_answer_whole_paths() -> None:
+    (left,) = climb([DELETED], [answers(0), abstains("one")], ACT).unresolved
+    assert left.tried == {}
+    assert "decide whether the file stays" in left.sentence
+    (found,) = climb([DELETED], [abstains("one"), whole_rung(whole())], ACT).resolutions
+    assert (found.taken, found.given) == ("removed", (whole(),))
+
+
+def test_what_such_a_rung_said_is_kept_where_it_gives_none() -> None:
+    asked = replace(abstains("one"), whole=True)
+    (left,) = climb([DELETED], [asked], ACT).unresolved
+    assert left.tried == {"one": "one is not sure"}
+
+
+def test_a_whole_answer_stands_instead_of_what_hunks_were_answered() -> None:
+    (found,) = climb([conflict()], [answers(0), whole_rung(whole(text=b"anew\n"))], ACT).resolutions
+    assert (found.result, found.answers, found.taken) == (b"anew\n", (), "text")
+
+
+@pytest.mark.parametrize(
+    ("action", "confirmed"), [(Action.ACT, True), (Action.CONFIRM, False), (Action.OFF, None)]
+)
+def test_the_policy_counts_for_whole_answers_by_rung_and_rule(action: Action, confirmed: bool | None) -> None:
+    policy = Policy(actions={"whole/rule": action}, otherwise=Action.ACT)
+    found = climb([DELETED], [whole_rung(whole())], policy)
+    assert [one.confirmed for r in found.resolutions for one in r.given] == (
+        [] if confirmed is None else [confirmed]
+    )
+    assert len(found.proposals) == (confirmed is False)
+    if confirmed is None:
+        assert "switched off" in found.unresolved[0].tried["whole"]
+
+
+@pytest.mark.parametrize("glob", ["src/a.py", "old.py"])
+def test_no_name_of_a_renamed_file_may_be_forbidden(glob: str) -> None:
+    moved = replace(DELETED, base=version(path="old.py"))
+    (left,) = climb(
+        [moved], [whole_rung(whole())], Policy(otherwise=Action.ACT, paths=Paths(never=(glob,)))
+    ).unresolved
+    assert "decide whether the file stays" in left.sentence
+    assert "leaves" in left.sentence
+    asked = climb([moved], [whole_rung(whole())], Policy(otherwise=Action.ACT, paths=Paths(ask=(glob,))))
+    assert asked.approve == ("src/a.py",)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (Candidate(whole=whole(path="other.py")), "no path of this conflict"),
+        (Candidate(whole=whole(), answers=(answer(0),)), "hunks and the whole path"),
+    ],
+)
+def test_a_whole_answer_that_is_none_is_the_rungs_failure(said: Candidate, problem: str) -> None:
+    found = climb([conflict()], [rung("one", lambda _: said)], ACT)
+    assert found.resolutions == ()
+    assert problem in found.unresolved[0].tried["one"]
