@@ -7,7 +7,7 @@ back: whatever else the tool, or the repository's code in it, has written is thr
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Kind, Resolution, Unresolved, Version
@@ -69,6 +69,7 @@ def climb_all(
     first = climb([one for one in conflicts if one.path not in mine], rungs, policy)
     relocker = replace(
         relocker,
+        regenerate=options.regenerate,
         answered=(*relocker.answered, *first.resolutions),
         locks=[lock for lock in locks if lock.path in mine],
     )
@@ -120,7 +121,7 @@ class Relocker:
     spec: StageSpec
     tools: Tools
     stopped: Stopped
-    regenerate: Mapping[str, str]
+    regenerate: Mapping[str, str] = field(default_factory=dict)
     answered: Sequence[Resolution] = ()
     locks: Sequence[Conflict] = ()
 

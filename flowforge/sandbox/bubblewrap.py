@@ -14,7 +14,7 @@ from flowforge.sandbox.contract import Command
 
 WORKSPACE = "/workspace"
 HOME = "/tmp/home"  # noqa: S108 (inside the sandbox, where /tmp is the command's own)
-_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+SEARCH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = (
     "alternatives",
@@ -139,6 +139,6 @@ def _accounts(descriptors: Descriptors) -> list[str]:
 
 
 def _environment(given: Mapping[str, str], tools: Iterable[Path]) -> list[str]:
-    paths = ":".join([*(str(tool / "bin") for tool in tools), _PATH])
+    paths = ":".join([*(str(tool / "bin") for tool in tools), SEARCH])
     variables = {"PATH": paths, "HOME": HOME, "LANG": "C.UTF-8", "TMPDIR": "/tmp", **given}  # noqa: S108
     return ["--clearenv", *(word for name, text in variables.items() for word in ("--setenv", name, text))]

@@ -106,7 +106,7 @@ class LocalSandbox:
         raise Refused(
             Reason.INVALID_REQUEST,
             f"a stage asks for `network: {command.network}`, which this sandbox does not grant",
-            next_action="remove it, or let the operator set sandbox.host_network (for `network: full` only)",
+            next_action="remove it, or let the operator set sandbox_host_network (for `network: full` only)",
         )
 
     def _descriptors(self, files: contextlib.ExitStack, status: IO[bytes]) -> Descriptors:
