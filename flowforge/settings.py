@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     # commands of repositories
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
     # models
+    sandbox_tools: Words = ()
+    sandbox_host_network: bool = False
     model_provider: str = ""
     model_name: str = ""
     model_key: SecretStr = SecretStr("")

@@ -15,10 +15,11 @@ from flowforge.core.pipeline import OnFailure, Pipeline, StageResult, StageSpec
 from flowforge.git.replay import Replay, replay, resume
 from flowforge.pipeline.asking import open_question, with_told
 from flowforge.pipeline.context import ResolvedPath, Tools, Work
+from flowforge.pipeline.lockfile import Relocker, climb_all
 from flowforge.pipeline.options import RebaseOptions, ResolveOptions
 from flowforge.pipeline.progress import advanced
 from flowforge.pipeline.rungs import Climber
-from flowforge.resolve.ladder import Answers, climb
+from flowforge.resolve.ladder import Answers
 from flowforge.resolve.policy import Policy
 from flowforge.validate.introduced import answered_ranges
 
@@ -47,7 +48,8 @@ def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOption
     known = {one.conflict.path for one in decided}
     left = [conflict for conflict in stop.stopped.conflicts if conflict.path not in known]
     climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model)
-    answers = climb(left, climber.rungs(options.rungs), _policy(options, tools))
+    relocker = Relocker(spec=spec, tools=tools, stopped=stop.stopped, answered=decided)
+    answers = climb_all(left, climber.rungs(options.rungs), _policy(options, tools), relocker, options)
     answers = replace(answers, resolutions=(*decided, *answers.resolutions))
     tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
