@@ -44,7 +44,7 @@ _NEEDS: Mapping[str, str] = {
     "push": "rebase",
 }
 _CONDITION_CODES = {"name": "FF027"}
-_SURE_RUNGS = frozenset({"memory", "mechanical", "document", "structural", "model"})
+_TOOL_KEYS = ("network", "cpu", "memory", "env")  # of resolve: for the tools of the rung `lockfile`
 _SURE_CHECKS = frozenset({"markers", "syntax", "provenance", "security"})
 
 
@@ -90,7 +90,7 @@ def _stage(stage: Node, catalog: Catalog) -> Iterator[Problem]:
     yield from _fits(stage, catalog)
     yield from _variables(stage)
     yield from _matrix(stage)
-    yield from _words(stage, "resolve", "rungs", RUNGS, _SURE_RUNGS | catalog.rungs)
+    yield from _words(stage, "resolve", "rungs", RUNGS, frozenset(RUNGS) | catalog.rungs)
     yield from _words(stage, "validate", "checks", CHECKS, _SURE_CHECKS | catalog.checks)
 
 
@@ -110,11 +110,24 @@ def _fits(stage: Node, catalog: Catalog) -> Iterator[Problem]:
         yield from _asks_only(stage)
     if uses not in BUILT_IN or uses in _COMMANDS or uses in catalog.stages:
         return
+    if uses == "resolve":
+        yield from _regenerates(stage)
     for key in _COMMAND_KEYS:
-        if key in stage.key_marks:
+        if key in stage.key_marks and not (uses == "resolve" and key in _TOOL_KEYS):
             yield _problem(
                 stage.at(key), "FF028", f"`{key}` does not fit stage {uses!r}, which runs no command"
             )
+
+
+def _regenerates(stage: Node) -> Iterator[Problem]:
+    """A command for a lockfile that nobody would run is no command."""
+    options = stage.get("with")
+    rungs = options.get("rungs") if options is not None else None
+    if options is None or rungs is None or "regenerate" not in options.key_marks:
+        return
+    if "lockfile" not in [item.value for item in rungs.items or ()]:
+        said = "`regenerate` does nothing without `lockfile` in `rungs`"
+        yield _problem(options.at("regenerate"), "FF028", said)
 
 
 def _asks_only(stage: Node) -> Iterator[Problem]:

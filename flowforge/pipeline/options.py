@@ -29,11 +29,13 @@ class ModelOptions(Strict):
 
 class ResolveOptions(Strict):
     rungs: Annotated[list[Line], Field(min_length=1, max_length=20)] = Field(
-        default_factory=lambda: ["memory", "mechanical", "document", "structural"]
+        default_factory=lambda: ["memory", "mechanical", "lockfile", "document", "structural"]
     )
     never: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)  # always a person
     ask: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)  # propose only
-    regenerate: dict[str, Command] = Field(default_factory=dict)  # path -> command that writes it anew
+    regenerate: Annotated[dict[Pattern, Command], Field(max_length=50)] = Field(
+        default_factory=dict  # lockfile -> command that writes it anew, in its folder
+    )
     model: ModelOptions = Field(default_factory=ModelOptions)
     protect: Annotated[list[Pattern], Field(max_length=200)] | None = None  # None = FlowForge's own list
 

@@ -60,11 +60,6 @@ NOT_YET = (
     NotYet(key="stages.*.junit", what="`junit`", instead="take it out; the exit status decides"),
     NotYet(key="stages.*.with.max_file_size", what="`max_file_size`", instead="take it out"),
     NotYet(
-        key="stages.*.with.regenerate",
-        what="`regenerate`",
-        instead="take it out; such files go to a person",
-    ),
-    NotYet(
         key="stages.*.with.model.candidates",
         values=_several,
         what="more than one candidate",

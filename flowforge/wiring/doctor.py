@@ -19,14 +19,17 @@ from flowforge.git.command import Door, Git
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.queues.connection import connect, speaking_to_redis
 from flowforge.queues.presence import signs
+from flowforge.resolve.locktools import PROGRAMS
 from flowforge.sandbox.cgroup import find_groups
 from flowforge.sandbox.choose import choose_sandbox, python_tools
+from flowforge.sandbox.programs import find_programs
 from flowforge.settings import Settings, read_settings
 from flowforge.store.database import Database
 from flowforge.store.examine import Examined
 from flowforge.store.examine import examine as examine_database
 from flowforge.wiring.postgres import find_binaries
 from flowforge.wiring.redis import find_redis
+from flowforge.wiring.sandbox import tool_folders
 
 DEADLINE = 1.25  # seconds for all checks together: they run side by side
 OLDEST_PYTHON, OLDEST_GIT = (3, 11), (2, 38)
@@ -101,6 +104,7 @@ def of_settings(settings: Settings) -> dict[str, Check]:
     redis = settings.redis_url.get_secret_value()
     checks: dict[str, Check] = {
         "sandbox": partial(check_sandbox, settings.sandbox),
+        "lockfile tools": partial(check_lock_tools, settings),
         "data folder": partial(check_folder, settings.folder),
         "key file": partial(check_key, settings),
     }
@@ -173,6 +177,16 @@ def check_sandbox(setting: str) -> Answer:
         fix = "allow control groups here, or give limits from outside (a container, a virtual machine)"
         return Health.WARNING, f"{sandbox.name} works; not held here: {said}", fix
     return Health.OK, f"{sandbox.name} works and holds every limit", ""
+
+
+def check_lock_tools(settings: Settings) -> Answer:
+    """Which of the tools that write lockfiles a command would find; none is needed, and none is run here."""
+    found = find_programs(PROGRAMS, tool_folders(settings), walls=settings.sandbox != "none")
+    missing = [name for name in PROGRAMS if name not in found]
+    said = f"{', '.join(found) or 'none'}; not seen: {', '.join(missing) or 'none'}"
+    if not settings.sandbox_host_network and settings.sandbox != "none":
+        said += "; without network"
+    return Health.OK, said, ""
 
 
 def check_folder(folder: Path) -> Answer:

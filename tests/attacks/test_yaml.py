@@ -238,8 +238,15 @@ ROWS: list[tuple[str, bytes, set[str]]] = [
     ("a cache", test_stage("cache: {key: k, paths: [.cache]}"), {"FF030"}),
     ("a schedule", top('triggers: {schedule: {cron: "0 5 * * *"}}\n'), {"FF030"}),
     ("an organization's definition", top("extends: [org:ours]\n"), {"FF030"}),
-    ("regenerate", stages('{uses: resolve, with: {regenerate: {uv.lock: "uv lock"}}}'), {"FF030"}),
-    ("lockfile rung", stages("{uses: resolve, with: {rungs: [lockfile]}}"), {"FF030"}),
+    ("a registry for lockfiles", stages("{uses: resolve, network: registry}"), {"FF030"}),
+    # --- regenerate
+    ("regenerate outside", stages('{uses: resolve, with: {regenerate: {../uv.lock: "uv lock"}}}'), {"FF029"}),
+    ("regenerate an absolute path", stages('{uses: resolve, with: {regenerate: {/uv.lock: "uv lock"}}}'), {"FF029"}),
+    ("regenerate by nothing", stages('{uses: resolve, with: {regenerate: {uv.lock: ""}}}'), {"FF015"}),
+    ("regenerate by a list", stages("{uses: resolve, with: {regenerate: {uv.lock: [uv, lock]}}}"), {"FF014"}),
+    ("regenerate a list", stages("{uses: resolve, with: {regenerate: [uv.lock]}}"), {"FF014"}),
+    ("regenerate with a loader", stages("{uses: resolve, env: {LD_PRELOAD: x}}"), {"FF023"}),
+    ("regenerate without its rung", stages("{uses: resolve, with: {rungs: [memory], regenerate: {a.lock: x}}}"), {"FF028"}),
     # --- extends
     ("extends nothing known", top("extends: [flowforge:rebas]\n"), {"FF031"}),
     ("extends a file that is not there", top("extends: [ci/x.yml]\n"), {"FF031"}),

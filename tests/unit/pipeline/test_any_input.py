@@ -125,7 +125,7 @@ finally:
 
 
 def test_the_whole_format_is_known_and_only_the_table_stands_between() -> None:
-    catalog = Catalog(rungs=frozenset({"lockfile"}), checks=frozenset({"semantics"}))
+    catalog = Catalog(checks=frozenset({"semantics"}))
     problems = load_pipeline(WHOLE_FORMAT, catalog=catalog).problems
     assert {problem.code for problem in problems} == {"FF030"}
     whats = {row.what for row in NOT_YET}

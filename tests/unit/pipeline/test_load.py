@@ -152,7 +152,7 @@ NOTIFY = Stage(
 CATALOG = Catalog.of(
     Registry(
         stages={"notify": NOTIFY},
-        resolvers={"l": Resolver(name="l", rung="lockfile", load="x:y")},
+        resolvers={"l": Resolver(name="l", rung="ledgers", load="x:y")},
         validators={"v": Validator(id="v", check="licences", load="x:y")},
     )
 )
@@ -174,10 +174,10 @@ def test_a_plugins_stage_checks_its_options_by_its_own_schema() -> None:
 def test_a_plugins_rung_and_check_are_words_of_the_format() -> None:
     data = (
         b"version: 1\nname: n\nstages: [{uses: clone}, {uses: rebase}, "
-        b"{uses: resolve, with: {rungs: [lockfile]}}, {uses: validate, with: {checks: [licences]}}]\n"
+        b"{uses: resolve, with: {rungs: [ledgers]}}, {uses: validate, with: {checks: [licences]}}]\n"
     )
     assert lines(data, CATALOG) == []
-    assert [line.split()[1] for line in lines(data)] == ["FF030", "FF015"]
+    assert [line.split()[1] for line in lines(data)] == ["FF015", "FF015"]
 
 
 # --- shipped definitions

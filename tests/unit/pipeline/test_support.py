@@ -28,6 +28,10 @@ def test_only_the_values_of_a_row_are_answered() -> None:
 def test_what_stages_honour_is_not_in_the_table() -> None:
     more = "  - {uses: test, run: x, compare_base: true, matrix: {v: ['1']}, retry: {on: [infrastructure]}}\n"
     assert told("  - {uses: resolve, with: {protect: [a], ask: [b], never: [c]}}\n" + more) == []
+    lockfiles = "with: {rungs: [lockfile], regenerate: {uv.lock: uv lock}}"
+    assert (
+        told(f"  - {{uses: resolve, network: full, cpu: 1, memory: 1Gi, env: {{A: b}}, {lockfiles}}}\n") == []
+    )
 
 
 def test_a_row_of_the_table_is_one_key_and_one_way_out() -> None:

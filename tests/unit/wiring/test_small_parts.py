@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from flowforge.core.pipeline import Pipeline, StageSpec
 from flowforge.sandbox.contract import Command
 from flowforge.settings import Settings
 from flowforge.wiring import upgrade
-from flowforge.wiring.sandbox import NoCommands, sandbox_for
+from flowforge.wiring.sandbox import NoCommands, WhenNeeded, sandbox_for, tool_folders
 
 CHILD = """
 import signal, sys, time
@@ -54,6 +55,37 @@ def test_a_command_or_a_plugin_anywhere_gets_the_sandbox_of_the_settings(needy: 
     made = sandbox_for(needy, Settings(sandbox="none"), warned.append)
     assert not isinstance(made, NoCommands)
     assert all(text.endswith("\n") for text in warned)
+
+
+@pytest.mark.parametrize("options", [{}, {"rungs": ["lockfile"]}])
+def test_the_rung_lockfile_looks_for_a_sandbox_only_when_it_needs_one(options: Mapping[str, object]) -> None:
+    resolving = pipeline(StageSpec(id="r", uses="resolve", options=options))
+    made = sandbox_for(resolving, Settings(sandbox="none"), lambda _text: None)
+    assert isinstance(made, WhenNeeded)
+    said: list[bytes] = []
+    finished = made.run(Command(argv=("echo", "here"), folder=Path("/tmp")), said.append, lambda: False)
+    assert (finished.status, b"".join(said)) == (0, b"here\n")
+    assert made.missing()
+
+
+def test_without_the_rung_lockfile_resolving_needs_no_sandbox() -> None:
+    resolving = pipeline(StageSpec(id="r", uses="resolve", options={"rungs": ["document"]}))
+    assert isinstance(sandbox_for(resolving, Settings(), lambda _text: None), NoCommands)
+
+
+def test_a_sandbox_that_cannot_be_made_is_told_when_it_is_needed() -> None:
+    resolving = pipeline(StageSpec(id="r", uses="resolve"))
+    made = sandbox_for(resolving, Settings(sandbox_tools=("/nowhere",)), lambda _text: None)
+    with pytest.raises(Refused, match="sandbox_tools: '/nowhere' has no folder `bin`") as refused:
+        made.run(Command(argv=("true",), folder=Path("/tmp")), lambda _text: None, lambda: False)
+    assert refused.value.reason is Reason.CONFIGURATION
+
+
+def test_the_operators_tools_are_seen_after_our_own(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    assert tool_folders(Settings(sandbox_tools=(str(tmp_path),)))[-1] == tmp_path
+    with pytest.raises(Refused, match="no absolute path"):
+        tool_folders(Settings(sandbox_tools=("bin",)))
 
 
 def test_an_upgrade_without_a_database_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
