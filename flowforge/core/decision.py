@@ -107,6 +107,8 @@ class GivenText:
     text: bytes
     by_person: bool
     hunks: tuple[AskedHunk, ...] = ()  # of the answer that they saw
+    user: str = ""  # whose text it is: their id
+    name: str = ""  # and what they are called
 
 
 @dataclass(frozen=True, kw_only=True)

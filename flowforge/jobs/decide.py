@@ -8,6 +8,7 @@ from flowforge.core.access import Operation, Principal, Role, may
 from flowforge.core.decision import AskedFile, Question, QuestionKind, Verb, answers
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Ending, Event, Job, State
+from flowforge.jobs import memory
 from flowforge.jobs.cancel import not_found
 from flowforge.jobs.ending import Next, rejected, unanswered
 from flowforge.jobs.questions import question_of, seal_edits
@@ -74,6 +75,7 @@ def decide(
     elif decision.files:
         raise _invalid(f"{decision.verb} takes no files", "send them with the decision `edit`")
     decisions.decide(transaction, job.id, row["number"], decision.verb, edits)
+    memory.decided(transaction, job, row, decision.verb, principal.user)
     decisions.tell(transaction, job.id, "decision.made", _said(decision, row, principal))
     if decision.verb is Verb.REJECT:
         return _ended(transaction, job, rejected(), teller, last=question.last).job

@@ -131,7 +131,9 @@ def told_of(rows: Sequence[Row], vault: Vault) -> Told:
             agreed.add((row["stage"], row["tree"]))
         elif row["sealed_edits"] is not None:
             at = place(row["organization"], row["job"], "edits", row["fence"])
-            texts.update(_given(question_of(row, vault), _unsqueezed(vault.open(row["sealed_edits"], at))))
+            edits = _unsqueezed(vault.open(row["sealed_edits"], at))
+            who = str(row["decided_by"] or ""), row["decided_name"] or ""
+            texts.update(_given(question_of(row, vault), edits, who))
     return Told(texts=texts, approved=frozenset(approved), agreed=frozenset(agreed))
 
 
@@ -157,13 +159,14 @@ def _outlook(data: Mapping[str, Any] | None) -> Outlook | None:
     )
 
 
-def _given(question: Question, edits: Mapping[str, str]) -> dict[str, GivenText]:
+def _given(question: Question, edits: Mapping[str, str], who: tuple[str, str]) -> dict[str, GivenText]:
     """By fingerprint. Where a file was answered in several commits, the edit is for the last of them."""
     last = {file.path: file.fingerprint for file in question.files}
     given = {}
     for file in question.files:
         if file.path in edits and last[file.path] == file.fingerprint:
-            given[file.fingerprint] = GivenText(text=edits[file.path].encode(), by_person=True)
+            text, (user, name) = edits[file.path].encode(), who
+            given[file.fingerprint] = GivenText(text=text, by_person=True, user=user, name=name)
         elif not file.open and file.result is not None:
             given[file.fingerprint] = GivenText(text=file.result, by_person=False, hunks=file.hunks)
     return given

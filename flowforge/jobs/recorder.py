@@ -134,7 +134,7 @@ class FencedRecorder:
         if result.question is not None and self.vault is not None:
             self.asking = asking_of(result.question, row, self.job, self.vault, self.patience, self._hidden)
         told = story.stage_finished(result)
-        self._fenced(lambda tx: stages.finish(tx, self.job.id, self.job.fence, row, told))
+        self.fenced(lambda tx: stages.finish(tx, self.job.id, self.job.fence, row, told))
         self.teller.notify(
             "stage_finished",
             job_id=str(self.job.id),
@@ -151,7 +151,7 @@ class FencedRecorder:
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         told = self._hidden(data)
-        self._fenced(lambda tx: table.tell(tx, self.job.id, self.job.fence, kind, told))
+        self.fenced(lambda tx: table.tell(tx, self.job.id, self.job.fence, kind, told))
 
     def resolved(self, stage: str, resolutions: Sequence[Resolution], open_: Sequence[Unresolved]) -> None:
         found = (
@@ -168,7 +168,7 @@ class FencedRecorder:
                 stages.add_resolutions(transaction, new)
             return seq
 
-        self._fenced(write)
+        self.fenced(write)
         measure.answered(self.teller.telemetry, resolutions, open_)
         for resolution in resolutions:
             for answer in resolution.given:
@@ -197,13 +197,13 @@ class FencedRecorder:
             seq, there = intend(transaction, self.job, wanted)
             return seq
 
-        self._fenced(write)
+        self.fenced(write)
         failpoint(f"{self._what}.intended")
         return there
 
     def push_settled(self, ref: str, new: str, outcome: str) -> None:
         told = story.push_settled(ref, new, outcome)
-        self._fenced(
+        self.fenced(
             lambda tx: stages.settle(
                 tx, self.job.id, self.job.fence, ref=ref, new=new, outcome=outcome, story=told
             )
@@ -265,7 +265,7 @@ class FencedRecorder:
             stops[:] = [groups.decide_late(transaction, self.job, target, asked, self.teller)]
             return 0
 
-        self._fenced(write)
+        self.fenced(write)
         if stops[0] is not None:  # only now, when what was decided is committed
             raise stops[0]
 
@@ -349,17 +349,17 @@ class FencedRecorder:
 
         self._once(write)
 
-    def _fenced(self, write: Write) -> None:
-        self._patiently(lambda: self._once(write))
+    def fenced(self, write: Write) -> None:
+        self.patiently(lambda: self._once(write))
 
     def _read(self, read: Callable[[Transaction], T]) -> T:
         def once() -> T:
             with self.database.transaction(Scope.system(), actor=WORKER, read_only=True) as transaction:
                 return read(transaction)
 
-        return self._patiently(once)
+        return self.patiently(once)
 
-    def _patiently(self, doing: Callable[[], T]) -> T:
+    def patiently(self, doing: Callable[[], T]) -> T:
         """One transaction, repeated while the database is away and the lease is good."""
         while True:
             try:

@@ -10,6 +10,7 @@ from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Job, State
 from flowforge.git.push import DEADLINE
 from flowforge.jobs.cancel import not_found
+from flowforge.jobs.memory import answers_of
 from flowforge.jobs.submit import Checked, Door, store
 from flowforge.pipeline.undoing import PIPELINE, UNDO, Replaced, Undoing
 from flowforge.store import jobs as table
@@ -91,6 +92,7 @@ def undoing_of(transaction: Transaction, job: Job, fetch: Callable[[str, Path], 
         pushes=found.replaced if found else {},
         wait=found.wait if found else 0.0,
         fetch=fetch,
+        answers=answers_of(transaction, job.parent_job),
     )
 
 

@@ -41,6 +41,7 @@ class ResolvedPath:
     sha256: str  # of the whole result; "" where nothing stands there
     ranges: tuple[tuple[int, int], ...] = ()  # 1-based lines of the result that the answers fill
     conflict: str = ""  # fingerprint of the conflict that was answered
+    marks: tuple[str, ...] = ()  # of the answers, by which memory knows them
     whole: str = ""  # what a whole answer put there: upstream | commit | base | text | removed
     stands_at: str = ""  # the path of the result, where it is another; a rename's new name
     sides: tuple[str, str, str] = ("", "", "")  # paths of base, upstream and commit, where they have another
@@ -86,6 +87,7 @@ def _resolved_path(row: Mapping[str, Any]) -> ResolvedPath:
     values = {f.name: row[f.name] for f in fields(ResolvedPath) if f.name in row}
     for name in ("rungs", "why", "sides"):
         values[name] = tuple(values.get(name, ("", "", "")))
+    values["marks"] = tuple(values.get("marks", ()))
     values["ranges"] = tuple((start, end) for start, end in values.get("ranges", ()))
     return ResolvedPath(**values)
 

@@ -14,9 +14,9 @@ from flowforge.hooks.contracts import ResolveContext, Resolver
 from flowforge.pipeline.apart import call_apart
 from flowforge.pipeline.context import ModelRung, Tools, Work
 from flowforge.pipeline.options import ModelOptions
+from flowforge.pipeline.remembering import Recollection
 from flowforge.resolve.ladder import Rung
 from flowforge.resolve.memory import RUNG as MEMORY
-from flowforge.resolve.memory import recall
 from flowforge.resolve.prompt import Facts
 from flowforge.resolve.rungs import language_of, plan_rungs
 
@@ -34,13 +34,17 @@ class Climber:
     tools: Tools
     stopped: Stopped
     model: ModelOptions
+    recollection: Recollection
 
     def rungs(self, words: Sequence[str]) -> tuple[Rung, ...]:
         own = {MODEL: self._model(), MEMORY: self._memory()}
         return plan_rungs(self.tools.registry, words, self._in_child, own=own, deadline=_DEADLINE)
 
     def _memory(self) -> Rung:
-        return Rung(name=MEMORY, resolver=MEMORY, ask=lambda conflict: recall(conflict, self.tools.memory))
+        policy = self.tools.policy
+        return Rung(
+            name=MEMORY, resolver=MEMORY, ask=lambda conflict: self.recollection.recall(conflict, policy)
+        )
 
     def _in_child(
         self, resolver: Resolver, conflict: Conflict, context: ResolveContext

@@ -34,3 +34,4 @@ class Undoing:
     pushes: Mapping[str, Replaced]  # by the commit that was meant to be pushed
     wait: float  # seconds until no push of a former owner can be under way any more
     fetch: Callable[[str, Path], object]  # brings an artifact into a file
+    answers: frozenset[str] = frozenset()  # marks of the answers that were pushed; they are not offered again

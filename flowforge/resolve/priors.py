@@ -31,9 +31,12 @@ PRIORS: Mapping[str, Counts] = {
 # Right by construction, whatever was counted: both sides wrote the same.
 CERTAIN = ("mechanical/identical edits", "mechanical/same edit, trailing whitespace")
 
+# What memory offers as agreed to, tests or a person agreed to; the rest it offers as what the first rung is worth.
+AGREED = ("memory",)
+
 
 def shipped_actions() -> dict[str, Action]:
     """What each rule may do in a repository that nothing is known about yet."""
     unknown = Counts(right=0, total=0)
     actions = {rule: earned(prior, unknown) for rule, prior in PRIORS.items()}
-    return actions | dict.fromkeys(CERTAIN, Action.ACT)
+    return actions | dict.fromkeys((*CERTAIN, *AGREED), Action.ACT)

@@ -28,7 +28,9 @@ SELECT job, kind, expires_at FROM decisions WHERE job = ANY(%(jobs)s::uuid[]) AN
 
 _DECIDED = """
 -- All that persons said to this job, in order, and that nobody said anything in time.
-SELECT * FROM decisions WHERE job = %(job)s AND (decision IS NOT NULL OR expired) ORDER BY number
+SELECT d.*, coalesce(nullif(u.name, ''), u.email) AS decided_name
+FROM decisions d LEFT JOIN users u ON u.id = d.decided_by
+WHERE d.job = %(job)s AND (d.decision IS NOT NULL OR d.expired) ORDER BY d.number
 """
 
 _DECIDE = """

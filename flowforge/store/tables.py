@@ -187,10 +187,19 @@ SCHEDULES: Any = Table(
     ),
 )
 
+KEPT_ANSWERS: Any = Table(
+    "kept_answers",
+    (
+        *("organization", "repository", "key", "path", "digest", "sealed_text", "size", "rung", "rule"),
+        *("why", "confirmed", "by_user", "by_name", "refused", "job", "commit_id", "last_job"),
+        *("last_commit", "uses", "created_at", "last_used_at"),
+    ),
+)
+
 CHORES: Any = Table("chores", ("name", "began_at", "ended_at", "did", "error"))
 
 ALL: tuple[Any, ...] = (
-    *(SCHEDULES, CHORES),
+    *(SCHEDULES, CHORES, KEPT_ANSWERS),
     *(
         ORGANIZATIONS,
         USERS,

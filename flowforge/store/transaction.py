@@ -88,14 +88,14 @@ class Transaction:
         with self._executed(query, parameters) as cursor:
             return int(cursor.rowcount)
 
-    def insert(self, table: str, *rows: Mapping[str, object]) -> None:
-        """Insert rows that all have the same columns, in one statement."""
+    def insert(self, table: str, *rows: Mapping[str, object], otherwise: str = "") -> None:
+        """Insert rows that all have the same columns, in one statement; `otherwise` is its ON CONFLICT."""
         if not rows:
             return
         names = list(rows[0])
         statement = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(
             sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
-        )
+        ) + sql.SQL(otherwise)
         values = [tuple(to_database(row[name]) for name in names) for row in rows]
         with self._cursor() as cursor, _translated():
             psycopg2.extras.execute_values(cursor, statement, values, page_size=1000)

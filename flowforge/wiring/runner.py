@@ -24,6 +24,7 @@ from flowforge.git.command import Credential, Door, RemoteOperation
 from flowforge.git.mirror import Mirror, open_mirror
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
+from flowforge.jobs.memory import StoredMemory
 from flowforge.jobs.questions import asked_of, end_of, told_of
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.jobs.resume import Asked, Standing, resume
@@ -36,11 +37,11 @@ from flowforge.llm.service import Ports
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.definition import Found, Given, find_definition, read_definition
 from flowforge.pipeline.progress import changed_paths
+from flowforge.pipeline.remembering import learn
 from flowforge.pipeline.runner import Terms, run_pipeline
 from flowforge.pipeline.table import stage_table
 from flowforge.pipeline.undoing import PIPELINE as UNDO_PIPELINE
 from flowforge.pipeline.undoing import UNDO, Undoing
-from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
@@ -114,7 +115,7 @@ class PipelineRunner:
                 pipeline=pipeline,
                 workspace=workspace,
                 policy=Policy(),
-                memory=Remembered(),
+                memory=StoredMemory(recorder=recorder, vault=self.vault),
                 models=models,
                 cancelled=session.cancelled,
                 fetched=found.fetched,
@@ -129,6 +130,7 @@ class PipelineRunner:
                 tools,
                 _terms(job, standing, mirror, end_of(decided[-1] if decided else None)),
             )
+            learn(pipeline, ended.work, ended.results, tools.memory)
             for note in mirror.notes:
                 recorder.event("mirror.noted", {"sentence": note})
         asking = recorder.asking if ended.asks else None

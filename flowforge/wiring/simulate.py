@@ -146,7 +146,7 @@ def _each(seen: Seen, tools: Tools, tell: Callable[[str], None]) -> Sequence[For
     found = []
     for number, (branch, tip) in enumerate(seen.tips.items(), start=1):
         tell(f"{branch} ({number} of {len(seen.tips)})")
-        fetched = replace(tools, fetched=Tips(branch=tip, target=seen.tip))
+        fetched = replace(tools, fetched=Tips(branch=tip, target=seen.tip), memory=Remembered())
         found.append(_one(Work(branch=branch, target=seen.target), fetched))
     return found
 

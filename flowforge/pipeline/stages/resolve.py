@@ -18,8 +18,10 @@ from flowforge.pipeline.context import ResolvedPath, Tools, Work
 from flowforge.pipeline.lockfile import Relocker, climb_all
 from flowforge.pipeline.options import RebaseOptions, ResolveOptions
 from flowforge.pipeline.progress import advanced
+from flowforge.pipeline.remembering import Recollection, given, marks_of
 from flowforge.pipeline.rungs import Climber
 from flowforge.resolve.ladder import Answers
+from flowforge.resolve.memory import RUNG as MEMORY
 from flowforge.resolve.policy import Policy
 from flowforge.validate.introduced import answered_ranges
 
@@ -47,14 +49,21 @@ def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOption
     decided = with_told(stop.stopped, tools.told)
     known = {one.conflict.path for one in decided}
     left = [conflict for conflict in stop.stopped.conflicts if conflict.path not in known]
-    climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model)
+    policy, memory = _policy(options, tools), Recollection(tools.memory, left)
+    climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model, recollection=memory)
     relocker = Relocker(spec=spec, tools=tools, stopped=stop.stopped, answered=decided)
-    answers = climb_all(left, climber.rungs(options.rungs), _policy(options, tools), relocker, options)
+    answers = climb_all(left, climber.rungs(options.rungs), policy, relocker, options)
+    if MEMORY in options.rungs and answers.resolutions:
+        taken_back = memory.taken_back(answers.resolutions)
+        answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
     answers = replace(answers, resolutions=(*decided, *answers.resolutions))
     tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
         return work, answers
-    return _gone_on(work, stop, answers, tools), answers
+    work = _gone_on(work, stop, answers, tools)
+    if MEMORY in options.rungs:
+        tools.memory.keep(given(answers.resolutions, tools.told, policy.paths))
+    return work, answers
 
 
 def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
@@ -88,6 +97,7 @@ def _path(resolution: Resolution) -> ResolvedPath:
         sha256=sha256(resolution.result).hexdigest() if resolution.stands_at else "",
         ranges=answered_ranges(resolution),
         conflict=fingerprint(conflict),
+        marks=marks_of(resolution),
         whole=resolution.taken,
         stands_at=resolution.stands_at if resolution.stands_at != conflict.path else "",
         sides=(_side(conflict.base), _side(conflict.upstream), _side(conflict.commit)),

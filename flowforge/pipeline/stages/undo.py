@@ -18,6 +18,13 @@ _GONE = {Reason.NOT_FOUND, Reason.INFRASTRUCTURE, Reason.INTERNAL_ERROR}  # no s
 
 def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     undoing = tools.undo
+    result, work = _put_back(spec, undoing, work, tools)
+    if undoing is not None:
+        tools.memory.take_back(undoing.answers)
+    return result, work
+
+
+def _put_back(spec: StageSpec, undoing: Undoing | None, work: Work, tools: Tools) -> tuple[StageResult, Work]:
     if undoing is None:
         raise Refused(
             Reason.PIPELINE_INVALID,

@@ -294,7 +294,7 @@ def test_a_beginning_is_written_once_however_often_the_database_gives_a_write_up
             raise Temporary(Reason.SERVICE_UNAVAILABLE, "given up", delay=0.0)
         return table.tell(transaction, job.id, job.fence, "x", {})
 
-    recorder._fenced(write)
+    recorder.fenced(write)
     assert tries == [3]
     assert world.kinds(job)[-2:] == ["stage.started", "x"]
 

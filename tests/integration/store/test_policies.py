@@ -80,6 +80,10 @@ def rows_of(
             "job": job, "number": 1, "fence": 1, "stage": "push", "kind": "approve", "sentence": "s", "work": {},
             "expires_at": "2036-01-01Z",
         },
+        "kept_answers": {
+            "repository": repository, "key": b"k" * 32, "digest": b"d" * 32, "path": "p", "sealed_text": b"s", "size": 1,
+            "rung": "structural",
+        },
         "pauses": {"id": uuid.uuid4(), "repository": repository, "target": "t", "reason": "release"},
     }  # fmt: skip
 

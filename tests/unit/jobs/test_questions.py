@@ -75,6 +75,8 @@ def row_of(question: Question, **more: Any) -> dict[str, Any]:
         "sealed_texts": seal_texts(question, place(ORGANIZATION, JOB, "texts", FENCE), VAULT),
         "sealed_edits": None,
         "decision": None,
+        "decided_by": None,
+        "decided_name": None,
         "work": {"head": "h"},
         "checkpoint": "k",
         "outlook": json.loads(json.dumps(asdict(question.outlook))) if question.outlook else None,

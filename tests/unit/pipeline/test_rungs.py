@@ -10,8 +10,10 @@ from flowforge.git.replay import Stopped
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.pipeline.context import Work
 from flowforge.pipeline.options import ModelOptions
+from flowforge.pipeline.remembering import Recollection
 from flowforge.pipeline.rungs import Climber
 from flowforge.resolve.memory import Remembered
+from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
 
 TEXT = b"a\n<<<<<<< up\nu\n||||||| base\nb\n=======\nc\n>>>>>>> commit\nz\n"
@@ -27,6 +29,7 @@ class Edges:
 
     registry: Any = field(default_factory=lambda: load_plugins(discover()))
     memory: Remembered = field(default_factory=Remembered)
+    policy: Policy = field(default_factory=Policy)
     models: Any = None
     git_said: Mapping[str, bytes] = field(default_factory=dict)
     calls: list[tuple[str, float]] = field(default_factory=list)
@@ -71,7 +74,14 @@ class Models:
 def climber(edges: Edges) -> Climber:
     stopped = Stopped(commit="c" * 40, subject="s", tree="t", conflicts=(CONFLICT,))
     work = Work(branch="topic", target="main", upstream="u" * 40, merge_base="m" * 40)
-    return Climber(work=work, tools=edges, stopped=stopped, model=ModelOptions())  # type: ignore[arg-type]  # its part
+    recollection = Recollection(edges.memory, stopped.conflicts)
+    return Climber(
+        work=work,
+        tools=edges,  # type: ignore[arg-type]  # its part
+        stopped=stopped,
+        model=ModelOptions(),
+        recollection=recollection,
+    )
 
 
 def test_the_rungs_stand_in_the_pipelines_order() -> None:
