@@ -14,10 +14,12 @@ import importlib
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import ClassVar
 
 from flowforge.core.verdict import Finding, Level, Outcome, judge
@@ -156,6 +158,10 @@ class LanguageContract:
         """The node types of the grammar; empty where nobody can tell."""
         return frozenset()
 
+    def grammar_fields(self) -> frozenset[str]:
+        """The field names of the grammar; empty where it has none, or nobody can tell."""
+        return frozenset()
+
     def test_its_descriptor_is_complete_and_can_be_sent_to_a_child(self) -> None:
         assert self.language.id
         assert self.language.globs
@@ -170,6 +176,13 @@ class LanguageContract:
         named = _node_names(self.language)
         assert not known or named <= known, f"{sorted(named - known)} are in no tree of {self.language.id}"
 
+    def test_every_step_of_its_paths_is_a_field_or_a_node_of_its_grammar(self) -> None:
+        known = self.grammar_nodes() | self.grammar_fields()
+        steps = frozenset(chain.from_iterable(_steps(path) for path in _paths(self.language)))
+        assert not self.grammar_nodes() or steps <= known, (
+            f"{sorted(steps - known)} lead nowhere in {self.language.id}"
+        )
+
     def test_entities_have_kinds_and_stand_once(self) -> None:
         rules = self.language.entities
         assert all(rules.index(rule) == number for number, rule in enumerate(rules))
@@ -181,9 +194,21 @@ class LanguageContract:
 
 def _node_names(language: Language) -> frozenset[str]:
     named = (*language.imports, *language.import_containers, *language.wrappers, *language.comments)
-    around = (*language.prefixes, *language.atoms)
+    around = (*language.prefixes, *language.labels, *language.transparent, *language.atoms)
     entities = (rule.node for rule in language.entities)
     return frozenset((*named, *around, *entities, *language.commutative, *language.separators))
+
+
+def _paths(language: Language) -> Iterator[str]:
+    yield from (language.import_when, language.import_source, language.import_names)
+    for rule in language.entities:
+        yield from (rule.name, *rule.signature, rule.body, rule.opener, rule.closer, rule.when)
+
+
+def _steps(path: str) -> Iterator[str]:
+    """The names in a path, without the texts that a node must have."""
+    names = re.split(r"[/|&*\[\]]", re.sub(r"=[^]]*]", "]", path))
+    return (name for name in names if name not in {"", "."})
 
 
 def _resolve(load: str) -> Callable[[], object]:

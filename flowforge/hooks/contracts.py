@@ -57,6 +57,7 @@ class Language:
     import_opaque: bool = False  # an import does not say which names it brings: a header, a namespace, a file
     wrappers: tuple[str, ...] = ()  # node types around an entity that belong to it: decorators, export
     prefixes: tuple[str, ...] = ()  # node types that stand before an entity and belong to it
+    labels: tuple[str, ...] = ()  # node types that say something about all that follows them: "private:"
     transparent: tuple[
         str, ...
     ] = ()  # node types that are no container: their children stand as their parent's

@@ -48,6 +48,7 @@ class Piece:
     ordered: bool = True
     node: Node | None = field(default=None, compare=False)
     rule: EntityRule | None = None
+    label: bool = False  # says something about all that follows it
 
     @property
     def text(self) -> bytes:
@@ -189,13 +190,21 @@ def _by_lines(source: Source, nodes: Iterable[Node]) -> list[_Lines]:
     for node in nodes:
         if node.start_byte == node.end_byte:
             continue
-        start, end = _line_start(text, node.start_byte), _line_end(text, _text_end(source, node))
+        start, end = _line_start(text, _text_start(source, node)), _line_end(text, _text_end(source, node))
         if found and start < found[-1].end:
             found[-1].end = max(found[-1].end, end)
             found[-1].nodes.append(node)
         else:
             found.append(_Lines(start, end, [node]))
     return found
+
+
+def _text_start(source: Source, node: Node) -> int:
+    """The start of a node without the blank lines that some grammars let it begin with."""
+    start = node.start_byte
+    while start < node.end_byte and source.text[start : start + 1].isspace():
+        start += 1
+    return start
 
 
 def _text_end(source: Source, node: Node) -> int:
@@ -273,7 +282,7 @@ def _piece(span: Span, node: Node) -> Piece:
             if rule.node == inner.type and (key := _key(inner, rule)) is not None:
                 return Piece(key, Role.ENTITY, span, ordered=rule.ordered, node=inner, rule=rule)
         inner = _wrapped(inner, language)
-    return _plain(span)
+    return replace(_plain(span), label=node.type in language.labels)
 
 
 def _wrapped(node: Node, language: Language) -> Node | None:

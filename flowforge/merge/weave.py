@@ -171,6 +171,8 @@ class _Rows:
         self.known: tuple[dict[Key, Piece], ...] = tuple(
             {piece.key: piece for piece in row if piece.role is not Role.PLAIN} for row in self.rows
         )
+        labels = [[piece.key for piece in row if piece.label] for row in self.rows]
+        self.relabelled = tuple(side != labels[0] for side in labels)
 
     def merge(self) -> bytes:
         for chunk in diff3(*([piece.key for piece in row] for row in self.rows)):
@@ -206,6 +208,8 @@ class _Rows:
             return
         self._check_removed(base, 1, 2)
         self._check_removed(base, 2, 1)
+        self._check_labels(base, upstream, self.relabelled[2])
+        self._check_labels(base, commit, self.relabelled[1])
         if chunk.changed is Changed.COMMIT:
             for piece in commit:
                 self._place(piece, 2, 1)
@@ -228,6 +232,12 @@ class _Rows:
             raise Doubt("same_name_added", "both sides added one definition among statements")
         text = self.weaver.lines(spans)
         self.placed.append(Placed(("", text, b""), b"", text))
+
+    def _check_labels(self, base: Row, row: Row, relabelled: bool) -> None:
+        """What one side added may not come under a label that the other put, took or moved."""
+        old = {*self.known[0], *(piece.key for piece in base)}
+        if relabelled and any(piece.key not in old for piece in row if not piece.label):
+            raise Doubt("relabelled", "one side changed a label such as `private` beside what the other added")
 
     def _check_removed(self, base: Row, remover: int, keeper: int) -> None:
         for piece in base:

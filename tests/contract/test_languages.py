@@ -12,12 +12,23 @@ from flowforge.testing import LanguageContract, PluginContract
 
 LANGUAGES = load_plugins(discover()).languages
 PATHS = {
+    "bash": ("a/b.sh", "c.bash"),
+    "c": ("a/b.c",),
+    "cpp": ("a.cpp", "a.cc", "a/b.h", "c.hpp"),
+    "csharp": ("A.cs",),
+    "css": ("a.css",),
     "go": ("a/b.go",),
+    "html": ("index.html", "a.htm"),
     "java": ("A.java",),
     "javascript": ("a.js", "a.jsx", "a.mjs"),
     "json": ("package.json",),
+    "kotlin": ("A.kt", "build.gradle.kts"),
     "markdown": ("README.md",),
+    "php": ("a.php",),
     "python": ("a/b.py", "a.pyi"),
+    "ruby": ("a.rb", "Rakefile", "lib/tasks/a.rake"),
+    "rust": ("src/lib.rs",),
+    "scala": ("A.scala",),
     "toml": ("pyproject.toml",),
     "tsx": ("a.tsx",),
     "typescript": ("a.ts",),
@@ -25,13 +36,25 @@ PATHS = {
 }
 
 
+def grammar_of(language: Language) -> tree_sitter.Language:
+    module, _, function = language.grammar.partition(":")
+    return tree_sitter.Language(getattr(importlib.import_module(module), function)())
+
+
 def node_types(language: Language) -> frozenset[str]:
     if not language.grammar:
         return frozenset()
-    module, _, function = language.grammar.partition(":")
-    grammar = tree_sitter.Language(getattr(importlib.import_module(module), function)())
+    grammar = grammar_of(language)
     kinds = (grammar.node_kind_for_id(number) for number in range(grammar.node_kind_count))
     return frozenset(kind for kind in kinds if kind is not None)
+
+
+def field_names(language: Language) -> frozenset[str]:
+    if not language.grammar:
+        return frozenset()
+    grammar = grammar_of(language)
+    names = (grammar.field_name_for_id(number) for number in range(1, grammar.field_count + 1))
+    return frozenset(name for name in names if name is not None)
 
 
 def known_as(path: str) -> set[str]:
@@ -49,6 +72,9 @@ def suite(identity: str) -> type[LanguageContract]:
         def grammar_nodes(self) -> frozenset[str]:
             return node_types(self.language)
 
+        def grammar_fields(self) -> frozenset[str]:
+            return field_names(self.language)
+
         def test_its_files_are_known_by_their_names(self) -> None:
             for path in self.paths:
                 assert known_as(path) == {identity}
@@ -56,7 +82,7 @@ def suite(identity: str) -> type[LanguageContract]:
     return OneLanguage
 
 
-for _identity in LANGUAGES:
+for _identity in sorted(LANGUAGES.keys() & PATHS.keys()):
     globals()[f"Test_{_identity}"] = suite(_identity)
 
 

@@ -1,29 +1,38 @@
 """The rungs that need neither a model nor a database, from the plugins themselves."""
 
+import importlib
+import pkgutil
 from functools import cache
+from itertools import chain
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict
 from flowforge.hooks.contracts import Language, ResolveContext, Resolver
 from flowforge.hooks.manager import Registry, resolve_load
 from flowforge.resolve.ladder import Rung
 from flowforge.resolve.rungs import plan_rungs
-from flowforge_plugins.languages import documents as document_languages
-from flowforge_plugins.languages import go, java, javascript, python, typescript
+from flowforge_plugins import languages as language_plugins
 from flowforge_plugins.resolvers import changelog, documents, mechanical, structural, versions
 
 WORDS = ("mechanical", "document", "structural")
 
 
 @cache
+def shipped_languages() -> tuple[Language, ...]:
+    """The languages of every plugin file that registers some."""
+    names = [found.name for found in pkgutil.iter_modules(language_plugins.__path__)]
+    modules = [importlib.import_module(f"{language_plugins.__name__}.{name}") for name in names]
+    return tuple(
+        chain.from_iterable(m.register_languages() for m in modules if hasattr(m, "register_languages"))
+    )
+
+
+@cache
 def registry() -> Registry:
-    languages: list[Language] = []
-    for module in (python, go, java, javascript, typescript, document_languages):
-        languages.extend(module.register_languages())
     resolvers: list[Resolver] = []
     for plugin in (mechanical, versions, changelog, documents, structural):
         resolvers.extend(plugin.register_resolvers())
     return Registry(
-        languages={language.id: language for language in languages},
+        languages={language.id: language for language in shipped_languages()},
         resolvers={resolver.name: resolver for resolver in resolvers},
     )
 

@@ -13,7 +13,7 @@ from flowforge.core.conflict import fit
 from flowforge.resolve.ladder import climb
 from flowforge.resolve.policy import Action, Policy
 from tests.golden.conflictcases import conflict_of, path_of, texts_of
-from tests.golden.rungs import shipped_rungs
+from tests.golden.rungs import shipped_languages, shipped_rungs
 
 CASES = Path(__file__).parent / "conflicts"
 FOLDERS = sorted(p.parent for p in CASES.rglob("base.*"))
@@ -50,6 +50,15 @@ def test_a_known_failure_differs_from_what_is_right(folder: Path) -> None:
 
 
 def test_there_are_enough_cases_of_every_language() -> None:
-    assert len(FOLDERS) >= 90
-    languages = {"python", "go", "java", "javascript", "typescript", "json", "changelog", "manifest"}
-    assert {p.parent.name for p in FOLDERS} >= languages
+    assert len(FOLDERS) >= 250
+    merged = {"python", "go", "java", "javascript", "typescript", "json", "changelog", "manifest"}
+    merged |= {language.id for language in shipped_languages() if language.entities} - {"tsx"}
+    assert {p.parent.name for p in FOLDERS} >= merged
+
+
+def test_every_language_has_cases_that_are_merged_and_cases_that_are_handed_back() -> None:
+    for language in (found.id for found in shipped_languages() if found.entities and found.id != "tsx"):
+        cases = [folder for folder in FOLDERS if folder.parent.name == language]
+        merged = sum(any(folder.glob("expected.*")) for folder in cases)
+        assert merged >= 5, language
+        assert len(cases) - merged >= 3, language

@@ -15,7 +15,6 @@ _DOCUMENTS = (
     ),
     Language(id="yaml", globs=("*.yaml", "*.yml"), line_comment="#", indentation=True),
     Language(id="toml", globs=("*.toml",), line_comment="#"),
-    Language(id="markdown", globs=("*.md", "*.markdown"), indentation=True),
 )
 
 

@@ -24,6 +24,7 @@ _JAVA = Language(
         EntityRule(node="static_initializer", kind="initializer", name="", ordered=True),
     ),
     imports=("import_declaration",),
+    transparent=("enum_body_declarations",),
     comments=("line_comment", "block_comment"),
     atoms=("string_literal", "character_literal", "line_comment", "block_comment"),
     line_comment="//",

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flowforge.plugin import EntityRule, Language, hookimpl
-
-_CALL_BODY = "arguments/arrow_function|function_expression/body"
+from flowforge_plugins.languages import ecmascript
 
 _TYPESCRIPT = Language(
     id="typescript",
@@ -19,45 +18,25 @@ _TYPESCRIPT = Language(
         EntityRule(node="abstract_class_declaration", kind="class", body="body"),
         EntityRule(node="interface_declaration", kind="interface", body="body"),
         EntityRule(node="enum_declaration", kind="enum", body="body"),
+        EntityRule(node="enum_assignment", kind="constant", ordered=True),
+        EntityRule(node="property_identifier", kind="constant", name=".", ordered=True),
         EntityRule(node="type_alias_declaration", kind="type"),
         EntityRule(node="internal_module", kind="namespace", body="body"),
         EntityRule(node="module", kind="module", body="body"),
         EntityRule(node="method_definition", kind="method", signature=("static", "get|set", "parameters")),
         EntityRule(node="method_signature", kind="method", signature=("parameters",)),
         EntityRule(node="abstract_method_signature", kind="method", signature=("parameters",)),
-        EntityRule(node="public_field_definition", kind="field", ordered=True),
+        EntityRule(node="public_field_definition", kind="field", signature=("static",), ordered=True),
         EntityRule(node="property_signature", kind="field"),
-        EntityRule(
-            node="lexical_declaration", kind="variable", name="variable_declarator/name", ordered=True
-        ),
-        EntityRule(
-            node="variable_declaration", kind="variable", name="variable_declarator/name", ordered=True
-        ),
-        EntityRule(node="assignment_expression", kind="assignment", name="left", ordered=True),
-        EntityRule(  # a test, a suite, a task: declared by a plain call, so its place has no meaning
-            node="call_expression",
-            kind="call",
-            name="arguments/string",
-            signature=("function",),
-            body=_CALL_BODY,
-            when=f"identifier&{_CALL_BODY}",
-        ),
-        EntityRule(  # a handler of something: the first route that fits wins, for one
-            node="call_expression",
-            kind="call",
-            name="arguments/string",
-            signature=("function",),
-            body=_CALL_BODY,
-            when=_CALL_BODY,
-            ordered=True,
-        ),
+        *ecmascript.VARIABLES,
+        *ecmascript.CALLS,
     ),
     imports=("import_statement",),
     import_source="source",
-    import_names="import_clause/named_imports",
-    wrappers=("export_statement", "expression_statement", "ambient_declaration"),
+    import_names=ecmascript.IMPORT_NAMES,
+    wrappers=(*ecmascript.WRAPPERS, "ambient_declaration"),
     prefixes=("decorator",),
-    atoms=("string", "template_string", "regex", "comment"),
+    atoms=ecmascript.ATOMS,
     line_comment="//",
 )
 

@@ -5,13 +5,9 @@ from collections.abc import Sequence
 from flowforge.hooks.contracts import Language
 from flowforge.merge.entities import Body, Piece, Role, file_body, open_piece
 from flowforge.merge.syntax import Source, parse
-from flowforge_plugins.languages import go, java, javascript, python, typescript
+from tests.golden.rungs import shipped_languages
 
-LANGUAGES: dict[str, Language] = {
-    language.id: language
-    for module in (python, go, java, javascript, typescript)
-    for language in module.register_languages()
-}
+LANGUAGES: dict[str, Language] = {language.id: language for language in shipped_languages()}
 
 
 def source(text: str | bytes, language: str = "python") -> Source:

@@ -1,0 +1,3 @@
+mkdir -p build
+rm -f build/*.o
+make

@@ -1,0 +1,3 @@
+mkdir -p build
+./configure
+make

@@ -1,0 +1,6 @@
+set -e
+
+# Serve.
+start() {
+  ./serve
+}

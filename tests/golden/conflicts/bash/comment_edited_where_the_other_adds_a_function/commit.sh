@@ -1,0 +1,10 @@
+set -e
+
+stop() {
+  kill "$(cat pid)"
+}
+
+# Serve.
+start() {
+  ./serve
+}

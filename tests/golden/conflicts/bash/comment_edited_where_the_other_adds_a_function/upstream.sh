@@ -1,0 +1,6 @@
+set -e
+
+# Serve until it is stopped.
+start() {
+  ./serve
+}

@@ -1,0 +1,2 @@
+export PATH=/usr/bin
+readonly ROOT=/srv

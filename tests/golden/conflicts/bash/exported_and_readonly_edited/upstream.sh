@@ -1,0 +1,2 @@
+export PATH=/usr/local/bin:/usr/bin
+readonly ROOT=/srv

@@ -1,0 +1,10 @@
+usage() {
+  cat <<END
+usage: shop COMMAND
+END
+}
+
+fail() {
+  echo "$1" >&2
+  exit 2
+}

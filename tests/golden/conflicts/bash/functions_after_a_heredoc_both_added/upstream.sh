@@ -1,0 +1,9 @@
+usage() {
+  cat <<END
+usage: shop COMMAND
+END
+}
+
+version() {
+  cat VERSION
+}

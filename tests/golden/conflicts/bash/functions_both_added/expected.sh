@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+name=shop
+port=8080
+
+start() {
+  ./serve --port "$port"
+}
+
+# Say where it listens.
+where() {
+  echo "http://localhost:$port"
+}
+
+function backup {
+  local folder=${1:-/var/backups}
+  tar -czf "$folder/$name.tgz" data
+}
+
+start

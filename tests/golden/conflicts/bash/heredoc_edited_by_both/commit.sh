@@ -1,0 +1,5 @@
+usage() {
+  cat <<END
+usage: shop COMMAND FILE
+END
+}

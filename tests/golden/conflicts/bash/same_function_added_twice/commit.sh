@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+name=shop
+port=8080
+
+start() {
+  ./serve --port "$port"
+}
+
+stop() {
+  kill "$(cat pid)"
+}
+
+start

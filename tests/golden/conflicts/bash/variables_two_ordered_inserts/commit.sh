@@ -1,0 +1,2 @@
+root=/srv
+root+=/shop

@@ -1,0 +1,2 @@
+root=/srv
+logs=$root/logs

@@ -1,0 +1,5 @@
+#define FLAG_READ 0x1
+#define FLAG_WRITE 0x2
+#define FLAG_TRACE 0x4
+
+int open_table(int flags);

@@ -1,0 +1,6 @@
+#ifdef HAVE_THREADS
+static int lock_queue(void)
+{
+	return mutex_lock(&queue_lock);
+}
+#endif

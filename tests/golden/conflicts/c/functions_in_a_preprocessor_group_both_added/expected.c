@@ -1,0 +1,16 @@
+#ifdef HAVE_THREADS
+static int lock_queue(void)
+{
+	return mutex_lock(&queue_lock);
+}
+
+static void unlock_queue(void)
+{
+	mutex_unlock(&queue_lock);
+}
+
+static struct waiter *next_waiter(void)
+{
+	return waiters.head;
+}
+#endif

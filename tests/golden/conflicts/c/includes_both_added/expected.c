@@ -1,0 +1,18 @@
+#include <stdio.h>
+#include "queue.h"
+#include "table.h"
+#include "timer.h"
+
+#define LIMIT 16
+
+static int size;
+
+int queue_size(void)
+{
+	return size;
+}
+
+void queue_reset(void)
+{
+	size = 0;
+}

@@ -1,0 +1,4 @@
+struct header {
+	unsigned short kind;
+	unsigned short length;
+};

@@ -1,0 +1,5 @@
+struct header {
+	unsigned short kind;
+	unsigned short length;
+	unsigned char version;
+};

@@ -1,0 +1,9 @@
+#ifdef DEBUG
+static int traced;
+#endif
+
+int run(void);
+
+#ifdef DEBUG
+void dump(int level);
+#endif

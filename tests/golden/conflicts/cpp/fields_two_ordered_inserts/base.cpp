@@ -1,0 +1,4 @@
+class Session {
+    Socket socket_;
+    Timer timer_;
+};

@@ -1,0 +1,11 @@
+namespace {
+
+int parse(const char* text) {
+    return std::atoi(text);
+}
+
+}  // namespace
+
+int Reader::next() {
+    return parse(line_);
+}

@@ -1,0 +1,5 @@
+class Door {
+public:
+    void open();
+    void close();
+};

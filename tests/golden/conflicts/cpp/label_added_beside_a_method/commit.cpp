@@ -1,0 +1,6 @@
+class Door {
+public:
+    void open();
+    void close();
+    void lock();
+};

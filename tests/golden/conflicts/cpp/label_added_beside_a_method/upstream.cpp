@@ -1,0 +1,7 @@
+class Door {
+public:
+    void open();
+    void close();
+private:
+    Hinge hinge_;
+};

@@ -1,0 +1,7 @@
+#ifndef CLOCK_H
+#define CLOCK_H
+
+long now();
+const char* zone_name(int offset);
+
+#endif  // CLOCK_H

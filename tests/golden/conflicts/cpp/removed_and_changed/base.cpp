@@ -1,0 +1,9 @@
+#include "log.h"
+
+void Log::write(const std::string& text) {
+    out_ << text;
+}
+
+void Log::flush() {
+    out_.flush();
+}

@@ -1,0 +1,4 @@
+template <class T>
+class Box {
+    T held_;
+};

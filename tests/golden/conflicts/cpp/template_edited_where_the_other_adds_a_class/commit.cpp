@@ -1,0 +1,7 @@
+struct Empty {
+};
+
+template <class T>
+class Box {
+    T held_;
+};

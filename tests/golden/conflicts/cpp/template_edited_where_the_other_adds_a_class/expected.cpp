@@ -1,0 +1,7 @@
+struct Empty {
+};
+
+template <class T, int Size = 1>
+class Box {
+    T held_;
+};

@@ -1,0 +1,7 @@
+namespace Shop;
+
+public record Line(string Name, int Count);
+
+public class Receipt
+{
+}

@@ -1,0 +1,6 @@
+namespace Shop;
+
+[Serializable]
+public class Receipt
+{
+}

@@ -1,0 +1,5 @@
+enum Size
+{
+    Small,
+    Large,
+}

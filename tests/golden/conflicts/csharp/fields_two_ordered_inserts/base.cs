@@ -1,0 +1,4 @@
+class Pool
+{
+    static readonly int Size = 4;
+}

@@ -1,0 +1,5 @@
+class Pool
+{
+    static readonly int Size = 4;
+    static readonly int Half = Size / 2;
+}

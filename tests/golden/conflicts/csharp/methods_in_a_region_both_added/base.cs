@@ -1,0 +1,8 @@
+class Meter
+{
+    #region Reading
+
+    int Read() => port.Read();
+
+    #endregion
+}

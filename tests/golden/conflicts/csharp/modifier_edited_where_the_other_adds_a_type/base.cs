@@ -1,0 +1,5 @@
+namespace Shop;
+
+class Receipt
+{
+}

@@ -1,0 +1,7 @@
+namespace Shop;
+
+record Line(string Name, int Count);
+
+class Receipt
+{
+}

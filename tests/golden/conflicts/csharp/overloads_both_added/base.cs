@@ -1,0 +1,7 @@
+class Log
+{
+    public void Write(string text)
+    {
+        writer.WriteLine(text);
+    }
+}

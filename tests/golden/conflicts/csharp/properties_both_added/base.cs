@@ -1,0 +1,4 @@
+public class Order
+{
+    public int Id { get; set; }
+}

@@ -1,0 +1,6 @@
+public class Order
+{
+    public int Id { get; set; }
+    public string Note { get; set; }
+    public DateTime? PaidAt { get; private set; }
+}

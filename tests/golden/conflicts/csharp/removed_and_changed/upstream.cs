@@ -1,0 +1,4 @@
+class Log
+{
+    public void Flush() => writer.Flush();
+}

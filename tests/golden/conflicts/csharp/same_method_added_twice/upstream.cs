@@ -1,0 +1,12 @@
+class Log
+{
+    public void Write(string text)
+    {
+        writer.WriteLine(text);
+    }
+
+    public void Close()
+    {
+        writer.Dispose();
+    }
+}

@@ -1,0 +1,6 @@
+package level
+
+const (
+	Low = iota
+	High
+)

@@ -1,0 +1,7 @@
+package level
+
+const (
+	None = iota
+	Low
+	High
+)

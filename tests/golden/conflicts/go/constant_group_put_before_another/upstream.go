@@ -1,0 +1,10 @@
+package level
+
+const (
+	Name = "level"
+)
+
+const (
+	Low = iota
+	High
+)

@@ -1,0 +1,5 @@
+package set
+
+func (s *Set[T]) Len() int {
+	return len(s.items)
+}

@@ -1,0 +1,9 @@
+package set
+
+func (s *Set[T]) Len() int {
+	return len(s.items)
+}
+
+func Map[T, U any](s *Set[T], each func(T) U) []U {
+	return collect(s.items, each)
+}

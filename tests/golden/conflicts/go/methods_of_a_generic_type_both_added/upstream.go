@@ -1,0 +1,9 @@
+package set
+
+func (s *Set[T]) Len() int {
+	return len(s.items)
+}
+
+func (s *Set[T]) Clear() {
+	s.items = nil
+}

@@ -1,0 +1,7 @@
+record Price(long cents) {
+
+    Price {
+        check(cents);
+    }
+
+}

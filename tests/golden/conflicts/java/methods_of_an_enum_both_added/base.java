@@ -1,0 +1,8 @@
+enum Size {
+    SMALL,
+    LARGE;
+
+    int factor() {
+        return ordinal() + 1;
+    }
+}

@@ -1,0 +1,7 @@
+package shop;
+
+record Square(double side) {
+}
+
+interface Shape {
+}

@@ -1,0 +1,7 @@
+package shop;
+
+record Square(double side) {
+}
+
+sealed interface Shape permits Square {
+}

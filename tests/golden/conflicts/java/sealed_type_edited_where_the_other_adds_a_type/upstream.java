@@ -1,0 +1,4 @@
+package shop;
+
+sealed interface Shape permits Square {
+}

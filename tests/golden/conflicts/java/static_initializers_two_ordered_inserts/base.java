@@ -1,0 +1,7 @@
+class Registry {
+
+    static {
+        register("a");
+    }
+
+}

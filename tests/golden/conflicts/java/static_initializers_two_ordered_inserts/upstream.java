@@ -1,0 +1,11 @@
+class Registry {
+
+    static {
+        register("a");
+    }
+
+    static {
+        register("b");
+    }
+
+}

@@ -1,0 +1,4 @@
+class Pool {
+  size = 4;
+  static names = [];
+}

@@ -1,0 +1,4 @@
+class Pool {
+  size = 4;
+  half = this.size / 2;
+}

@@ -1,0 +1,7 @@
+export class Counter {
+  #count = 0;
+
+  get value() {
+    return this.#count;
+  }
+}

@@ -1,0 +1,15 @@
+export class Counter {
+  #count = 0;
+
+  get value() {
+    return this.#count;
+  }
+
+  #reset() {
+    this.#count = 0;
+  }
+
+  static from(text) {
+    return new Counter(Number(text));
+  }
+}

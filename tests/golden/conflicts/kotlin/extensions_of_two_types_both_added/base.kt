@@ -1,0 +1,3 @@
+package text
+
+fun String.shout(): String = uppercase()

@@ -1,0 +1,5 @@
+package text
+
+fun String.shout(): String = uppercase()
+
+fun Int.shout(): String = "$this!"

@@ -1,0 +1,14 @@
+package shop
+
+import java.time.Instant
+import shop.prices.Price
+
+class Basket {
+    private val items = mutableListOf<Item>()
+
+    fun count(): Int = items.size
+
+    @Deprecated("use total")
+    suspend fun sum(price: (Item) -> Long): Long =
+        items.sumOf(price)
+}

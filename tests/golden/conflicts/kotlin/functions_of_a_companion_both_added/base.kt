@@ -1,0 +1,5 @@
+class Meter {
+    companion object {
+        fun open(): Meter = Meter()
+    }
+}

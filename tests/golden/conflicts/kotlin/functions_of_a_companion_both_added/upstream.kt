@@ -1,0 +1,7 @@
+class Meter {
+    companion object {
+        fun open(): Meter = Meter()
+
+        fun parse(text: String) = Meter().also { it.read(text) }
+    }
+}

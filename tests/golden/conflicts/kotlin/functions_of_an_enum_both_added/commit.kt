@@ -1,0 +1,10 @@
+enum class Size(val factor: Int) {
+    SMALL(1),
+    LARGE(3);
+
+    fun times(n: Int) = n * factor
+
+    fun above(other: Size): Boolean {
+        return factor > other.factor
+    }
+}

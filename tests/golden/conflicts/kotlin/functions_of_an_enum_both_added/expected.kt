@@ -1,0 +1,12 @@
+enum class Size(val factor: Int) {
+    SMALL(1),
+    LARGE(3);
+
+    fun times(n: Int) = n * factor
+
+    fun label() = name.lowercase()
+
+    fun above(other: Size): Boolean {
+        return factor > other.factor
+    }
+}

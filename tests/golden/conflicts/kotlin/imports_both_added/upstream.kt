@@ -1,0 +1,11 @@
+package shop
+
+import java.time.Instant
+import shop.prices.Price
+import shop.prices.Rebate
+
+class Basket {
+    private val items = mutableListOf<Item>()
+
+    fun count(): Int = items.size
+}

@@ -1,0 +1,5 @@
+package shop
+
+sealed interface Paid
+
+class Receipt(val total: Long)

@@ -1,0 +1,5 @@
+package shop
+
+sealed interface Paid
+
+data class Receipt(val total: Long)

@@ -1,0 +1,3 @@
+object Settings {
+    val port = 80
+}

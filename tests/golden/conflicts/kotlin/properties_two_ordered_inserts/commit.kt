@@ -1,0 +1,4 @@
+object Settings {
+    val port = 80
+    val address = "localhost:$port"
+}

@@ -1,0 +1,4 @@
+object Settings {
+    val port = 80
+    val secure = port == 443
+}

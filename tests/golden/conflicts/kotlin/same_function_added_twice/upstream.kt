@@ -1,0 +1,12 @@
+package shop
+
+import java.time.Instant
+import shop.prices.Price
+
+class Basket {
+    private val items = mutableListOf<Item>()
+
+    fun count(): Int = items.size
+
+    fun isEmpty() = items.isEmpty()
+}

@@ -1,0 +1,16 @@
+<?php
+
+namespace Shop;
+
+use DateTimeImmutable;
+use Shop\Item;
+
+class Basket
+{
+    private array $items = [];
+
+    public function count(): int
+    {
+        return count($this->items);
+    }
+}

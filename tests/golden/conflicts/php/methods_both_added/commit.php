@@ -1,0 +1,22 @@
+<?php
+
+namespace Shop;
+
+use DateTimeImmutable;
+use Shop\Item;
+
+class Basket
+{
+    private array $items = [];
+
+    public function count(): int
+    {
+        return count($this->items);
+    }
+
+    #[Pure]
+    public static function of(Item ...$items): self
+    {
+        return new self($items);
+    }
+}

@@ -1,0 +1,22 @@
+<?php
+
+namespace Shop;
+
+use DateTimeImmutable;
+use Shop\Item;
+
+class Basket
+{
+    private array $items = [];
+
+    public function count(): int
+    {
+        return count($this->items);
+    }
+
+    /** Puts everything back. */
+    public function clear(): void
+    {
+        $this->items = [];
+    }
+}

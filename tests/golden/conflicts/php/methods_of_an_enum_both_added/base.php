@@ -1,0 +1,11 @@
+<?php
+
+enum Suit: string
+{
+    case Hearts = 'H';
+
+    public function red(): bool
+    {
+        return true;
+    }
+}

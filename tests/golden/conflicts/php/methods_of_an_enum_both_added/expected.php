@@ -1,0 +1,21 @@
+<?php
+
+enum Suit: string
+{
+    case Hearts = 'H';
+
+    public function red(): bool
+    {
+        return true;
+    }
+
+    public function label(): string
+    {
+        return ucfirst($this->name);
+    }
+
+    public static function random(): self
+    {
+        return self::cases()[0];
+    }
+}

@@ -1,0 +1,9 @@
+<?php
+
+interface Counts
+{
+}
+
+final class Till
+{
+}

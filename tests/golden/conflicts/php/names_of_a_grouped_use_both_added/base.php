@@ -1,0 +1,8 @@
+<?php
+
+use Shop\{Basket, Item};
+
+function total(Basket $basket): int
+{
+    return $basket->total();
+}

@@ -1,0 +1,4 @@
+<?php
+
+$app->get('/', Home::class);
+$app->get('/{name}', Page::class);

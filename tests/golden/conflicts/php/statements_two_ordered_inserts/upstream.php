@@ -1,0 +1,4 @@
+<?php
+
+$app->get('/', Home::class);
+$app->get('/new', Fresh::class);

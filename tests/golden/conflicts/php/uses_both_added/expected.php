@@ -1,0 +1,18 @@
+<?php
+
+namespace Shop;
+
+use DateTimeImmutable;
+use Shop\Item;
+use Shop\Price;
+use Shop\Voucher as Coupon;
+
+class Basket
+{
+    private array $items = [];
+
+    public function count(): int
+    {
+        return count($this->items);
+    }
+}

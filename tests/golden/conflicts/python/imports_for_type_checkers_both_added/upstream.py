@@ -1,0 +1,9 @@
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shop.items import Item
+    from shop.prices import Price
+
+
+def total(items: "list[Item]") -> int:
+    return sum(item.price for item in items)

@@ -1,0 +1,4 @@
+def area(shape):
+    match shape:
+        case Square(side):
+            return side**2

@@ -1,0 +1,6 @@
+def area(shape):
+    match shape:
+        case Square(side):
+            return side**2
+        case Shape():
+            return shape.area()

@@ -1,0 +1,2 @@
+type Name = bytes
+type Price = float

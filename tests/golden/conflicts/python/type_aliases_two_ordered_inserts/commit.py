@@ -1,0 +1,2 @@
+type Name = str
+type Price = int

@@ -1,0 +1,3 @@
+class Pool
+  SIZE = 4
+end

@@ -1,0 +1,4 @@
+class Pool
+  SIZE = 4
+  NAMES = %w[a b].freeze
+end

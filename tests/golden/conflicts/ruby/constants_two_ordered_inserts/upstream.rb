@@ -1,0 +1,4 @@
+class Pool
+  SIZE = 4
+  HALF = SIZE / 2
+end

@@ -1,0 +1,11 @@
+RSpec.describe Basket do
+  it "is empty at first" do
+    expect(basket.count).to eq(0)
+  end
+
+  context "with a voucher" do
+    it "costs less" do
+      expect(basket.total(voucher)).to be < 10
+    end
+  end
+end

@@ -1,0 +1,10 @@
+RSpec.describe Basket do
+  it "is empty at first" do
+    expect(basket.count).to eq(0)
+  end
+
+  it "counts what was bought" do
+    basket << apple
+    expect(basket.count).to eq(1)
+  end
+end

@@ -1,0 +1,12 @@
+# frozen_string_literal: true
+
+require "json"
+require "set"
+
+module Shop
+  class Basket
+    def count
+      @items.size
+    end
+  end
+end

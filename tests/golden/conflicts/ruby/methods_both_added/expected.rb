@@ -1,0 +1,21 @@
+# frozen_string_literal: true
+
+require "json"
+require "set"
+
+module Shop
+  class Basket
+    def count
+      @items.size
+    end
+
+    # Puts everything back.
+    def clear
+      @items.clear
+    end
+
+    def self.of(*names)
+      new(names.map { |name| Item.new(name) })
+    end
+  end
+end

@@ -1,0 +1,5 @@
+class Lock
+  def shut
+    @bolt = true
+  end
+end

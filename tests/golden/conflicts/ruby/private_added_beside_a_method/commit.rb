@@ -1,0 +1,9 @@
+class Lock
+  def shut
+    @bolt = true
+  end
+
+  def shut?
+    @bolt
+  end
+end

@@ -1,0 +1,11 @@
+class Door
+  def open
+    turn(90)
+  end
+
+  private
+
+  def turn(degrees)
+    @hinge.turn(degrees)
+  end
+end

@@ -1,0 +1,13 @@
+# frozen_string_literal: true
+
+require "json"
+require "logger"
+require "set"
+
+module Shop
+  class Basket
+    def count
+      @items.size
+    end
+  end
+end

@@ -1,0 +1,7 @@
+get "/" do
+  "home"
+end
+
+get "/:name" do
+  Page.named(params[:name])
+end

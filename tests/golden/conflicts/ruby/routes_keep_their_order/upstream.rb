@@ -1,0 +1,7 @@
+get "/" do
+  "home"
+end
+
+get "/new" do
+  erb :new
+end

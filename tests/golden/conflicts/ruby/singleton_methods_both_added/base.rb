@@ -1,0 +1,7 @@
+class Clock
+  class << self
+    def now
+      Time.now
+    end
+  end
+end

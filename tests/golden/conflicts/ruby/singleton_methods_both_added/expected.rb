@@ -1,0 +1,15 @@
+class Clock
+  class << self
+    def now
+      Time.now
+    end
+
+    def zone
+      ENV.fetch('TZ', 'UTC')
+    end
+
+    def freeze_at(time, &block)
+      travel_to(time, &block)
+    end
+  end
+end

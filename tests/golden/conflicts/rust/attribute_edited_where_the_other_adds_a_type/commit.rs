@@ -1,0 +1,12 @@
+/// How far one can see.
+pub struct Horizon(f64);
+
+#[derive(Clone)]
+pub struct Point {
+    x: f64,
+    y: f64,
+}
+
+pub fn origin() -> Point {
+    Point { x: 0.0, y: 0.0 }
+}

@@ -1,0 +1,7 @@
+macro_rules! say {
+    ($text:expr) => {
+        println!("{}", $text);
+    };
+}
+
+fn main() {}

@@ -1,0 +1,3 @@
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+pub fn load() {}

@@ -1,0 +1,3 @@
+pub fn total(items: &[Item]) -> u64 {
+    items.iter().map(Item::price).sum()
+}

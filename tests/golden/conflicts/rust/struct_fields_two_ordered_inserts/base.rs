@@ -1,0 +1,5 @@
+#[derive(PartialOrd)]
+pub struct Version {
+    major: u32,
+    minor: u32,
+}

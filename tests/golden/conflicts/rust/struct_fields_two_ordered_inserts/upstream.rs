@@ -1,0 +1,6 @@
+#[derive(PartialOrd)]
+pub struct Version {
+    major: u32,
+    minor: u32,
+    patch: u32,
+}

@@ -1,0 +1,18 @@
+pub fn half(n: u32) -> u32 {
+    n / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves() {
+        assert_eq!(half(4), 2);
+    }
+
+    #[test]
+    fn nothing_stays_nothing() {
+        assert_eq!(half(0), 0);
+    }
+}

@@ -1,0 +1,12 @@
+use std::fs;
+use std::path::Path;
+
+pub struct Cache {
+    entries: Vec<Entry>,
+}
+
+impl Cache {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

@@ -1,0 +1,13 @@
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+pub struct Cache {
+    entries: Vec<Entry>,
+}
+
+impl Cache {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

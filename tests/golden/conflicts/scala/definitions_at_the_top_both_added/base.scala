@@ -1,0 +1,3 @@
+package text
+
+def shout(s: String): String = s.toUpperCase

@@ -1,0 +1,5 @@
+package text
+
+def shout(s: String): String = s.toUpperCase
+
+type Lines = Vector[String]

@@ -1,0 +1,7 @@
+package text
+
+def shout(s: String): String = s.toUpperCase
+
+def whisper(s: String): String = s.toLowerCase
+
+type Lines = Vector[String]

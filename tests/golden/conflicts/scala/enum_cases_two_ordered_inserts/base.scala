@@ -1,0 +1,4 @@
+enum Suit {
+  case Hearts
+  case Spades
+}

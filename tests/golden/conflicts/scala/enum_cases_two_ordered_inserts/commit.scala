@@ -1,0 +1,5 @@
+enum Suit {
+  case Hearts
+  case Diamonds
+  case Spades
+}

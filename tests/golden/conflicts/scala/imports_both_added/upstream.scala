@@ -1,0 +1,13 @@
+package shop
+
+import java.time.Instant
+import shop.prices.Price
+import shop.prices.Rebate
+
+class Basket(items: List[Item]) {
+  def count: Int = items.size
+}
+
+object Basket {
+  def empty: Basket = new Basket(Nil)
+}

@@ -1,0 +1,17 @@
+package shop
+
+import java.time.Instant
+import shop.prices.Price
+
+class Basket(items: List[Item]) {
+  def count: Int = items.size
+
+  /** What all of it costs. */
+  def total: Price = {
+    items.map(_.price).sum
+  }
+}
+
+object Basket {
+  def empty: Basket = new Basket(Nil)
+}

@@ -1,0 +1,15 @@
+package shop
+
+import java.time.Instant
+import shop.prices.Price
+
+class Basket(items: List[Item]) {
+  def count: Int = items.size
+}
+
+object Basket {
+  def empty: Basket = new Basket(Nil)
+
+  implicit val ordering: Ordering[Basket] =
+    Ordering.by(_.count)
+}

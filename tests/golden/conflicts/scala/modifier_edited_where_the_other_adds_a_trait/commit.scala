@@ -1,0 +1,5 @@
+package shop
+
+sealed trait Paid
+
+class Receipt(total: Long)

@@ -1,0 +1,5 @@
+package shop
+
+sealed trait Paid
+
+case class Receipt(total: Long)

@@ -1,0 +1,3 @@
+package shop
+
+case class Receipt(total: Long)

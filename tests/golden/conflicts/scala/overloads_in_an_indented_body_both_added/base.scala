@@ -1,0 +1,4 @@
+trait Log:
+  def write(text: String): Unit
+
+  def close(): Unit = ()

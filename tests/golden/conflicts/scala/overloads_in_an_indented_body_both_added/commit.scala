@@ -1,0 +1,8 @@
+trait Log:
+  def write(text: String): Unit
+
+  def close(): Unit = ()
+
+  def write(error: Throwable, loudly: Boolean): Unit =
+    if loudly then bell()
+    write(error.getMessage)

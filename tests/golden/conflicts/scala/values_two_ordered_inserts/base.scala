@@ -1,0 +1,3 @@
+object Pool {
+  val size = 4
+}

@@ -1,0 +1,4 @@
+object Pool {
+  val size = 4
+  val names = List.fill(size)("")
+}

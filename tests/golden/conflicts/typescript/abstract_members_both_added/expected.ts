@@ -1,0 +1,9 @@
+export abstract class Shape {
+  abstract area(): number;
+
+  abstract scale(by: number): Shape;
+
+  protected describe(): string {
+    return `a shape`;
+  }
+}

@@ -1,0 +1,5 @@
+export abstract class Shape {
+  abstract area(): number;
+
+  abstract scale(by: number): Shape;
+}

@@ -1,0 +1,5 @@
+export class Card extends Component {
+  title() {
+    return <h2>{this.props.title}</h2>;
+  }
+}

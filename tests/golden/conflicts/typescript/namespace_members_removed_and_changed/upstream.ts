@@ -1,0 +1,3 @@
+namespace Price {
+  export const rate = 1.2;
+}

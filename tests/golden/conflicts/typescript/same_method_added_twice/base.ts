@@ -1,0 +1,5 @@
+export class Basket {
+  count(): number {
+    return this.items.length;
+  }
+}

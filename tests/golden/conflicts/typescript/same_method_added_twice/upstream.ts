@@ -1,0 +1,9 @@
+export class Basket {
+  count(): number {
+    return this.items.length;
+  }
+
+  isEmpty(): boolean {
+    return !this.items.length;
+  }
+}
