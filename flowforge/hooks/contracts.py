@@ -204,6 +204,7 @@ class Resolver:
     load: str
     globs: tuple[str, ...] = ()  # paths it is for; empty = all
     whole: bool = False  # is asked about conflicts without hunks too (a deleted file, a link, a mode)
+    hunks: bool = True  # is asked about conflicts with hunks
 
 
 class Resolve(Protocol):

@@ -52,6 +52,10 @@ class Rung:
     covers: Callable[[str], bool] = lambda _path: True  # by path
     needs: frozenset[Need] = frozenset()
     whole: bool = False  # asked about conflicts without hunks too
+    hunks: bool = True  # asked about conflicts with hunks
+
+    def fits(self, conflict: Conflict) -> bool:
+        return self.covers(conflict.path) and (self.hunks if conflict.resolvable else self.whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +162,7 @@ def _climb(conflict: Conflict, rungs: Sequence[Rung], policy: Policy) -> _Climb:
     for rung in rungs:
         if state.resolution is not None:
             break
-        if not rung.covers(conflict.path) or not (rung.whole or conflict.resolvable):
+        if not rung.fits(conflict):
             continue
         if Need.ALL_SIDES in rung.needs and conflict.base is None:
             state.note(rung, "abstained", "no_base", "both sides added this file, so there is no base text")

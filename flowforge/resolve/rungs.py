@@ -61,6 +61,7 @@ def _rung(
         covers=lambda path: not resolver.globs or spec.match_file(path),
         needs=_NEEDS.get(resolver.rung, frozenset()),
         whole=resolver.whole,
+        hunks=resolver.hunks,
     )
 
 

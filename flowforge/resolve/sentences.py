@@ -1,12 +1,20 @@
-"""What a person is told about a conflict that no rung may answer: what each side did, and what to decide."""
+"""What a person is told about a conflict without places to fill: what each side did, and what to decide.
+
+A rung may still answer it as a whole; these sentences are for when none did.
+"""
 
 from collections.abc import Callable, Mapping
 
-from flowforge.core.conflict import Conflict, Kind
+from flowforge.core.conflict import Conflict, Kind, Version
+
+_ID = 10  # hex digits of an object's id that people are shown
+_TARGET = 80  # bytes of a link's target that they are
+_LFS = b"version https://git-lfs.github.com/spec/"
+_LINK, _SUBMODULE, _EXECUTABLE = "120000", "160000", "100755"
 
 
 def hand_back(conflict: Conflict) -> str:
-    """One or two plain sentences for a conflict that text cannot answer."""
+    """One or two plain sentences for a conflict that its hunks cannot answer."""
     return _SAY.get(conflict.kind, _other)(conflict)
 
 
@@ -50,25 +58,51 @@ def _file_directory(conflict: Conflict) -> str:
 
 
 def _binary(conflict: Conflict) -> str:
-    return (
-        f"both sides changed {conflict.path!r}, which is no text: choose upstream's or the commit's version"
-    )
+    what = "which is kept by Git LFS" if _by_lfs(conflict) else "which is no text"
+    return f"both sides changed {conflict.path!r}, {what}: choose upstream's or the commit's version"
+
+
+def _by_lfs(conflict: Conflict) -> bool:
+    return any((version.content or b"").startswith(_LFS) for version in conflict.versions)
 
 
 def _submodule(conflict: Conflict) -> str:
-    return f"both sides moved the submodule {conflict.path!r}: decide which commit of it is meant"
-
-
-def _mode(conflict: Conflict) -> str:
-    return f"the sides disagree about the file mode of {conflict.path!r}: decide whether it is executable"
+    upstream, commit = _points(conflict.upstream), _points(conflict.commit)
+    return (
+        f"upstream has {upstream} at {conflict.path!r}, the commit {commit}: "
+        "decide which commit of the submodule is meant"
+    )
 
 
 def _symlink(conflict: Conflict) -> str:
-    return f"the sides disagree about the symbolic link {conflict.path!r}: decide where it points"
+    upstream, commit = _points(conflict.upstream), _points(conflict.commit)
+    return f"upstream has {upstream} at {conflict.path!r}, the commit {commit}: decide where it points"
+
+
+def _points(version: Version | None) -> str:
+    """What one side has at a path, in a word or two."""
+    if version is None:
+        return "nothing"
+    if version.mode == _SUBMODULE:
+        return f"the submodule's commit {version.oid[:_ID]}"
+    if version.mode == _LINK:
+        target = (version.content or b"")[:_TARGET].decode("utf-8", "replace")
+        return f"a link to {target!r}" if target else "a link"
+    return "a file"
+
+
+def _mode(conflict: Conflict) -> str:
+    who = "upstream" if conflict.upstream and conflict.upstream.mode == _EXECUTABLE else "the commit"
+    return (
+        f"both sides added {conflict.path!r}, and only {who} made it executable: "
+        "decide whether it is, and which text it has"
+    )
 
 
 def _text(conflict: Conflict) -> str:
-    return f"git could not merge {conflict.path!r} and left no places to fill: resolve this file by hand"
+    reason = conflict.said.partition("; ")[2]
+    because = f" ({reason})" if reason else ""
+    return f"git could not merge {conflict.path!r} and left no places to fill{because}: resolve this file by hand"
 
 
 def _other(conflict: Conflict) -> str:

@@ -1,6 +1,6 @@
 """Rules that need no understanding of the code: who really changed something, hunk by hunk.
 
-- both sides made the same edit, or the same up to trailing whitespace;
+- both sides made the same edit, or the same up to whitespace;
 - one side changed whitespace only, compared by tokens: the other side's edit stands. Indentation counts as a
   change everywhere: in some languages it has a meaning, and in the others the edit of the other side would
   stand at the old depth (the structural rung can do better there).
@@ -37,6 +37,7 @@ def resolve(conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:
         _identical,
         _trailing_whitespace,
         _whitespace_only_side,
+        _same_tokens,
     )
     answers = [
         answer
@@ -77,6 +78,14 @@ def _whitespace_only_side(hunk: Hunk) -> HunkAnswer | None:
     if tokens(hunk.commit) == base:
         return _answer(hunk, hunk.upstream, "whitespace-only side", "the commit changed whitespace only here")
     return None
+
+
+def _same_tokens(hunk: Hunk) -> HunkAnswer | None:
+    """Both wrote the same and laid it out differently; a file that both added is one such hunk."""
+    if not hunk.upstream.strip() or tokens(hunk.upstream) != tokens(hunk.commit):
+        return None
+    why = "both sides made the same edit, laid out differently; upstream's is kept"
+    return _answer(hunk, hunk.upstream, "same edit, other whitespace", why)
 
 
 def tokens(text: bytes) -> list[bytes]:
