@@ -1,183 +1,180 @@
 """Mutated triples through the rungs: whatever the texts, an answer fits, parses and loses nothing, or there is none.
 
-`python -m tests.golden.fuzz [--n N] [--seed S]` runs the search; the test suite runs a slice with a fresh seed.
+`python -m tests.golden.fuzz [--n N] [--seed S] [--workers W]` runs the search; the test suite runs a slice of it.
+Texts begin as golden cases and as seeds of every other format, have at most forty lines, and go through every
+registered resolver that needs neither a model nor a database.
 """
 
 import argparse
 import random
 import secrets
-import tempfile
+import signal
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from flowforge.core.conflict import Conflict, outside_hash, split_lines
-from flowforge.core.errors import Refused
-from flowforge.merge.syntax import parse
-from flowforge.resolve.ladder import Answers, climb
-from flowforge.resolve.policy import Action, Policy
-from flowforge.resolve.rungs import language_of
-from tests.golden.conflictcases import conflict_of, path_of
-from tests.golden.rungs import registry, shipped_rungs
+from flowforge.core.conflict import Conflict, Kind, Version, split_lines
+from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.resolve.ladder import Rung
+from flowforge.resolve.rungs import plan_rungs
+from tests.golden.conflictcases import path_of
+from tests.golden.mutations import mutate
+from tests.golden.properties import answers_again, problem_of, segments_of
+from tests.golden.rungs import WORDS, call
+from tests.golden.seeds import SEEDS
 
 CASES = Path(__file__).parent / "conflicts"
 SIDES = {"base", "upstream", "commit", "expected"}
-ACT = Policy(otherwise=Action.ACT)
-
-Lines = list[bytes]
-Mutation = Callable[[random.Random, Lines], None]
-
-
-def drop(rng: random.Random, lines: Lines) -> None:
-    at = rng.randrange(len(lines))
-    del lines[at : at + rng.randint(1, 3)]
+LINES = 40
+HANG = 60  # seconds after which a triple is a hang, and the search says which
+AGAIN = 20  # every so many triples are answered twice
 
 
-def double(rng: random.Random, lines: Lines) -> None:
-    at = rng.randrange(len(lines))
-    lines.insert(at, lines[rng.randrange(len(lines))])
+@dataclass(kw_only=True)
+class Tally:
+    """What a search came to."""
+
+    triples: int = 0
+    conflicts: int = 0
+    answered: Counter[str] = field(default_factory=Counter)  # by the ending of the path
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.triples += other.triples
+        self.conflicts += other.conflicts
+        self.answered += other.answered
+        self.wrong += other.wrong
 
 
-def swap(rng: random.Random, lines: Lines) -> None:
-    one, two = rng.randrange(len(lines)), rng.randrange(len(lines))
-    lines[one], lines[two] = lines[two], lines[one]
+@cache
+def registry() -> Registry:
+    return load_plugins(discover())
 
 
-def indent(rng: random.Random, lines: Lines) -> None:
-    at = rng.randrange(len(lines))
-    for place in range(at, min(at + 3, len(lines))):
-        lines[place] = rng.choice((b"  ", b"\t", b"    ")) + lines[place]
+@cache
+def rungs() -> tuple[Rung, ...]:
+    return plan_rungs(registry(), WORDS, call)
 
 
-def rename(rng: random.Random, lines: Lines) -> None:
-    at = rng.randrange(len(lines))
-    words = lines[at].split(b" ")
-    words[rng.randrange(len(words))] = rng.choice((b"x", b"total", b"y,", b"()", b'"s"', b"\xe9", b"="))
-    lines[at] = b" ".join(words)
+@cache
+def sources() -> tuple[tuple[str, bytes], ...]:
+    """Every golden text and every seed with its path; formats in equal shares, as near as whole numbers go."""
+    found = [(path_of(p.parent), p.read_bytes()) for p in sorted(CASES.rglob("*.*")) if p.stem in SIDES]
+    kinds = Counter(_kind(path) for path, _ in found)
+    for path, text in SEEDS.items():
+        found += [(path, text)] * max(1, max(kinds.values()) // 4 - kinds[_kind(path)])
+    return tuple(found)
 
 
-def block(rng: random.Random, lines: Lines) -> None:
-    """Take a run of lines from elsewhere, as a copied definition would be."""
-    start = rng.randrange(len(lines))
-    lines[rng.randrange(len(lines)) : 0] = lines[start : start + rng.randint(2, 6)]
-
-
-def line_ends(rng: random.Random, lines: Lines) -> None:
-    at = rng.randrange(len(lines))
-    lines[at:] = [line.replace(b"\n", b"\r\n") for line in lines[at : at + 4]] + lines[at + 4 :]
-
-
-def chop(_: random.Random, lines: Lines) -> None:
-    lines[-1] = lines[-1].rstrip(b"\n")
-
-
-MUTATIONS: tuple[Mutation, ...] = (
-    drop,
-    double,
-    double,
-    swap,
-    indent,
-    rename,
-    rename,
-    rename,
-    block,
-    line_ends,
-    chop,
-)
-
-
-def mutate(rng: random.Random, text: bytes) -> bytes:
-    lines = split_lines(text)
-    for _ in range(rng.randint(1, 4)):
-        if lines:
-            rng.choice(MUTATIONS)(rng, lines)
-    return b"".join(lines)
-
-
-def triples(rng: random.Random, count: int) -> list[tuple[str, bytes, bytes, bytes]]:
-    sources = sorted(p for p in CASES.rglob("*.*") if p.stem in SIDES)
-    made = []
+def triples(rng: random.Random, count: int) -> Iterator[tuple[str, bytes, bytes, bytes]]:
     for _ in range(count):
-        source = rng.choice(sources)
-        base = source.read_bytes() * rng.choice((1, 1, 2))
-        made.append((path_of(source.parent), base, mutate(rng, base), mutate(rng, base)))
-    return made
+        path, text = rng.choice(sources())
+        base = b"".join(split_lines(text * rng.choice((1, 1, 2)))[:LINES])
+        if rng.random() < _ODD_BASE:
+            base = mutate(rng, base)
+        yield path, base, _short(mutate(rng, base)), _short(mutate(rng, base))
 
 
-def problem_of(name: str, base: bytes, upstream: bytes, commit: bytes, folder: Path) -> str | None:
-    """What is wrong with the ladder's answer to one triple: "" when nothing is, None where it gave none."""
-    try:
-        conflict = conflict_of(name, base, upstream, commit, folder)
-    except Refused:
-        return None  # a line like a marker in the text: git's merge cannot be told from the file
-    if not conflict.hunks:
-        return None
-    answers = climb([conflict], shipped_rungs(), ACT)
-    failed = [note.sentence for note in answers.notes if note.outcome == "failed"]
-    if failed:
-        return failed[0]
-    if answers != climb([conflict], shipped_rungs(), ACT):
-        return "another answer for the same conflict"
-    if not answers.resolutions:
-        return None
-    return unfit(conflict, answers) or lost(conflict, answers) or broken(conflict, answers)
+_ODD_BASE = 0.1
 
 
-def unfit(conflict: Conflict, answers: Answers) -> str:
-    found = answers.resolutions[0]
-    return "" if found.outside == outside_hash(conflict.segments) else "a byte outside the hunks changed"
+def conflict_of(path: str, base: bytes, upstream: bytes, commit: bytes) -> Conflict:
+    def version(text: bytes) -> Version:
+        return Version(path=path, mode="100644", oid="0" * 40, content=text)
+
+    return Conflict(
+        path=path,
+        kind=Kind.CONTENT,
+        base=version(base),
+        upstream=version(upstream),
+        commit=version(commit),
+        segments=segments_of(base, upstream, commit),
+    )
 
 
-def lost(conflict: Conflict, answers: Answers) -> str:
-    """A word that one side added to a hunk and the other left alone must stand in its answer."""
-    for hunk, answer in zip(conflict.hunks, answers.resolutions[0].answers, strict=True):
-        base, upstream, commit = (words(text) for text in (hunk.base, hunk.upstream, hunk.commit))
-        result = words(answer.text)
-        for word in upstream.keys() | commit.keys():
-            one, two = upstream[word] - base[word], commit[word] - base[word]
-            if min(one, two) >= 0 and result[word] < base[word] + max(one, two):
-                return f"{word!r} was lost by {answer.rung}, {answer.rule}"
-    return ""
-
-
-def words(text: bytes) -> Counter[bytes]:
-    for mark in b"(){}[],;:":
-        text = text.replace(bytes([mark]), b" ")
-    return Counter(text.split())
-
-
-def broken(conflict: Conflict, answers: Answers) -> str:
-    language = language_of(conflict.path, registry().languages.values())
-    structural = any(a.rung == "structural" for a in answers.resolutions[0].answers)
-    if language is None or not structural:
-        return ""
-    result = answers.resolutions[0].result + b"\n"  # one grammar wants a last line end where its compiler does not
-    return "the result does not parse" if parse(result, language).has_error else ""
-
-
-def search(count: int, seed: int) -> tuple[int, list[str]]:
-    """Run `count` triples; how many were answered, and what was wrong, each with its triple."""
+def search(count: int, seed: int) -> Tally:
+    """Run `count` triples of `seed`; what was wrong stands with its triple."""
     rng = random.Random(seed)  # noqa: S311 (repeatable, not secret)
-    wrong: list[str] = []
-    answered = 0
-    with tempfile.TemporaryDirectory(prefix="merge-fuzz-") as folder:
-        for triple in triples(rng, count):
-            problem = problem_of(*triple, Path(folder))
-            answered += problem == ""
-            if problem:
-                wrong.append(f"seed {seed}: {problem}: {triple!r}")
-    return answered, wrong
+    tally = Tally()
+    for number, triple in enumerate(triples(rng, count)):
+        tally.triples += 1
+        conflict = conflict_of(*triple)
+        if not conflict.hunks:
+            continue
+        tally.conflicts += 1
+        problem = _watched(conflict, again=number % AGAIN == 0)
+        if problem == "":
+            tally.answered[_kind(conflict.path)] += 1
+        elif problem is not None:
+            tally.wrong.append(f"seed {seed}, triple {number}: {problem}: {triple!r}")
+    return tally
+
+
+def _watched(conflict: Conflict, *, again: bool) -> str | None:
+    """A property that fails, also where the rungs raise or do not come back."""
+    signal.alarm(HANG)
+    try:
+        problem = problem_of(conflict, rungs(), registry().languages.values())
+        if not problem and again and not answers_again(conflict, rungs()):
+            return "another answer for the same conflict"
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is the finding)
+        return f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+    return problem
+
+
+def _hung(*_: object) -> None:
+    raise TimeoutError(f"no answer within {HANG} s")
+
+
+def _short(text: bytes) -> bytes:
+    return b"".join(split_lines(text)[:LINES])
+
+
+def _kind(path: str) -> str:
+    return Path(path).suffix or Path(path).name
+
+
+def _slice(work: tuple[int, int]) -> Tally:
+    signal.signal(signal.SIGALRM, _hung)
+    return search(*work)
+
+
+def run(count: int, seed: int, workers: int = 1) -> Tally:
+    """`count` triples in slices whose seeds follow from `seed`, so that the same ones run whatever the workers."""
+    slices = [(min(_SLICE, count - start), seed + start // _SLICE) for start in range(0, count, _SLICE)]
+    total = Tally()
+    with ProcessPoolExecutor(workers) as pool:
+        for done, tally in enumerate(pool.map(_slice, slices), start=1):
+            total.add(tally)
+            if sys.stderr.isatty():
+                print(f"\r{done}/{len(slices)}", end="", file=sys.stderr)
+    return total
+
+
+_SLICE = 1000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--show", type=int, default=5, help="findings to print")
     options = parser.parse_args()
-    answered, wrong = search(options.n, options.seed)
-    print(f"{options.n} triples, seed {options.seed}: {answered} answered, {len(wrong)} wrong")
-    print("\n".join(wrong[:5]))
-    raise SystemExit(bool(wrong))
+    tally = run(options.n, options.seed, options.workers)
+    answered = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.answered.items()))
+    print(
+        f"{tally.triples} triples, seed {options.seed}: {tally.conflicts} conflicts,"
+        f" {tally.answered.total()} answered ({answered}), {len(tally.wrong)} wrong"
+    )
+    print("\n".join(tally.wrong[: options.show]))
+    raise SystemExit(bool(tally.wrong))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from flowforge.plugin import (
 
 _RUNG = "mechanical"
 _WORD = re.compile(rb"[\w\x80-\xff]+|\s+|[^\w\s]")
+_LARGEST = 1 << 20  # bytes of a side of one hunk
 _QUOTES = re.compile(rb"[\"'`]")
 
 
@@ -72,6 +73,8 @@ def _without_trailing(text: bytes) -> list[bytes]:
 def _whitespace_only_side(hunk: Hunk) -> HunkAnswer | None:
     if not hunk.base.strip():
         return None  # nothing stood there: blank lines are not a changed side
+    if max(map(len, (hunk.base, hunk.upstream, hunk.commit))) > _LARGEST:
+        return None  # made by a machine; cutting it into words takes longer than a file may
     base = tokens(hunk.base)
     if tokens(hunk.upstream) == base:
         return _answer(hunk, hunk.commit, "whitespace-only side", "upstream changed whitespace only here")
