@@ -298,6 +298,9 @@ class _Rows:
             else:
                 at = self._after(followed.get(piece.key), start, later)
             self.placed.insert(at, Placed(piece.key, piece.lead, piece.text, added=2))
+            after = self.placed[at + 1] if at + 1 < len(self.placed) else None
+            if after is not None and followed.get(after.key) == piece.key:
+                after.lead = self.known[2][after.key].lead  # they are neighbours on the commit's side too
 
     def _rule(self, chunk: Chunk, added: Row, fresh: Row) -> str:
         """The rule by which both sides' additions are kept."""
@@ -322,11 +325,9 @@ class _Rows:
         return len(self.placed)
 
     def _after(self, key: Key | None, start: int, later: AbstractSet[Key]) -> int:
-        """The place after the piece `key`, or else the last, and after what upstream added there."""
+        """The place after the piece `key`, or else the first, and after what upstream added there."""
         places = range(len(self.placed) - 1, start - 1, -1)
-        at = next((i + 1 for i in places if self.placed[i].key == key), None)
-        if at is None:
-            return len(self.placed)
+        at = next((i + 1 for i in places if self.placed[i].key == key), start)
         while at < len(self.placed) and self.placed[at].key in later:
             at += 1
         return at

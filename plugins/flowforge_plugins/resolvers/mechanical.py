@@ -1,9 +1,9 @@
 """Rules that need no understanding of the code: who really changed something, hunk by hunk.
 
 - both sides made the same edit, or the same up to whitespace;
-- one side changed whitespace only, compared by tokens: the other side's edit stands. Indentation counts as a
-  change everywhere: in some languages it has a meaning, and in the others the edit of the other side would
-  stand at the old depth (the structural rung can do better there).
+- one side changed whitespace only, compared by tokens: the other side's edit stands, upstream's where both did no
+  more than that. Indentation counts as a change everywhere: in some languages it has a meaning, and in the others
+  the edit of the other side would stand at the old depth (the structural rung can do better there).
 """
 
 import re
@@ -76,9 +76,13 @@ def _whitespace_only_side(hunk: Hunk) -> HunkAnswer | None:
     if max(map(len, (hunk.base, hunk.upstream, hunk.commit))) > _LARGEST:
         return None  # made by a machine; cutting it into words takes longer than a file may
     base = tokens(hunk.base)
-    if tokens(hunk.upstream) == base:
+    upstream, commit = tokens(hunk.upstream) == base, tokens(hunk.commit) == base
+    if upstream and commit:
+        why = "both sides changed whitespace only here; upstream's is kept"
+        return _answer(hunk, hunk.upstream, "whitespace on both sides", why)
+    if upstream:
         return _answer(hunk, hunk.commit, "whitespace-only side", "upstream changed whitespace only here")
-    if tokens(hunk.commit) == base:
+    if commit:
         return _answer(hunk, hunk.upstream, "whitespace-only side", "the commit changed whitespace only here")
     return None
 

@@ -49,6 +49,12 @@ def test_a_side_that_changed_whitespace_only_gives_way() -> None:
     assert upstream_only.text == commit_only.text == b"f(a,c)\n"
 
 
+def test_whitespace_that_both_sides_changed_stays_as_upstream_has_it() -> None:
+    found = mechanically(b"a = 1 # one\n", b"a = 1  # one\n", b"a = 1    # one\n")
+    assert found is not None
+    assert (found.text, found.rule) == (b"a = 1  # one\n", "whitespace on both sides")
+
+
 @pytest.mark.parametrize("context", [GO, PYTHON, UNKNOWN])
 def test_indentation_is_a_change(context: ResolveContext) -> None:
     """It has a meaning, or the other side's edit would stand at the old depth."""

@@ -1,0 +1,6 @@
+import os
+
+from shop.goods import Goods
+from shop.prices import Price
+
+PATH = os.curdir

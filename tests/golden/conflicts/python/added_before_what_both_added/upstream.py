@@ -1,0 +1,5 @@
+import os
+
+from shop.prices import Price
+
+PATH = os.curdir
