@@ -21,7 +21,7 @@ from flowforge.merge.lockfiles import MAX_BYTES
 from flowforge.pipeline.commands import LIMITS
 from flowforge.pipeline.context import Tools
 from flowforge.pipeline.options import ResolveOptions
-from flowforge.resolve.ladder import Answers, Rung, climb
+from flowforge.resolve.ladder import Answers, Note, Rung, climb
 from flowforge.resolve.lockfile import RUNG, Made
 from flowforge.resolve.locktools import HEAD, LockTask, is_lock, lock_task
 from flowforge.resolve.policy import Policy, matches
@@ -78,22 +78,23 @@ def climb_all(
     then = climb(relocker.locks, asked, allowed)
     return Answers(
         resolutions=(*first.resolutions, *then.resolutions),
-        unresolved=(*first.unresolved, *map(_told, then.unresolved)),
+        unresolved=(*first.unresolved, *(_told(one, then.notes) for one in then.unresolved)),
         approve=(*first.approve, *then.approve),
         notes=(*first.notes, *then.notes),
     )
 
 
-def _told(unresolved: Unresolved) -> Unresolved:
+def _told(unresolved: Unresolved, notes: Sequence[Note]) -> Unresolved:
     """Nobody resolves a lockfile place by place: say what became of writing it anew."""
-    said = unresolved.tried.get(RUNG)
-    if said is None:
-        return unresolved
     path = unresolved.conflict.path
-    return replace(
-        unresolved,
-        sentence=f"{path!r} is written by a tool, and it could not be written anew ({said}): a person must do it",
-    )
+    note = next((one for one in notes if one.path == path and one.rung == RUNG), None)
+    if note is None:
+        return unresolved
+    said = note.sentence.removeprefix(f"{RUNG} failed: ")
+    if note.why == Reason.SKIPPED:
+        return replace(unresolved, sentence=f"{path!r} is written by a tool: {said}")
+    sentence = f"{path!r} is written by a tool, and it could not be written anew: {said}"
+    return replace(unresolved, sentence=sentence)
 
 
 def lock_conflicts(

@@ -93,6 +93,24 @@ class WhenNeeded:
         return self._made.run(command, on_output, cancelled)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unrun:
+    """The sandbox of a simulation: what a run would do in it is told, and not done."""
+
+    name: str = "simulated"
+
+    def missing(self) -> Mapping[Limit, str]:
+        return {}
+
+    def run(
+        self,
+        command: Command,  # noqa: ARG002 (the Protocol's form)
+        on_output: Callable[[bytes], None],  # noqa: ARG002
+        cancelled: Callable[[], bool],  # noqa: ARG002
+    ) -> Finished:
+        raise Refused(Reason.SKIPPED, "a run would write it anew with a tool; a simulation runs none")
+
+
 class NoCommands:
     """The sandbox of a pipeline that has no command: it is never asked for one."""
 
