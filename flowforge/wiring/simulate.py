@@ -20,7 +20,7 @@ from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
 from flowforge.wiring.local import committer, definition_for, local_protocols, local_url
-from flowforge.wiring.sandbox import NoCommands
+from flowforge.wiring.sandbox import Unrun
 
 _AT_ONCE = 500  # branches that one fetch is asked for
 
@@ -128,7 +128,7 @@ def _tools(
     asked = Asked(repository=question.repository, pipeline=question.pipeline)
     return Tools(
         mirror=mirror,
-        sandbox=NoCommands(),
+        sandbox=Unrun(),
         pool=pool,
         registry=registry,
         recorder=Unrecorded(),
