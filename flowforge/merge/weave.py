@@ -237,7 +237,9 @@ class _Rows:
         """What one side added may not come under a label that the other put, took or moved."""
         old = {*self.known[0], *(piece.key for piece in base)}
         if relabelled and any(piece.key not in old for piece in row if not piece.label):
-            raise Doubt("relabelled", "one side changed a label such as `private` beside what the other added")
+            raise Doubt(
+                "relabelled", "one side changed a label such as `private` beside what the other added"
+            )
 
     def _check_removed(self, base: Row, remover: int, keeper: int) -> None:
         for piece in base:

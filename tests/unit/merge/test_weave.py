@@ -256,3 +256,41 @@ def test_one_sides_new_order_stands(order: tuple[str, ...]) -> None:
     base = module(F, G, H)
     assert Woven(base, module(*order), base).text == module(*order)
     assert Woven(base, base, module(*order)).text == module(*order)
+
+
+def ruby(*members: str) -> str:
+    return "\n".join(("class A", *(f"  {member}" for member in members), "end\n"))
+
+
+RF, RG, RH = (f"def {name}; end" for name in "fgh")
+
+
+@pytest.mark.parametrize(
+    ("base", "upstream", "commit", "doubts"),
+    [
+        ((RF, RG), (RF, "private", RG), (RF, RG, RH), ["relabelled"]),
+        ((RF, RG), (RF, RG, RH), (RF, "private", RG), ["relabelled"]),
+        ((RF, "private", RG), (RF, RG), (RF, "private", RG, RH), ["relabelled"]),
+        ((RF, "private", RG), (RF, "private", RG, RH), (RF, RG), ["relabelled"]),
+        ((RF, RG), (RF, "private", RG), (RF, RG), []),
+        ((RF, "private", RG), (RF, "private", RG, RH), (RF, "private", RG), []),
+        ((RF, "private", RG), (RF, "private", RG, RH), (RF, "private", "def g; 1; end"), []),
+        ((RF, RG), (RF, "private", RG), (RF, "private", RG, RH), ["relabelled"]),
+    ],
+)
+def test_what_one_side_adds_comes_under_no_label_that_the_other_moved(
+    base: tuple[str, ...], upstream: tuple[str, ...], commit: tuple[str, ...], doubts: list[str]
+) -> None:
+    assert Woven(ruby(*base), ruby(*upstream), ruby(*commit), "ruby").open == doubts
+
+
+def test_an_import_under_a_condition_is_merged_as_one() -> None:
+    base = "if TYPE_CHECKING:\n    import b\n"
+    woven = Woven(base, base + "    import c\n", base + "    import d\n")
+    assert (woven.text, woven.rules, woven.open) == (base + "    import c\n    import d\n", [IMPORTS], [])
+
+
+def test_sections_that_both_sides_add_at_one_place_stay_open() -> None:
+    base = "# A\n\ntext\n"
+    woven = Woven(base, base + "\n## B\n\none\n", base + "\n## C\n\ntwo\n", "markdown")
+    assert woven.open == ["two_ordered_inserts"]
