@@ -29,6 +29,7 @@ _REQUEST = frozenset(
         Reason.UNKNOWN_TIMEZONE,
         Reason.PIPELINE_INVALID,
         Reason.PIPELINE_MISSING,
+        Reason.POLICY_INVALID,
         Reason.NOT_FOUND,
         Reason.NOT_ALLOWED,
         Reason.CONFLICT_OF_STATE,

@@ -1,7 +1,7 @@
 """`flowforge replay`: what the rungs would have made of a repository's own conflicts, beside what people made of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ class Question:
     before: int | None = None  # epoch seconds
     after: int | None = None
     paths: tuple[str, ...] = ()  # gitignore-style; empty = all
-    policy: Mapping[str, Any] = field(default_factory=dict)  # of `Policy`; empty = as shipped
+    policy: str = ""  # a file that `calibrate` wrote; "" = as shipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Replayed:
 
     merges: int
     conflicting: int
+    lacking: int = 0  # merges of which the repository, a partial clone, lacks something
 
 
 Tell = Callable[[Row, bytes | None], None]
@@ -52,6 +53,7 @@ def replay(
     no_model: Annotated[  # noqa: ARG001 (there is none to switch off yet, and scripts may say it already)
         bool, typer.Option(help="Ask no model; none is asked yet in any case.")
     ] = False,
+    policy: Annotated[str, typer.Option(help="Judge by this policy file, as calibrate writes it.")] = "",
     out: Annotated[str, typer.Option(help="Write every answer to FOLDER/MERGE/PATH.")] = "",
     as_json: AsJson = False,
 ) -> int:
@@ -64,9 +66,10 @@ def replay(
         repository=repository,
         limit=limit,
         seed=seed,
-        before=_day(before, "--before"),
-        after=_day(after, "--after"),
+        before=day(before, "--before"),
+        after=day(after, "--after"),
         paths=tuple(paths or ()),
+        policy=policy,
     )
     folder = Path(out) if out else None
     rows: list[Row] = []
@@ -112,20 +115,21 @@ def summary(rows: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
     return {
         "merges": found.merges,
         "conflicting": found.conflicting,
+        "lacking": found.lacking,
         "files": len(rows),
-        "acted": _tallied(tally(rows)),
-        "with_proposals": _tallied(tally(rows, ANSWERED)),
+        "acted": tallied(tally(rows)),
+        "with_proposals": tallied(tally(rows, ANSWERED)),
         "kinds": {
-            kind.value: {"acted": _tallied(tally(some)), "with_proposals": _tallied(tally(some, ANSWERED))}
+            kind.value: {"acted": tallied(tally(some)), "with_proposals": tallied(tally(some, ANSWERED))}
             for kind in sorted({row.kind for row in rows})
             if (some := [row for row in rows if row.kind is kind])
         },
-        "rungs": {rung: _tallied(counted) for rung, counted in by_rung(rows).items()},
+        "rungs": {rung: tallied(counted) for rung, counted in by_rung(rows).items()},
         "ms": {"median": round(took.median, 2), "p99": round(took.p99, 2), "worst": round(took.worst, 2)},
     }
 
 
-def _tallied(counted: Tally) -> Mapping[str, Any]:
+def tallied(counted: Tally) -> Mapping[str, Any]:
     precision = counted.precision
     return {
         "files": counted.cases,
@@ -140,6 +144,8 @@ def _tallied(counted: Tally) -> Mapping[str, Any]:
 def show(rows: Sequence[Row], found: Replayed) -> None:
     """Two tables of at most 80 columns: by kind of file, and by rung."""
     say(f"{found.merges} merges, {found.conflicting} with conflicts to judge, {len(rows)} files")
+    if found.lacking:
+        say(f"{found.lacking} merges were left out: a partial clone lacks what they need")
     if not rows:
         return
     sides = {name: "left" if name == "files of kind" else "right" for name in _HEADS}
@@ -200,7 +206,12 @@ def write_answer(folder: Path, row: Row, text: bytes) -> None:
         ) from error
 
 
-def _day(text: str, option: str) -> int | None:
+def day(text: str, option: str) -> int | None:
+    """Epoch seconds of the day's begin; None where none was named.
+
+    Raises:
+        Refused: invalid_request.
+    """
     if not text:
         return None
     try:

@@ -26,12 +26,19 @@ def run(
     pipeline: Annotated[str, typer.Option(help="A file or a shipped definition.")] = "",
     push: Annotated[bool, typer.Option(help="Push the result where the pipeline says so.")] = True,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap or none.")] = "",
+    policy: Annotated[str, typer.Option(help="What rules may do here: a file that calibrate wrote.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Run one pipeline here, without a service: rebase, resolve, validate, test, push."""
     runner: Runner = ctx.obj
     asked = Asked(
-        repository=repository, branch=branch, onto=onto, pipeline=pipeline, push=push, sandbox=sandbox
+        repository=repository,
+        branch=branch,
+        onto=onto,
+        pipeline=pipeline,
+        push=push,
+        sandbox=sandbox,
+        policy=policy,
     )
     ended = _shown(runner, asked) if not as_json else runner(asked, lambda _kind, _data: None)
     if as_json:

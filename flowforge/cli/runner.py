@@ -20,6 +20,7 @@ class Asked:
     pipeline: str = ""  # a file, a shipped definition by name, or "" = the repository's own
     push: bool = True
     sandbox: str = ""  # "" = as the settings say
+    policy: str = ""  # a file that `calibrate` wrote; "" = as shipped
 
 
 @dataclass(frozen=True, kw_only=True)

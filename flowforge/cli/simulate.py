@@ -22,6 +22,7 @@ class Question:
     branches: tuple[str, ...] = ()  # none: all that have something to rebase
     onto: str = ""  # "" = the repository's default branch
     pipeline: str = ""  # as in `runner.Asked`
+    policy: str = ""  # likewise
     limit: int = _LIMIT
 
 
@@ -47,6 +48,7 @@ def simulate(
         str, typer.Option(help="The branch to rebase onto; the default branch if left out.")
     ] = "",
     pipeline: Annotated[str, typer.Option(help="A file or a shipped definition.")] = "",
+    policy: Annotated[str, typer.Option(help="What rules may do here: a file that calibrate wrote.")] = "",
     limit: Annotated[
         int, typer.Option(min=1, max=1000, help="Look at so many branches, newest first.")
     ] = _LIMIT,
@@ -55,7 +57,12 @@ def simulate(
     """Say what a run would do: no command runs, no model is asked, nothing is pushed."""
     simulator: Simulator = ctx.obj
     question = Question(
-        repository=repository, branches=tuple(branch or ()), onto=onto, pipeline=pipeline, limit=limit
+        repository=repository,
+        branches=tuple(branch or ()),
+        onto=onto,
+        pipeline=pipeline,
+        policy=policy,
+        limit=limit,
     )
     found = simulator(question, lambda text: None if as_json else say(f"looking at {text}"))
     if as_json:

@@ -203,6 +203,7 @@ class Unresolved:
     conflict: Conflict
     sentence: str
     tried: Mapping[str, str] = field(default_factory=dict)  # rung -> its sentence
+    answers: tuple[HunkAnswer, ...] = ()  # those of its hunks that rungs answered; kept for counting only
 
 
 _REGULAR = frozenset({"100644", "100755"})

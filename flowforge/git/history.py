@@ -5,6 +5,7 @@ gone afterwards.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,17 +21,33 @@ from flowforge.git.merged import Merged, parse_merge
 from flowforge.git.objects import Objects
 from flowforge.git.renames import Renames
 
+_LAST_WORDS = re.compile(r"[/:]([^/:@\s]+/[^/:@\s]+?)(?:\.git)?/?$")
 _MERGE_TREE = ("merge-tree", "--write-tree", "-z", "--messages", "--allow-unrelated-histories")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PastMerge:
-    """A commit of two parents. `upstream` is the first one, into which `commit` was merged."""
+    """A commit of two parents: `upstream` is the first one, into which `commit` was merged.
+
+    Or what came of a change that was landed without a merge commit: `oid` is then the last commit that landed it.
+    """
 
     oid: str
     upstream: str
     commit: str
     date: int  # epoch seconds, of the committer
+    how: str = "merge"  # merge | squash | rebase
+
+
+def name_of(repository: Path, door: Door) -> str:
+    """What people call the repository: the last two words of where it came from, or its folder's name."""
+    url = (
+        there(repository, door)
+        .try_run("config", "--get", "remote.origin.url", ok=range(256))[1]
+        .decode("utf-8", "replace")
+    )
+    known = _LAST_WORDS.search(url.strip())
+    return known[1] if known else repository.resolve().name.removesuffix(".git")
 
 
 @contextmanager
@@ -40,9 +57,10 @@ def borrowed(repository: Path, scratch: Path, door: Door) -> Iterator[Git]:
     Raises:
         Refused: repository_missing, where the folder holds none.
     """
-    there = _in(repository, door)
-    shown = there.run("rev-parse", "--show-object-format", "--git-common-dir").decode(
-        "utf-8", "surrogateescape"
+    shown = (
+        there(repository, door)
+        .run("rev-parse", "--show-object-format", "--git-common-dir")
+        .decode("utf-8", "surrogateescape")
     )
     object_format, common = shown.splitlines()
     common_folder = Path(common).resolve()  # git answers in the form in which it was told the folder
@@ -58,7 +76,7 @@ def borrowed(repository: Path, scratch: Path, door: Door) -> Iterator[Git]:
 
 def tips(repository: Path, door: Door) -> tuple[str, ...]:
     """The commits that the repository's refs point at."""
-    out = _in(repository, door).run(
+    out = there(repository, door).run(
         "for-each-ref", "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)"
     )
     rows = [line.split() for line in out.decode().splitlines()]
@@ -98,13 +116,29 @@ def committed(objects: Objects, merge: PastMerge, path: str) -> bytes | None:
     return objects.read(entry.oid, "blob") if entry is not None and entry.mode.startswith("100") else None
 
 
+def merge_base(git: Git, merge: PastMerge) -> str:
+    """The commit from which both sides began; "" where they share none."""
+    bases = git.try_run("merge-base", "--end-of-options", merge.upstream, merge.commit)[1].split()
+    return bases[0].decode() if bases else ""
+
+
+def roots(git: Git, heads: Sequence[str]) -> tuple[str, ...]:
+    """The first commits of what `heads` reach: every clone and fork has the same."""
+    if not heads:
+        return ()
+    out = git.run(
+        "rev-list", "--max-parents=0", "--stdin", stdin="".join(f"{oid}\n" for oid in heads).encode()
+    )
+    return tuple(out.decode().split())
+
+
 def _read(git: Git, objects: Objects, merge: PastMerge, size: int) -> tuple[Conflict, ...]:
     """The conflicts of a merge by the attributes of its upstream, as a rebase onto it would meet them."""
     upstream, commit = objects.commit(merge.upstream), objects.commit(merge.commit)
     text = reduce(attributes_of(git, objects, upstream.tree), size)
     merged = _merged(git.with_attributes(write_attributes(git.folder, text)), merge)
-    bases = git.try_run("merge-base", "--end-of-options", merge.upstream, merge.commit)[1].split()
-    base = objects.commit(bases[0].decode()).tree if bases else ""
+    start = merge_base(git, merge)
+    base = objects.commit(start).tree if start else ""
     trees = {Side.BASE: base, Side.UPSTREAM: upstream.tree, Side.COMMIT: commit.tree}
     renames = Renames(git, objects, trees)
     origin = Origin(commit=merge.commit, subject=commit.subject, marker_size=size, old_path=renames.old_path)
@@ -116,7 +150,12 @@ def _merged(git: Git, merge: PastMerge) -> Merged:
     return replace(parse_merge(out), conflicted=code != 0)
 
 
-def _in(repository: Path, door: Door) -> Git:
+def there(repository: Path, door: Door) -> Git:
+    """Git in the repository of a folder, or of its `.git`.
+
+    Raises:
+        Refused: repository_missing, where the folder holds none.
+    """
     inner = repository.absolute() / ".git"
     git = Git(folder=inner if inner.exists() else inner.parent, door=door)
     if git.try_run("rev-parse", "--git-dir", ok=range(256))[0]:

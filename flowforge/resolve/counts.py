@@ -41,12 +41,16 @@ def earned(prior: Counts, own: Counts, *, k: float = COST_OF_WRONG, weight: floa
     `prior` speaks with `weight` cases; half a case is added to each side so that a perfect record is not
     taken for certainty.
     """
-    share = (prior.right + 0.5) / (prior.total + 1.0)
-    right = weight * share + own.right
-    wrong = weight * (1 - share) + own.total - own.right
+    right, wrong = believed(prior, own, weight=weight)
     if beta_above(right, wrong, 1 - 1 / k) >= SURE:
         return Action.ACT
     return Action.OFF if beta_above(right, wrong, HARMFUL) <= 1 - SURE else Action.CONFIRM
+
+
+def believed(prior: Counts, own: Counts, *, weight: float = PRIOR_WEIGHT) -> tuple[float, float]:
+    """What is believed about a rule's precision, as (right, wrong) of a beta distribution."""
+    share = (prior.right + 0.5) / (prior.total + 1.0)
+    return weight * share + own.right, weight * (1 - share) + own.total - own.right
 
 
 def beta_above(a: float, b: float, x: float) -> float:

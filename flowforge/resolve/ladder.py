@@ -199,7 +199,8 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
     if said.whole is not None:
         _take_whole(state, rung, said.whole, policy)
         return
-    allowed = [_judged(answer, policy) for answer in said.answers]
+    path = state.conflict.path
+    allowed = [_judged(answer, policy, path) for answer in said.answers]
     taken = [_ended(state.conflict, answer) for answer in allowed if answer is not None]
     if not taken:
         _off(state, rung, ", ".join(sorted({answer.rule for answer in said.answers})))
@@ -212,7 +213,7 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
 
 
 def _take_whole(state: _Climb, rung: Rung, answer: WholeAnswer, policy: Policy) -> None:
-    state.whole = _judged(answer, policy)
+    state.whole = _judged(answer, policy, state.conflict.path)
     if state.whole is None:
         _off(state, rung, answer.rule)
     else:
@@ -223,11 +224,13 @@ def _off(state: _Climb, rung: Rung, rules: str) -> None:
     state.note(rung, "off", "off", f"an answer by {rules or rung.name} was found but is switched off here")
 
 
-def _judged(answer: _Answer, policy: Policy) -> _Answer | None:
-    action = policy.action(answer.rung, answer.rule)
+def _judged(answer: _Answer, policy: Policy, path: str) -> _Answer | None:
+    action = policy.action(answer.rung, answer.rule, path)
     if action is Action.OFF:
         return None
-    return replace(answer, confirmed=answer.confirmed and action is Action.ACT)
+    known = policy.standing(answer.rung, answer.rule, path)
+    why = f"{answer.why}; {known.sentence(answer.rung)}" if known is not None else answer.why
+    return replace(answer, confirmed=answer.confirmed and action is Action.ACT, why=why)
 
 
 def _ended(conflict: Conflict, answer: HunkAnswer) -> HunkAnswer:
@@ -300,7 +303,12 @@ def _unresolved(state: _Climb) -> Unresolved:
         f"{state.conflict.path!r} was changed on both sides and no rung could answer {part}"
         f" (from line {where} of git's merged text): a person must decide"
     )
-    return Unresolved(conflict=state.conflict, sentence=sentence, tried=_tried(state.notes))
+    return Unresolved(
+        conflict=state.conflict,
+        sentence=sentence,
+        tried=_tried(state.notes),
+        answers=tuple(state.answers),
+    )
 
 
 def _tried(notes: Sequence[Note]) -> Mapping[str, str]:

@@ -44,6 +44,7 @@ class Case:
     conflict: Conflict
     human: bytes | None  # what was committed; None = no file of that name
     language: Language | None
+    how: str = "merge"  # how it was landed: merge | squash | rebase
 
     @property
     def kind(self) -> FileKind:

@@ -39,10 +39,10 @@ from flowforge.pipeline.progress import changed_paths
 from flowforge.pipeline.runner import Run, Terms, by_hand, run_pipeline
 from flowforge.pipeline.table import stage_table
 from flowforge.resolve.memory import Remembered
-from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
 from flowforge.wiring.models import Services
+from flowforge.wiring.policies import policy_in
 from flowforge.wiring.sandbox import sandbox_for
 
 _DECODER = codecs.getincrementaldecoder("utf-8")
@@ -165,6 +165,7 @@ def run_here(
     url = local_url(asked.repository)
     onto = check_ref(asked.onto) if asked.onto else ""
     branch = check_ref(asked.branch or checked_out(asked.repository))
+    policy = policy_in(asked.policy, registry)
     door = Door(
         protocols=frozenset({*settings.git_protocols, *local_protocols(url)}),
         remote_deadline=settings.git_timeout,
@@ -195,7 +196,7 @@ def run_here(
             telemetry=Silent(),
             pipeline=pipeline,
             workspace=Path(workspace),
-            policy=Policy(),
+            policy=policy,
             memory=Remembered(),
             models=models,
             cancelled=cancelled,

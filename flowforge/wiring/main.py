@@ -60,6 +60,11 @@ VERBS: Mapping[str, Verb] = {
         summary="Measure the rungs on a repository's own merges.",
         parts="flowforge.wiring.replay:replay_asked",
     ),
+    "calibrate": Verb(
+        app="flowforge.cli.calibrate:app",
+        summary="Count what each rule has earned there; write its policy.",
+        parts="flowforge.wiring.calibrate:calibrate_asked",
+    ),
     "init": Verb(app="flowforge.cli.init:app", summary="Propose a .flowforge.yml for a repository."),
     "doctor": Verb(
         app="flowforge.cli.doctor:app",

@@ -42,7 +42,6 @@ from flowforge.pipeline.runner import Terms, run_pipeline
 from flowforge.pipeline.table import stage_table
 from flowforge.pipeline.undoing import PIPELINE as UNDO_PIPELINE
 from flowforge.pipeline.undoing import UNDO, Undoing
-from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
 from flowforge.store import decisions
@@ -54,6 +53,7 @@ from flowforge.store.scope import Scope
 from flowforge.store.transaction import Row
 from flowforge.vault.envelope import Vault
 from flowforge.wiring.models import Services
+from flowforge.wiring.policies import policy_set
 from flowforge.wiring.sandbox import sandbox_for
 from flowforge.wiring.urls import repository_check
 
@@ -114,7 +114,7 @@ class PipelineRunner:
                 telemetry=self.telemetry,
                 pipeline=pipeline,
                 workspace=workspace,
-                policy=Policy(),
+                policy=policy_set(repository.settings, self.registry),
                 memory=StoredMemory(recorder=recorder, vault=self.vault),
                 models=models,
                 cancelled=session.cancelled,

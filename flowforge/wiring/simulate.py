@@ -20,6 +20,7 @@ from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
 from flowforge.wiring.local import committer, definition_for, local_protocols, local_url
+from flowforge.wiring.policies import policy_in
 from flowforge.wiring.sandbox import Unrun
 
 _AT_ONCE = 500  # branches that one fetch is asked for
@@ -50,6 +51,7 @@ def simulate_here(
         FlowForgeError: what the repository, a named branch or the definition is refused for.
     """
     registry = registry or load_plugins(discover())
+    policy = policy_in(question.policy, registry)
     url = local_url(question.repository)
     door = Door(
         protocols=frozenset({*settings.git_protocols, *local_protocols(url)}),
@@ -64,7 +66,7 @@ def simulate_here(
         seen = _named(mirror, question, target) if question.branches else _all(mirror, question, target)
         if not seen.tips:
             return _simulation(seen, ())
-        tools = _tools(question, settings, seen, mirror, pool, registry, Path(workspace))
+        tools = _tools(question, settings, seen, mirror, pool, registry, Path(workspace), policy)
         return _simulation(seen, tuple(_each(seen, tools, tell)))
 
 
@@ -123,6 +125,7 @@ def _tools(
     pool: Pool,
     registry: Registry,
     workspace: Path,
+    policy: Policy,
 ) -> Tools:
     first = next(iter(seen.tips))
     asked = Asked(repository=question.repository, pipeline=question.pipeline)
@@ -136,7 +139,7 @@ def _tools(
         telemetry=Silent(),
         pipeline=definition_for(asked, mirror, first, seen.target, registry).pipeline,
         workspace=workspace,
-        policy=Policy(),
+        policy=policy,
         memory=Remembered(),
         models=Unasked(provider=settings.model_provider) if settings.model_provider else None,
     )

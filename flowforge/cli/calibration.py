@@ -1,0 +1,67 @@
+"""What a calibration found, as one value, and the words that the table and the page share."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from flowforge.resolve.calibrate import EARLIER, Count, Figures, RuleLine, Split
+from flowforge.resolve.cases import FileCase
+from flowforge.resolve.counts import COST_OF_WRONG
+from flowforge.resolve.learnt import Learnt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    repository: str
+    limit: int = 0  # conflicting merges to look at; 0 = all
+    seed: int | None = None  # None: newest first
+    before: int | None = None  # epoch seconds
+    k: float = COST_OF_WRONG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A rule's record over all history, and in the later part by itself."""
+
+    rule: RuleLine
+    later: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """`shipped` and `own` are figures over the later part; `own` was learnt from the earlier one."""
+
+    name: str
+    learnt: Learnt
+    lines: tuple[Line, ...]
+    shipped: Figures
+    own: Figures
+    parts: Split
+    made_again: Mapping[str, int] = field(default_factory=dict)  # merges, by how they were landed
+    left: Mapping[str, int] = field(default_factory=dict)  # pull requests that were left out, by why
+    lacking: int = 0  # merges of which the repository, a partial clone, lacks something
+    cases: tuple[FileCase, ...] = ()
+
+
+def sentences(found: Calibrated) -> Iterator[str]:
+    """What was looked at, and what was left out."""
+    made = found.made_again
+    pulls = made.get("squash", 0) + made.get("rebase", 0)
+    yield f"{made.get('merge', 0)} merges and {pulls} squashed or rebased pull requests made again"
+    yield f"{found.learnt.merges} had conflicts to judge, in {found.learnt.files} files"
+    if found.left:
+        yield "pull requests that were not made again by themselves:"
+        yield from (f"  {number} {why}" for why, number in sorted(found.left.items(), key=lambda p: -p[1]))
+    if found.lacking:
+        yield f"{found.lacking} merges were left out: a partial clone lacks what they need"
+    if found.learnt.left_out:
+        yield f"the shipped counts of {', '.join(found.learnt.left_out)} are left out: it is this repository"
+    held = found.learnt.held_out
+    if held is not None:
+        share_ = f"{EARLIER * 100:.0f} %"
+        yield f"the later part begins on {held.since}, after {share_} of these merges: {held.files} files"
+    if found.parts.seen:
+        yield f"  {found.parts.seen} more conflict there in places that the earlier part has too: left out"
+
+
+def share(right: float, cases: float) -> str:
+    return f"{right / cases * 100:.0f} %" if cases else "-"

@@ -1,0 +1,208 @@
+"""What a repository's own history says about each rule: counted, weighed by age, and turned into what it may do.
+
+Pure. Nothing is measured on what was learnt from: `split` cuts the history by date, and a file of the later part in
+which a hunk conflicts that the earlier part has too is left out.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flowforge.resolve.cases import FileCase, HunkCase
+from flowforge.resolve.counts import Action, Counts, believed, earned
+from flowforge.resolve.kinds import FileKind
+from flowforge.resolve.policy import Policy, Standing
+from flowforge.resolve.priors import CERTAIN, UNKNOWN, Priors
+from flowforge.resolve.replay import Outcome, Tally
+
+HALF_LIFE = 3 * 365 * 86400  # seconds: a case so much older than the newest one counts half
+MOST_FILES = 12  # of one merge whose hunks are counted: they are not independent of each other
+EARLIER = 0.7  # share of the merges, by date, that the figures' policy is learnt from
+
+Key = tuple[str, FileKind]  # "rung/rule", kind of file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """The record of one rule with one kind of file: hunks as they are, and weighed by age."""
+
+    right: int = 0
+    cases: int = 0
+    weighed: Counts = UNKNOWN
+
+    def plus(self, right: bool, weight: float) -> "Count":
+        weighed = Counts(right=self.weighed.right + weight * right, total=self.weighed.total + weight)
+        return Count(right=self.right + right, cases=self.cases + 1, weighed=weighed)
+
+
+def counted(cases: Iterable[FileCase]) -> Mapping[Key, Count]:
+    """Hunks that a rule answered and people's text is known of; one that is there again counts once, as newest."""
+    counts: dict[Key, Count] = {}
+    ordered = newest_first(cases)
+    for case, hunk in _once(ordered):
+        weight = 0.5 ** ((ordered[0].date - case.date) / HALF_LIFE)
+        key = (hunk.rule, case.kind)
+        counts[key] = counts.get(key, Count()).plus(hunk.right, weight)
+    return counts
+
+
+def newest_first(cases: Iterable[FileCase]) -> list[FileCase]:
+    return sorted(cases, key=lambda case: (-case.date, case.merge, case.path))
+
+
+def _once(ordered: Sequence[FileCase]) -> Iterable[tuple[FileCase, HunkCase]]:
+    files: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
+    for case in ordered:
+        files[case.merge] += 1
+        if files[case.merge] > MOST_FILES:
+            continue
+        for hunk in case.hunks:
+            if hunk.counted and (hunk.key, hunk.rule) not in seen:
+                seen.add((hunk.key, hunk.rule))
+                yield case, hunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleLine:
+    """What a rule may do with one kind of file, and its record that earned it."""
+
+    rule: str  # "rung/rule"
+    kind: FileKind
+    action: Action
+    count: Count
+
+
+def rule_lines(counts: Mapping[Key, Count], priors: Priors, k: float) -> tuple[RuleLine, ...]:
+    """The formula of `resolve.counts` for every rule and kind of file that was seen."""
+    return tuple(
+        RuleLine(
+            rule=rule,
+            kind=kind,
+            action=Action.ACT if rule in CERTAIN else earned(priors.of(rule, kind), count.weighed, k=k),
+            count=count,
+        )
+        for (rule, kind), count in sorted(counts.items())
+    )
+
+
+def standings(lines: Iterable[RuleLine]) -> Mapping[tuple[str, str], Standing]:
+    """The same for a `Policy`."""
+    return {
+        (line.rule, line.kind.value): Standing(
+            action=line.action, right=line.count.right, cases=line.count.cases
+        )
+        for line in lines
+    }
+
+
+# ---------------------------------------------------------------------------------------------- held-out figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """History cut by date. `since`: epoch seconds of the first merge of the later part."""
+
+    earlier: tuple[FileCase, ...]
+    later: tuple[FileCase, ...]  # each once, and without those in which a hunk of the earlier part conflicts
+    since: int
+    seen: int = 0  # files of the later part that were left out for that
+
+
+def split(cases: Sequence[FileCase]) -> Split:
+    """Cut after `EARLIER` of the merges by date; merges of the same second stay together."""
+    dates = sorted({case.merge: case.date for case in cases}.values())
+    if not dates:
+        return Split(earlier=(), later=(), since=0)
+    since = dates[min(len(dates) - 1, int(len(dates) * EARLIER))]
+    earlier = tuple(case for case in cases if case.date < since)
+    known = {hunk.key for case in earlier for hunk in case.hunks}
+    late = [case for case in newest_first(cases) if case.date >= since]
+    fresh = [case for case in late if not any(hunk.key in known for hunk in case.hunks)]
+    once: dict[tuple[str, ...], FileCase] = {}
+    for case in fresh:
+        once.setdefault(case.key, case)
+    return Split(earlier=earlier, later=tuple(once.values()), since=since, seen=len(late) - len(fresh))
+
+
+def outcome(case: FileCase, policy: Policy) -> Outcome | None:
+    """What would become of the file; None where a rule of it is off, so that another rung would be asked."""
+    actions = {_action(policy, rule, case) for rule in {hunk.rule for hunk in case.hunks} - {""}}
+    if Action.OFF in actions:
+        return None
+    if not case.rules:
+        return Outcome.HANDED_BACK
+    sure = actions == {Action.ACT} and all(hunk.sure for hunk in case.hunks)
+    return Outcome.RESOLVED if sure else Outcome.PROPOSED
+
+
+def _action(policy: Policy, rule: str, case: FileCase) -> Action:
+    rung, _, word = rule.partition("/")
+    return policy.action(rung, word, case.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Of a risk-coverage curve: answering the surest files up to `coverage` has been wrong in `risk` of them."""
+
+    coverage: float
+    risk: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """One policy over the later part. Counts are files."""
+
+    acted: Tally
+    answered: Tally  # with proposals
+    kinds: Mapping[FileKind, tuple[Tally, Tally]] = field(default_factory=dict)
+    curve: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    case: FileCase
+    outcome: Outcome
+
+
+def figures(judged: Sequence[Judged], curve: tuple[Point, ...]) -> Figures:
+    kinds = sorted({one.case.kind for one in judged})
+    return Figures(
+        acted=_tally(judged, (Outcome.RESOLVED,)),
+        answered=_tally(judged, (Outcome.RESOLVED, Outcome.PROPOSED)),
+        kinds={kind: _both([one for one in judged if one.case.kind is kind]) for kind in kinds},
+        curve=curve,
+    )
+
+
+def _both(judged: Sequence[Judged]) -> tuple[Tally, Tally]:
+    return _tally(judged, (Outcome.RESOLVED,)), _tally(judged, (Outcome.RESOLVED, Outcome.PROPOSED))
+
+
+def _tally(judged: Sequence[Judged], outcomes: Collection[Outcome]) -> Tally:
+    answered = [one for one in judged if one.outcome in outcomes]
+    return Tally(cases=len(judged), answered=len(answered), right=sum(one.case.right for one in answered))
+
+
+def curve(cases: Sequence[FileCase], priors: Priors, counts: Mapping[Key, Count]) -> tuple[Point, ...]:
+    """Files in the order of how sure the weakest rule of each is; files that are equally sure make one point."""
+    answered = [(-_sureness(case, priors, counts), case) for case in cases if case.rules]
+    answered.sort(key=lambda pair: pair[0])
+    points: list[Point] = []
+    wrong = 0
+    for number, (sure, case) in enumerate(answered, start=1):
+        wrong += not case.right
+        if number == len(answered) or answered[number][0] != sure:
+            points.append(Point(coverage=number / len(cases), risk=wrong / number))
+    return tuple(points)
+
+
+def _sureness(case: FileCase, priors: Priors, counts: Mapping[Key, Count]) -> float:
+    return min(_belief(rule, case.kind, priors, counts) for rule in case.rules)
+
+
+def _belief(rule: str, kind: FileKind, priors: Priors, counts: Mapping[Key, Count]) -> float:
+    if rule in CERTAIN:
+        return 1.0
+    right, wrong = believed(priors.of(rule, kind), counts.get((rule, kind), Count()).weighed)
+    return round(right / (right + wrong), 6)

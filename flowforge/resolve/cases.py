@@ -1,0 +1,152 @@
+"""One conflicted file of the past as it is counted: what each of its hunks was answered, and whether people wrote that.
+
+Pure. A case keeps no text but, for answers that differ, a short excerpt that a person can judge them by.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowforge.core.conflict import Conflict, Hunk, HunkAnswer, Resolution
+from flowforge.resolve.kinds import FileKind
+from flowforge.resolve.ladder import Answers
+from flowforge.resolve.place import human_texts
+from flowforge.resolve.replay import Case, Equal, compare
+
+EXCERPT = 4000  # bytes of one text that are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """A differing hunk, for a person's eye. Each text is cut at `EXCERPT` bytes."""
+
+    line: int  # 1-based, in git's merged text
+    base: bytes
+    upstream: bytes
+    commit: bytes
+    answer: bytes
+    human: bytes
+    why: str
+    cut: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HunkCase:
+    """One hunk. `key` is equal for hunks whose three sides are."""
+
+    key: str
+    rule: str = ""  # "rung/rule"; "" where no rung answered
+    sure: bool = True  # False: the rule itself wants its answer confirmed
+    equal: Equal | None = None  # None: not answered, or people's text for it was not found
+    excerpt: Excerpt | None = None  # of one that differs
+
+    @property
+    def counted(self) -> bool:
+        return self.equal is not None
+
+    @property
+    def right(self) -> bool:
+        return self.equal is not None and self.equal is not Equal.DIFFERENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileCase:
+    """One conflicted path of one merge of the past."""
+
+    merge: str
+    date: int  # epoch seconds
+    path: str
+    kind: FileKind
+    how: str  # how it was landed: merge | squash | rebase
+    hunks: tuple[HunkCase, ...]
+    equal: Equal | None  # of the whole file; None where a hunk stayed open
+    ms: float = 0.0
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for files in which the same hunks conflict."""
+        return (self.path, *(hunk.key for hunk in self.hunks))
+
+    @property
+    def right(self) -> bool:
+        return self.equal is not None and self.equal is not Equal.DIFFERENT
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Of its hunks, each once; none where a hunk stayed open."""
+        rules = tuple(dict.fromkeys(hunk.rule for hunk in self.hunks))
+        return () if "" in rules else rules
+
+
+def file_case(case: Case, answers: Answers, ms: float) -> FileCase:
+    """What the ladder made of a case, beside what people made of it."""
+    conflict, human = case.conflict, case.human or b""
+    whole = answers.resolutions[0] if answers.resolutions else None
+    given = whole.answers if whole else tuple(one for open_ in answers.unresolved for one in open_.answers)
+    hunks = _hunks(conflict, given, human)
+    if whole is not None and whole.whole is not None:
+        hunks = (_of_the_path(whole, hunks, human),)
+    return FileCase(
+        merge=case.merge,
+        date=case.date,
+        path=conflict.path,
+        kind=case.kind,
+        how=case.how,
+        hunks=hunks,
+        equal=compare(whole.result, human) if whole else None,
+        ms=ms,
+    )
+
+
+def _of_the_path(resolution: Resolution, hunks: Sequence[HunkCase], human: bytes) -> HunkCase:
+    """A whole answer counts as one hunk that is all of the file's."""
+    (answer,) = resolution.given
+    digest = hashlib.sha256("".join(hunk.key for hunk in hunks).encode()).hexdigest()[:32]
+    return HunkCase(
+        key=digest,
+        rule=f"{answer.rung}/{answer.rule}",
+        sure=answer.confirmed,
+        equal=compare(resolution.result, human),
+    )
+
+
+def _hunks(conflict: Conflict, given: Sequence[HunkAnswer], human: bytes) -> tuple[HunkCase, ...]:
+    answers = {answer.index: answer for answer in given}
+    texts = human_texts(conflict, human) if answers else {}
+    return tuple(_hunk(hunk, answers.get(hunk.index), texts.get(hunk.index)) for hunk in conflict.hunks)
+
+
+def _hunk(hunk: Hunk, answer: HunkAnswer | None, human: bytes | None) -> HunkCase:
+    key = key_of(hunk)
+    if answer is None:
+        return HunkCase(key=key)
+    equal = None if human is None else compare(answer.text, human)
+    return HunkCase(
+        key=key,
+        rule=f"{answer.rung}/{answer.rule}",
+        sure=answer.confirmed,
+        equal=equal,
+        excerpt=_excerpt(hunk, answer, human or b"") if equal is Equal.DIFFERENT else None,
+    )
+
+
+def key_of(hunk: Hunk) -> str:
+    digest = hashlib.sha256()
+    for text in (hunk.base, hunk.upstream, hunk.commit):
+        digest.update(len(text).to_bytes(8, "big") + text)
+    return digest.hexdigest()[:32]
+
+
+def _excerpt(hunk: Hunk, answer: HunkAnswer, human: bytes) -> Excerpt:
+    texts = (hunk.base, hunk.upstream, hunk.commit, answer.text, human)
+    base, upstream, commit, given, wrote = (text[:EXCERPT] for text in texts)
+    return Excerpt(
+        line=hunk.line,
+        base=base,
+        upstream=upstream,
+        commit=commit,
+        answer=given,
+        human=wrote,
+        why=answer.why,
+        cut=any(len(text) > EXCERPT for text in texts),
+    )
