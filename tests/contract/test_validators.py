@@ -11,6 +11,8 @@ from flowforge.sandbox.pool import Pool
 from flowforge.testing import PluginContract, ValidatorContract
 from flowforge.validate.gate import decide, verdict_of
 from flowforge.validate.introduced import checked_file
+from flowforge_plugins.validators import trees
+from tests.golden.rungs import shipped_languages
 
 VALIDATORS = load_plugins(discover()).validators
 TESTED: set[str] = set()
@@ -100,6 +102,16 @@ class TestTrees(ValidatorContract):
         newly("a.js", "javascript", b"export const f = () => 1\n"),
         newly("a.ts", "typescript", b"const a: number = 1\n"),
         newly("a.tsx", "tsx", b"const a = <A b={1} />\n"),
+        newly("a.sh", "bash", b'f() {\n  echo "$1"\n}\n'),
+        newly("a.c", "c", b"int f(void)\n{\n\treturn 1;\n}\n"),
+        newly("a.h", "cpp", b"class A {\npublic:\n    int f() const;\n};\n"),
+        newly("A.cs", "csharp", b"class A { int F() => 1; }\n"),
+        newly("a.css", "css", b".a { color: red; }\n"),
+        newly("A.kt", "kotlin", b"class A {\n    fun f() = 1\n}\n"),
+        newly("a.php", "php", b"<?php\nfunction f() { return 1; }\n"),
+        newly("a.rb", "ruby", b"class A\n  def f; end\nend\n"),
+        newly("a.rs", "rust", b"fn f() -> u8 { 1 }\n"),
+        newly("A.scala", "scala", b"class A { def f = 1 }\n"),
         newly("b.go", "go", b"func {\n}\n", b"func {\n"),  # broken before: told, not failed
     )
     bad = (
@@ -108,7 +120,24 @@ class TestTrees(ValidatorContract):
         newly("a.js", "javascript", b"function f( {\n"),
         newly("a.ts", "typescript", b"const a: = 1\n"),
         newly("a.tsx", "tsx", b"const a = <A b={1} >\n"),
+        newly("a.sh", "bash", b"f() {\n  echo\n"),
+        newly("a.c", "c", b"int f(void)\n{\n\treturn 1;\n"),
+        newly("a.h", "cpp", b"class A {\npublic:\n    int f( const;\n};\n"),
+        newly("A.cs", "csharp", b"class A { int F() => ; \n"),
+        newly("a.css", "css", b".a { color: red;\n"),
+        newly("A.kt", "kotlin", b"class A { fun f( = 1 }\n"),
+        newly("a.php", "php", b"<?php\nfunction f() { return 1;\n"),
+        newly("a.rb", "ruby", b"class A\n  def f; end\n"),
+        newly("a.rs", "rust", b"fn f() -> u8 { 1\n"),
+        newly("A.scala", "scala", b"class A { def f = \n"),
     )
+
+
+def test_every_language_of_code_has_a_syntax_check_by_the_grammar_that_merges_it() -> None:
+    code = {found.id: found.grammar for found in shipped_languages() if found.entities and not found.document}
+    checked = {name: ":".join(grammar) for name, grammar in trees.GRAMMARS.items()}
+    assert checked.keys() == set(of("trees").languages)
+    assert {name: grammar for name, grammar in code.items() if name != "python"} == checked
 
 
 LOST = checked_file(

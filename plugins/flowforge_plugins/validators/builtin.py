@@ -6,6 +6,7 @@ from flowforge.plugin import Validator, hookimpl
 
 _HERE = "flowforge_plugins.validators"
 _TREES = ("go", "java", "javascript", "typescript", "tsx")
+_PARSED = (*_TREES, "bash", "c", "cpp", "csharp", "css", "kotlin", "php", "ruby", "rust", "scala")
 
 
 @hookimpl
@@ -19,7 +20,7 @@ def register_validators() -> Sequence[Validator]:
         Validator(
             id="yaml", check="syntax", load=f"{_HERE}.yaml_text:check", languages=("yaml",), timeout=20.0
         ),
-        Validator(id="trees", check="syntax", load=f"{_HERE}.trees:check", languages=_TREES),
+        Validator(id="trees", check="syntax", load=f"{_HERE}.trees:check", languages=_PARSED),
         Validator(id="names", check="semantics", load=f"{_HERE}.names:check", languages=("python",)),
         Validator(id="python-calls", check="security", load=f"{_HERE}.calls:python", languages=("python",)),
         Validator(id="calls", check="security", load=f"{_HERE}.calls:other", languages=_TREES),

@@ -12,10 +12,20 @@ from tree_sitter import Language, Node, Parser
 from flowforge.plugin import CheckedFile, Finding
 from flowforge_plugins.validators.newly import Problem, newly_broken
 
-_GRAMMARS = {  # language id -> module and function that give its grammar
+GRAMMARS = {  # language id -> module and function that give its grammar
+    "bash": ("tree_sitter_bash", "language"),
+    "c": ("tree_sitter_c", "language"),
+    "cpp": ("tree_sitter_cpp", "language"),
+    "csharp": ("tree_sitter_c_sharp", "language"),
+    "css": ("tree_sitter_css", "language"),
     "go": ("tree_sitter_go", "language"),
     "java": ("tree_sitter_java", "language"),
     "javascript": ("tree_sitter_javascript", "language"),
+    "kotlin": ("tree_sitter_kotlin", "language"),
+    "php": ("tree_sitter_php", "language_php"),
+    "ruby": ("tree_sitter_ruby", "language"),
+    "rust": ("tree_sitter_rust", "language"),
+    "scala": ("tree_sitter_scala", "language"),
     "typescript": ("tree_sitter_typescript", "language_typescript"),
     "tsx": ("tree_sitter_typescript", "language_tsx"),
 }
@@ -26,7 +36,7 @@ def check(file: CheckedFile) -> Iterator[Finding]:
 
 
 def _parser(language: str) -> Parser:
-    module, function = _GRAMMARS[language]
+    module, function = GRAMMARS[language]
     return Parser(Language(getattr(importlib.import_module(module), function)()))
 
 
