@@ -261,7 +261,9 @@ _ROWS = (
     _row(
         "FF028",
         "key that does not fit this stage",
-        "The key means something, but not for this stage: only test, run and stages of plugins run a command, "
+        "The key means something, but not for this stage: only test, run and stages of plugins run a command "
+        "(resolve may say what the tools of lockfiles get: network, cpu, memory, env; its `regenerate` needs the rung "
+        "`lockfile`), "
         "and approve waits for a person: `with: {within: 24h}` says how long, and nothing goes on without the yes.",
         "stages: [{uses: clone, run: pytest}]",
         "stages: [{uses: clone}, {uses: test, run: pytest}]",

@@ -130,7 +130,7 @@ def test_a_shipped_definition_is_shown_by_its_name(capsys: Said) -> None:
     assert [line for line in lines if line.startswith("- ")] == [
         "- clone", "- rebase", "- resolve", "- validate", "- push", "- report",
     ]  # fmt: skip
-    assert "    rungs: memory, mechanical, document, structural, model" in lines
+    assert "    rungs: memory, mechanical, lockfile, document, structural, model" in lines
 
 
 def test_what_is_shown_as_json_has_matrices_expanded(folder: Path, capsys: Said) -> None:
