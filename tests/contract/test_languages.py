@@ -1,6 +1,9 @@
 """Every built-in language through the suite that strangers' languages are tested with."""
 
 import importlib
+import re
+import runpy
+from pathlib import Path
 
 import pathspec
 import pytest
@@ -88,6 +91,22 @@ for _identity in sorted(LANGUAGES.keys() & PATHS.keys()):
 
 def test_every_built_in_language_has_examples() -> None:
     assert set(PATHS) == set(LANGUAGES)
+
+
+DOCUMENT = (Path(__file__).parents[2] / "flowforge" / "docs" / "languages.md").read_text()
+
+
+def test_every_language_that_is_merged_by_its_parts_is_documented_with_its_files() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCUMENT, re.MULTILINE)
+    said = {name: tuple(re.findall(r"`([^`]+)`", globs)) for name, globs in rows}
+    assert said == {name: known.globs for name, known in LANGUAGES.items() if known.entities}
+
+
+def test_the_documented_example_of_a_language_registers_one(tmp_path: Path) -> None:
+    example = tmp_path / "lua.py"
+    example.write_text(re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)[0])
+    (language,) = runpy.run_path(str(example))["register_languages"]()
+    assert (language.id, language.globs) == ("lua", ("*.lua",))
 
 
 MODULES = sorted({point.value for point in discover() if point.value.startswith("flowforge_plugins.")})
