@@ -144,9 +144,11 @@ def _undone(sets: _Sets, side: Locked, other: Locked, *, alone: bool) -> Iterato
         old = sets.base.packages.get(name)
         left = other.packages.get(name) == old
         both_new = old is None and name in other.packages  # either's version will do
-        if name in sets.own or versions == old or both_new or (alone and not left):
-            continue
         now = sets.result.packages.get(name)
+        # the other side took it out, and no manifest names it: nothing needs it any more
+        unneeded = now is None and old is not None and name not in other.packages
+        if name in sets.own or versions == old or both_new or unneeded or (alone and not left):
+            continue
         if now is None or (now == old and left) or below(highest(now), highest(versions)):
             yield name
 

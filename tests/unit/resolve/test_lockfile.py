@@ -153,6 +153,16 @@ def test_what_the_commit_alone_brought_in_depth_may_not_be_lost() -> None:
     assert refused(made).why == "change_lost"
 
 
+def test_what_upstream_took_out_and_the_commit_raised_may_be_gone_where_nothing_names_it() -> None:
+    made = replace(
+        MADE,
+        base=lock(a="1.0.0", deep="1.0.0"),
+        commit=lock(a="1.0.0", c="1.0.0", deep="1.1.0"),
+    )
+    assert taken(made).rule == KNOWN
+    assert refused(replace(made, manifests=manifest("a", "b", "c", "deep"))).why == "package_lost"
+
+
 def test_what_upstream_alone_raised_may_not_be_taken_back() -> None:
     made = replace(
         MADE, upstream=lock(a="1.1.0"), commit=lock(a="1.0.0", c="1.0.0"), result=lock(a="1.0.0", c="1.0.0")
