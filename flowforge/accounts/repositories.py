@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from flowforge.core.errors import Reason, Refused
+from flowforge.resolve.learnt import SETTING, as_json, policy_from
 from flowforge.store import accounts
 from flowforge.store.accounts import Repository
 from flowforge.store.audit import write_audit
@@ -33,7 +34,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What to change in a repository; None leaves a field as it is. `forget_login` removes the credentials."""
+    """What to change in a repository; None leaves a field as it is. `forget_login` removes the credentials, and so on."""
 
     name: str | None = None
     url: str | None = None
@@ -42,6 +43,8 @@ class Changes:
     settings: Mapping[str, object] | None = None
     login: Login | None = None
     forget_login: bool = False
+    policy: Mapping[str, object] | None = None  # as `flowforge calibrate` writes it
+    forget_policy: bool = False
 
 
 def add_repository(
@@ -112,7 +115,7 @@ def update_repository(
     """Change what `changes` names.
 
     Raises:
-        Refused: no such repository, an impossible name or url, or a name that is taken.
+        Refused: no such repository, an impossible name or url, a name that is taken, or a policy that is none.
     """
     before = get_repository(tx, id_)
     columns: dict[str, object] = {
@@ -124,6 +127,8 @@ def update_repository(
         columns["name"] = check_name(changes.name)
     if changes.url is not None:
         columns["url"] = check_url(changes.url)
+    if changes.policy is not None or changes.forget_policy:
+        columns["settings"] = _with_policy(before.settings, changes.policy)
     if changes.login is not None:
         columns[FIELD] = seal_login(vault, changes.login, before.organization, id_)
     elif changes.forget_login or (changes.url is not None and columns["url"] != before.url):
@@ -143,6 +148,12 @@ def update_repository(
         details={"changed": sorted(columns)},
     )
     return after
+
+
+def _with_policy(settings: Mapping[str, object], policy: Mapping[str, object] | None) -> Mapping[str, object]:
+    """The settings with this policy, or with none."""
+    others = {name: value for name, value in settings.items() if name != SETTING}
+    return others if policy is None else {**others, SETTING: as_json(policy_from(policy, "what was given"))}
 
 
 def read_login(tx: Transaction, id_: UUID, *, vault: Vault) -> Login | None:

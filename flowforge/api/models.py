@@ -276,6 +276,10 @@ class RepositoryPatch(Incoming):
     is_active: bool | None = None
     login: LoginIn | None = None
     forget_login: bool = False
+    policy: dict[str, Any] | None = Field(
+        default=None, description="what its rules have earned, as `flowforge calibrate --policy` writes it"
+    )
+    forget_policy: bool = Field(default=False, description="from now on its rules do what is shipped")
 
 
 class RepositoryOut(Outgoing):
@@ -286,6 +290,7 @@ class RepositoryOut(Outgoing):
     default_branch: str
     is_active: bool
     has_credentials: bool
+    has_policy: bool = Field(description="whether its rules do what its own history has earned")
     created_at: datetime
     updated_at: datetime
     last_synced_at: datetime | None

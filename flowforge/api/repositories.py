@@ -133,6 +133,8 @@ class Repositories:
             is_active=json.is_active,
             login=_login(json.login),
             forget_login=json.forget_login,
+            policy=json.policy,
+            forget_policy=json.forget_policy,
         )
         resp.media = await self._change(req, repository, changes)
 

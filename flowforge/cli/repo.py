@@ -8,9 +8,11 @@ import typer
 from flowforge.api.models import RepositoryIn, RepositoryOut, RepositoryPatch
 from flowforge.cli.app import AsJson, group
 from flowforge.cli.client import Client
+from flowforge.cli.folders import file_named
 from flowforge.cli.job import connect, find_repository
 from flowforge.cli.output import data, data_json, say, table
 from flowforge.cli.requests import invalid, listed, shaped
+from flowforge.resolve.learnt import as_json, read_policy
 
 app = group("Add, list, show, change and remove repositories.")
 
@@ -75,12 +77,15 @@ def update(
     username: Username = "",
     secret_from: SecretFrom = "",
     forget_login: Annotated[bool, typer.Option(help="Erase the stored credentials.")] = False,
+    policy: Annotated[str, typer.Option(help="What its rules may do: a file that calibrate wrote.")] = "",
+    forget_policy: Annotated[bool, typer.Option(help="Let its rules do what is shipped.")] = False,
     json: AsJson = False,
 ) -> None:
     """Change a repository; what is not named stays."""
     given = {"name": name, "url": url, "default_branch": default_branch, "is_active": active}
     values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     values |= {"forget_login": forget_login, **_login(username, secret_from)}
+    values |= {"forget_policy": forget_policy, **_policy(policy)}
     with connect() as client:
         changed = client.change_repository(
             find_repository(client, repository), shaped(RepositoryPatch, values)
@@ -111,6 +116,23 @@ def _login(username: str, variable: str) -> dict[str, Any]:
     return {"login": {"username": username, "secret": secret}}
 
 
+def _policy(name: str) -> dict[str, Any]:
+    """A policy from a file, refused here already where it is none."""
+    if not name:
+        return {}
+    file = file_named(name)
+    if file is None:
+        raise invalid(
+            f"there is no policy file {name[:200]!r}", "write one with: flowforge calibrate --policy FILE"
+        )
+    try:
+        return {"policy": as_json(read_policy(file.read_bytes(), repr(name[:200])))}
+    except OSError as error:
+        raise invalid(
+            f"{name[:200]!r} cannot be read: {error.strerror}", "look at its owner and mode"
+        ) from error
+
+
 def _page(client: Client, cursor: str | None) -> tuple[list[RepositoryOut], str | None]:
     page = client.repositories(cursor=cursor)
     return page.repositories, page.next_cursor
@@ -127,5 +149,6 @@ def _write(repository: RepositoryOut, *, as_json: bool) -> None:
         "branch": repository.default_branch or "as the remote says",
         "active": "yes" if repository.is_active else "no",
         "login": "stored" if repository.has_credentials else "none",
+        "policy": "its own" if repository.has_policy else "as shipped",
     }
     data("\n".join(f"{name:<7} {value}" for name, value in facts.items()))

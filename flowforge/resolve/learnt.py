@@ -20,6 +20,7 @@ from flowforge.resolve.policy import Policy
 VERSION = 1
 MAX_TEXT = 1 << 18  # characters
 MAX_K = 1000
+SETTING = "policy"  # of a repository, where it holds one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,11 @@ class Repository:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def has_policy(self) -> bool:
+        """Whether its rules do what its own history has earned."""
+        return "policy" in self.settings
+
 
 _TABLE: Any = REPOSITORIES  # peewee makes its columns from their names
 _COLUMNS = tuple(f.name for f in fields(Repository) if f.name != "has_credentials")

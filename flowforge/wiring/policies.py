@@ -6,11 +6,9 @@ from flowforge.cli.folders import file_named
 from flowforge.core.errors import Reason, Refused
 from flowforge.hooks.manager import Registry
 from flowforge.resolve.kinds import kind_of
-from flowforge.resolve.learnt import MAX_TEXT, policy_from, read_policy
+from flowforge.resolve.learnt import MAX_TEXT, SETTING, Learnt, policy_from, read_policy
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.rungs import language_of
-
-SETTING = "policy"  # of a repository
 
 
 def kinds(registry: Registry) -> Callable[[str], str]:
@@ -25,8 +23,15 @@ def policy_in(name: str, registry: Registry) -> Policy:
     Raises:
         Refused: policy_invalid.
     """
-    if not name:
-        return Policy()
+    return policy_file(name).policy(kinds(registry)) if name else Policy()
+
+
+def policy_file(name: str) -> Learnt:
+    """What a file that a person names holds.
+
+    Raises:
+        Refused: policy_invalid.
+    """
     file = file_named(name)
     try:
         text = file.read_bytes() if file is not None and file.stat().st_size <= 4 * MAX_TEXT else None
@@ -38,7 +43,7 @@ def policy_in(name: str, registry: Registry) -> Policy:
             f"there is no policy file {name[:200]!r} that can be read",
             next_action="write one with: flowforge calibrate --policy FILE",
         )
-    return read_policy(text, repr(name[:200])).policy(kinds(registry))
+    return read_policy(text, repr(name[:200]))
 
 
 def policy_set(settings: Mapping[str, object], registry: Registry) -> Policy:

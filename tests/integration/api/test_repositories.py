@@ -1,10 +1,12 @@
 """The repositories' routes against a real Postgres."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from flowforge.accounts.repositories import read_login
+from flowforge.accounts.repositories import get_repository, read_login
 from flowforge.core.access import Role
 from flowforge.vault.envelope import Vault
 from tests.integration.api.conftest import Api, PlainKeys
@@ -125,3 +127,60 @@ def test_another_organizations_repository_is_unknown(api: Api) -> None:
         assert refusal(theirs) == refusal(never) == (404, "not_found")
     assert refusal(stranger.submit(repository=str(shop))) == (404, "not_found")
     assert "shop" not in stranger.get(PATH).text
+
+
+# --------------------------------------------------------------------------------------------------- its policy
+
+POLICY: dict[str, Any] = {
+    "format": "flowforge-policy",
+    "version": 1,
+    "made": "2026-11-23",
+    "repository": {"head": "", "merges": 12, "files": 20},
+    "k": 10.0,
+    "half_life_days": 1095,
+    "priors": {"measured": "2026-11-20", "left_out": []},
+    "held_out": None,
+    "rules": [
+        {
+            "rule": "structural/words apart",
+            "kind": "source",
+            "action": "act",
+            "right": 41,
+            "cases": 42,
+            "weighed": {"right": 30.0, "cases": 31.0},
+        }
+    ],
+}
+
+
+def settings(api: Api, repository: UUID) -> Mapping[str, object]:
+    with api.world.transaction() as tx:
+        return get_repository(tx, repository).settings
+
+
+def test_a_repository_holds_a_policy_until_it_is_taken_back(api: Api) -> None:
+    path = f"{PATH}/{(repository := add(api))}"
+    assert api.get(path).json["has_policy"] is False
+    assert api.ask("PATCH", path, json={"policy": POLICY}).json["has_policy"] is True
+    assert settings(api, repository) == {"policy": POLICY}
+    assert api.ask("PATCH", path, json={"default_branch": "next"}).json["has_policy"] is True
+    assert api.ask("PATCH", path, json={"forget_policy": True}).json["has_policy"] is False
+    assert settings(api, repository) == {}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {},
+        {**POLICY, "version": 2},
+        {**POLICY, "rules": [{**POLICY["rules"][0], "action": "always"}]},
+        {**POLICY, "extra": "hunter2"},
+    ],
+)
+def test_what_is_no_policy_is_refused_and_changes_nothing(api: Api, policy: Mapping[str, object]) -> None:
+    repository = add(api)
+    answer = api.ask("PATCH", f"{PATH}/{repository}", json={"policy": policy, "name": "other"})
+    assert refusal(answer) == (422, "policy_invalid")
+    assert "hunter2" not in answer.text
+    assert api.get(f"{PATH}/{repository}").json["name"] == "shop"
+    assert settings(api, repository) == {}
