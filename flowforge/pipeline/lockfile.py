@@ -78,13 +78,13 @@ def climb_all(
     then = climb(relocker.locks, asked, allowed)
     return Answers(
         resolutions=(*first.resolutions, *then.resolutions),
-        unresolved=(*first.unresolved, *(_told(one, then.notes) for one in then.unresolved)),
+        unresolved=(*first.unresolved, *(told(one, then.notes) for one in then.unresolved)),
         approve=(*first.approve, *then.approve),
         notes=(*first.notes, *then.notes),
     )
 
 
-def _told(unresolved: Unresolved, notes: Sequence[Note]) -> Unresolved:
+def told(unresolved: Unresolved, notes: Sequence[Note]) -> Unresolved:
     """Nobody resolves a lockfile place by place: say what became of writing it anew."""
     path = unresolved.conflict.path
     note = next((one for one in notes if one.path == path and one.rung == RUNG), None)
@@ -248,7 +248,8 @@ class Relocker:
                 next_action="install it there, or name it in the setting sandbox_tools: flowforge doctor shows what is seen",
             )
         if finished.status:
-            why = f": {said.last}" if said.last else ""
+            last = last_words(said.kept)
+            why = f": {last}" if last else ""
             raise Refused(Reason.COMMAND_FAILED, f"{shown} ended with exit status {finished.status}{why}")
 
 
@@ -266,14 +267,14 @@ class _Words:
     def own(self, line: str) -> None:
         self.log(f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    @property
-    def last(self) -> str:
-        """The line that speaks of an error, else the last one."""
-        text = self.kept.decode("utf-8", "replace")
-        lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
-        spoken = [line for line in lines if line]
-        errors = [line for line in spoken if "error" in line.lower()]
-        return next(iter([*errors, *reversed(spoken)]), "")[:_SHOWN]
+
+def last_words(said: bytes) -> str:
+    """Of what a tool said, the first line that speaks of an error, else the last one; short and printable."""
+    text = said.decode("utf-8", "replace")
+    lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
+    spoken = [line for line in lines if line]
+    errors = [line for line in spoken if "error" in line.lower()]
+    return next(iter([*errors, *reversed(spoken)]), "")[:_SHOWN]
 
 
 def manifests_of(path: str, names: Sequence[str], rows: Sequence[Row]) -> tuple[Row, ...]:
