@@ -23,7 +23,19 @@ from flowforge.merge.entities import Span, file_body
 from flowforge.merge.names import Names, check_hunk_names, imports_in, troubled, uses
 from flowforge.merge.sides import Versions, hunk_texts, versions
 from flowforge.merge.syntax import parse
-from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, NEAR_WORDS, REPLACED, WORDS, Open, Used, Weaver
+from flowforge.merge.weave import (
+    BY_WORDS,
+    DEFINITIONS,
+    IMPORTS,
+    NAMES,
+    NEAR_WORDS,
+    REPLACED,
+    TEXTS,
+    WORDS,
+    Open,
+    Used,
+    Weaver,
+)
 
 RUNG = "structural"
 
@@ -80,7 +92,7 @@ def _resolve(conflict: Conflict, language: Language, tick: Callable[[], None]) -
             continue
         try:
             rules = _rules(hunk, sides, weaver.used)
-            check_hunk_names(hunk, files, trouble, words=bool({WORDS, NEAR_WORDS}.intersection(rules)))
+            check_hunk_names(hunk, files, trouble, words=bool(BY_WORDS.intersection(rules)))
             answers.append(_answer(hunk, text, rules))
         except Doubt as doubt:
             doubts.append(doubt)
@@ -98,6 +110,7 @@ def _possible(conflict: Conflict, filled: Sequence[bytes], open_: set[int], lang
 
 _WHY = {
     NEAR_WORDS: "both sides changed words close together",
+    TEXTS: "both sides changed different words, one of them in a text or comment only",
     WORDS: "both sides changed different words of neighbouring lines",
     NAMES: "both sides changed the names of one import; the set of both is kept",
     DEFINITIONS: "both sides added definitions, which may stand in any order; upstream's come first",
@@ -108,7 +121,7 @@ LINES = "different lines or definitions"
 
 
 def _answer(hunk: Hunk, text: bytes, rules: Sequence[str]) -> HunkAnswer:
-    checks.check_hunk(hunk, text, words=bool({WORDS, NEAR_WORDS}.intersection(rules)))
+    checks.check_hunk(hunk, text, words=bool(BY_WORDS.intersection(rules)))
     return HunkAnswer(
         index=hunk.index,
         text=text,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import tree_sitter
 from tree_sitter import Node
@@ -132,23 +133,32 @@ def _says(node: Node, choice: _Choice) -> bool:
     return inner is not None and inner.text in choice.texts
 
 
-def leaves(source: Source, start: int, end: int) -> Iterator[tuple[int, int]]:
+class Leaf(NamedTuple):
+    """A span of bytes; `atom`: a string or comment, by the language's facts."""
+
+    start: int
+    end: int
+    atom: bool = False
+
+
+def leaves(source: Source, start: int, end: int) -> Iterator[Leaf]:
     """Spans of the smallest nodes in `start`..`end` (bytes), in order; atoms of the language stay whole.
 
     Spans are clipped to the range; whitespace and empty nodes are left out. Text that no leaf covers, as some
     grammars have it, is a span of its own.
     """
     text, at = source.text, start
-    for low, high in (*_leaf_spans(source, start, end), (end, end)):
+    for leaf in (*_leaf_spans(source, start, end), Leaf(end, end)):
+        low, high, _ = leaf
         between = text[at:low]
         if between and not between.isspace():
-            yield at + len(between) - len(between.lstrip()), at + len(between.rstrip())
+            yield Leaf(at + len(between) - len(between.lstrip()), at + len(between.rstrip()))
         if low < high:
-            yield low, high
+            yield leaf
         at = max(at, high)
 
 
-def _leaf_spans(source: Source, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _leaf_spans(source: Source, start: int, end: int) -> Iterator[Leaf]:
     atoms = frozenset(source.language.atoms)
     top = source.root.descendant_for_byte_range(start, end) or source.root
     stack = [top]
@@ -159,4 +169,4 @@ def _leaf_spans(source: Source, start: int, end: int) -> Iterator[tuple[int, int
             continue
         low, high = max(node.start_byte, start), min(node.end_byte, end)
         if low < high and not source.text[low:high].isspace():
-            yield low, high
+            yield Leaf(low, high, node.type in atoms)

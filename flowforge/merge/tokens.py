@@ -6,7 +6,7 @@ before them; that is merged by itself, so reformatting by one side survives an e
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.lines import Changed, Chunk, diff3
@@ -22,17 +22,18 @@ class Token:
 
     lead: bytes
     text: bytes
+    atom: bool = False  # a string or a comment
 
 
 Tokens = Sequence[Token]
 
 
-def cut(text: bytes, spans: Iterable[tuple[int, int]], offset: int = 0) -> list[Token]:
-    """Tokens of `text` from the spans of its leaves, counted from `offset`."""
+def cut(text: bytes, spans: Iterable[tuple[int, int, bool]], offset: int = 0) -> list[Token]:
+    """Tokens of `text` from the spans of its leaves, counted from `offset`; the third says that it is an atom."""
     tokens: list[Token] = []
     at = 0
-    for start, end in spans:
-        tokens.append(Token(text[at : start - offset], text[start - offset : end - offset]))
+    for start, end, atom in spans:
+        tokens.append(Token(text[at : start - offset], text[start - offset : end - offset], atom))
         at = end - offset
     tokens.append(Token(text[at:], b""))
     return tokens
@@ -40,15 +41,19 @@ def cut(text: bytes, spans: Iterable[tuple[int, int]], offset: int = 0) -> list[
 
 def lex(text: bytes) -> list[Token]:
     """Tokens of a text without a grammar: words and single characters."""
-    return cut(text, ((found.start(), found.end()) for found in _LEXER.finditer(text)))
+    return cut(text, ((found.start(), found.end(), False) for found in _LEXER.finditer(text)))
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merged text, and the fewest tokens that both sides kept between an edit of one and one of the other."""
+    """A merged text, and the fewest tokens that both sides kept between an edit of one and one of the other.
+
+    `told`: one side changed nothing but strings and comments.
+    """
 
     text: bytes
     apart: int
+    told: bool = False
 
 
 def merge_tokens(base: Tokens, upstream: Tokens, commit: Tokens) -> Merged:
@@ -67,7 +72,24 @@ def merge_tokens(base: Tokens, upstream: Tokens, commit: Tokens) -> Merged:
     _check_whitespace(chunks, *sides)
     for chunk in chunks:
         parts.extend(_merge_chunk(chunk, base[chunk.base], upstream[chunk.upstream], commit[chunk.commit]))
-    return Merged(b"".join(parts)[1:], _apart(chunks))
+    return Merged(b"".join(parts)[1:], _apart(chunks), told=_told(chunks, *sides))
+
+
+def _told(chunks: Sequence[Chunk], base: Tokens, upstream: Tokens, commit: Tokens) -> bool:
+    """Whether what one side changed is all atoms."""
+    for who, side in ((Changed.UPSTREAM, upstream), (Changed.COMMIT, commit)):
+        own = [chunk for chunk in chunks if chunk.changed is who]
+        changed = [
+            token
+            for chunk in own
+            for token in (
+                *base[chunk.base],
+                *(side[chunk.upstream if who is Changed.UPSTREAM else chunk.commit]),
+            )
+        ]
+        if changed and all(token.atom for token in changed):
+            return True
+    return False
 
 
 def _apart(chunks: Sequence[Chunk]) -> int:
@@ -85,7 +107,7 @@ def _apart(chunks: Sequence[Chunk]) -> int:
 
 def _line(tokens: Tokens) -> Tokens:
     """The texts begin at the beginning of a line: say so, for the checks of indentation."""
-    return [Token(b"\n" + tokens[0].lead, tokens[0].text), *tokens[1:]]
+    return [replace(tokens[0], lead=b"\n" + tokens[0].lead), *tokens[1:]]
 
 
 def _merge_chunk(chunk: Chunk, base: Tokens, upstream: Tokens, commit: Tokens) -> Iterable[bytes]:

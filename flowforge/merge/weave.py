@@ -19,11 +19,14 @@ from flowforge.merge.tokens import Token, cut, merge_tokens
 
 # Rules, the most doubtful first: what a place was decided by, beside "other definitions changed".
 NEAR_WORDS = "words close together"
+TEXTS = "words of a text or comment"
 WORDS = "words apart"
 NAMES = "names of an import"
 DEFINITIONS = "added definitions"
 REPLACED = "imports beside removed ones"
 IMPORTS = "added imports"
+
+BY_WORDS = frozenset({NEAR_WORDS, TEXTS, WORDS})
 
 # Tokens that both sides kept between their edits: at fewer than APART, people merged as we did in 4 of 5 cases,
 # and in 3 of 5 where only one stood between, which is as good as touching.
@@ -153,7 +156,7 @@ class Weaver:
             raise Doubt("same_tokens", "both sides changed words with a single one between")
         near = merged.apart < APART
         checks.check_words((base, upstream, commit), near=near)
-        self.used.append(Used(NEAR_WORDS if near else WORDS, spans))
+        self.used.append(Used(TEXTS if merged.told else NEAR_WORDS if near else WORDS, spans))
         return merged.text
 
 
