@@ -45,7 +45,7 @@ LOCAL = (
         "free space on the worker's disk, then retry the job",
     ),
     _row(
-        r"is corrupt|bad object|object file .* is empty|unable to read (tree|sha1|[0-9a-f]{40})|"
+        r"is corrupt|bad object|object file .* is empty|unable to read (tree|sha1|blob object|[0-9a-f]{40})|"
         r"packfile .* (cannot be accessed|does not match|is (too small|far too short))|"
         r"not a git repository|missing (blob|tree|commit) |could not (read|parse) object|"
         r"inflate: data stream error|bad (tree|signature|config|ref)|unable to (unpack|parse) .*header|"

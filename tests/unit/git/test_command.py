@@ -263,6 +263,7 @@ def test_gits_words_become_a_typed_error(words: str, kind: type[FlowForgeError],
     ("words", "reason"),
     [
         ("error: object file objects/12/34 is empty", Reason.MIRROR_DAMAGED),
+        ("fatal: unable to read blob object 0123456789012345678901234567890123456789", Reason.MIRROR_DAMAGED),
         ("fatal: not a git repository: '/x'", Reason.MIRROR_DAMAGED),
         ("fatal: unexpected line in /m/packed-refs: garbage", Reason.MIRROR_DAMAGED),
         ("fatal: No space left on device", Reason.NO_SPACE),
