@@ -74,6 +74,17 @@ class Language:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """Another file that a side changed, in all its versions; None where it does not exist."""
+
+    path: str
+    text: bytes | None  # in the result
+    base: bytes | None = None
+    upstream: bytes | None = None
+    commit: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckedFile:
     """One file of the result as a validator sees it. Sides are None where the file did not exist."""
 
@@ -86,6 +97,7 @@ class CheckedFile:
     introduced: frozenset[int] = frozenset()  # 1-based lines of `text` that no side had
     added: frozenset[int] = frozenset()  # 1-based lines of `text` that upstream did not have
     resolved: tuple[tuple[int, int], ...] = ()  # line ranges (1-based, inclusive) that FlowForge wrote
+    related: tuple[Neighbour, ...] = ()  # files in which one side took away what the other's lines here may use
 
 
 @dataclass(frozen=True, kw_only=True)

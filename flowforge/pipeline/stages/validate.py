@@ -11,14 +11,17 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.verdict import Outcome, Verdict
 from flowforge.git.changes import changes
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Entry, Objects
-from flowforge.hooks.contracts import CheckedFile
+from flowforge.hooks.contracts import CheckedFile, Neighbour
 from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.neighbours import neighbours
 from flowforge.pipeline.options import ValidateOptions
 from flowforge.resolve.rungs import language_of
 from flowforge.validate.gate import Decision, decide, unknown_checks, validators_for, verdict_of
 from flowforge.validate.introduced import Ranges, checked_file
+from flowforge.validate.related import related
 
 OUTSIDE = "outside"
+SEMANTICS = "semantics"  # the checks that may look across files
 SIZE = "size"
 _STANDS = {  # what a whole answer put there
     "upstream": "the file is upstream's version as it is",
@@ -79,7 +82,7 @@ def _verdicts(checks: Sequence[str], work: Work, tools: Tools) -> Iterator[Verdi
     if OUTSIDE in checks:
         yield from _proofs(work)
     call = partial(tools.pool.call, cancelled=tools.cancelled)
-    for file in _files(work, tools):
+    for file in _files(work, tools, across=SEMANTICS in checks):
         if tools.cancelled():
             raise Refused(Reason.CANCELLED, "the job was cancelled while files were checked")
         if isinstance(file, Verdict):
@@ -89,13 +92,17 @@ def _verdicts(checks: Sequence[str], work: Work, tools: Tools) -> Iterator[Verdi
             yield verdict_of(validator, file, call)
 
 
-def _files(work: Work, tools: Tools) -> Iterator[CheckedFile | Verdict]:
+def _files(work: Work, tools: Tools, *, across: bool) -> Iterator[CheckedFile | Verdict]:
     """The regular files that differ from the target, with the versions of all three sides.
 
-    A file too large to be checked is a verdict already.
+    A file too large to be checked is a verdict already. `across`: each with the files that it must be read together
+    with, and after them those of the target whose new lines may use what the branch took away.
     """
     with tools.mirror.git.objects() as objects:
         trees = [objects.commit(tip).tree for tip in (work.merge_base, work.upstream, work.old_head)]
+        known = partial(_known, tools)
+        others = neighbours(objects, trees, work.tree, known) if across else ()
+        beside = related(others)
         for change in changes(objects, trees[1], work.tree):
             if change.new is None or change.new.mode in {SYMLINK_MODE, SUBMODULE_MODE}:
                 continue
@@ -104,20 +111,37 @@ def _files(work: Work, tools: Tools) -> Iterator[CheckedFile | Verdict]:
             if text is None:
                 yield _too_large(path, work)
                 continue
-            sides = [
-                _text(objects, objects.entry(tree, at))
-                for tree, at in zip(trees, _sides(work, path), strict=True)
-            ]
-            language = language_of(path, tools.registry.languages.values())
-            yield checked_file(
-                path,
-                language.id if language else "",
-                text,
-                base=sides[0],
-                upstream=sides[1],
-                commit=sides[2],
-                resolved=_ranges(work, path, text),
-            )
+            sides = [_text(objects, objects.entry(tree, change.path)) for tree in trees]
+            yield _checked(path, text, sides, work, tools, beside.pop(path, ()))
+        for other in others:
+            if other.path in beside and other.text is not None:
+                sides = [other.base, other.upstream, other.commit]
+                yield _checked(other.path, other.text, sides, work, tools, beside[other.path])
+
+
+def _checked(
+    path: str,
+    text: bytes,
+    sides: Sequence[bytes | None],
+    work: Work,
+    tools: Tools,
+    beside: tuple[Neighbour, ...],
+) -> CheckedFile:
+    language = language_of(path, tools.registry.languages.values())
+    file = checked_file(
+        path,
+        language.id if language else "",
+        text,
+        base=sides[0],
+        upstream=sides[1],
+        commit=sides[2],
+        resolved=_ranges(work, path, text),
+    )
+    return replace(file, related=beside)
+
+
+def _known(tools: Tools, path: str) -> bool:
+    return language_of(path, tools.registry.languages.values()) is not None
 
 
 def _too_large(path: str, work: Work) -> Verdict:

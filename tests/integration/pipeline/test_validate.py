@@ -72,6 +72,42 @@ def test_syntax_that_a_clean_merge_broke_is_found(scene: Scene) -> None:
     assert result.sentence.startswith("m.py:")
 
 
+SUMS = "def total(rows):\n    return sum(rows)\n"
+USER = "from sums import total\n\nprint(total([1]))\n"
+
+
+def test_a_name_that_upstream_renamed_in_another_file_is_missed_where_the_branch_uses_it(
+    scene: Scene,
+) -> None:
+    """Git sees two files that have nothing to do with each other."""
+    renamed = SUMS.replace("total", "sum_all")
+    scene.branches({"sums.py": renamed}, {"user.py": USER}, base={"sums.py": SUMS})
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    result = scene.do("validate", checks=["semantics"])
+    assert result.reason is Reason.VALIDATION_FAILED
+    assert result.sentence.startswith("user.py:1: the commit uses 'total' of 'sums.py' here, which upstream")
+    assert scene.do("validate", checks=["syntax"]).ok
+
+
+def test_a_name_that_the_branch_removed_is_missed_where_upstream_began_to_use_it(scene: Scene) -> None:
+    """The file that breaks is not one of the branch's own."""
+    scene.branches({"user.py": USER}, {"sums.py": SUMS.replace("total", "sum_all")}, base={"sums.py": SUMS})
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    result = scene.do("validate", checks=["semantics"])
+    assert result.reason is Reason.VALIDATION_FAILED
+    assert result.sentence.startswith("user.py:1: upstream uses 'total' of 'sums.py' here, which the commit")
+
+
+def test_a_name_that_both_sides_know_where_to_find_is_no_trouble(scene: Scene) -> None:
+    moved = {"sums.py": "from more import total\n", "more.py": SUMS}
+    scene.branches(dict(moved), {"user.py": USER}, base={"sums.py": SUMS})
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    assert scene.do("validate", checks=["semantics"]).ok
+
+
 def test_deleted_files_links_and_submodules_are_passed_over(scene: Scene) -> None:
     commit = "1" * 40
     rebased(
