@@ -124,6 +124,18 @@ def test_a_day_with_the_verbs(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     assert "nobodynobody" not in out + err
 
 
+def test_a_repository_is_handed_its_policy_and_loses_it_again(shell: Shell, tmp_path: Path) -> None:
+    golden = Path(__file__).parents[2] / "golden" / "policy" / "policy.json"
+    assert "policy  as shipped" in shell.good("repo", "show", "shop")
+    assert "policy  its own" in shell.good("repo", "update", "shop", "--policy", str(golden))
+    assert "policy  as shipped" in shell.good("repo", "update", "shop", "--forget-policy")
+    (tmp_path / "bad.json").write_text("{}")
+    code, _, err = shell.run("repo", "update", "shop", "--policy", str(tmp_path / "bad.json"))
+    assert (code, "reason: policy_invalid" in err) == (2, True)
+    code, _, err = shell.run("repo", "update", "shop", "--policy", str(tmp_path / "absent.json"))
+    assert (code, "there is no policy file" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("state", "result", "reason", "code"),
     [

@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.resolve.learnt import read_policy
 from flowforge.wiring.main import main
-from tests.gitrepo import Repository
+from tests.gitrepo import Repository, git
 
 Said = pytest.CaptureFixture[str]
 HEAD = "import os\n\n\ndef first():\n    return os.sep\n"
@@ -200,6 +200,21 @@ def fingerprint(folder: Path) -> str:
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def test_merges_of_which_a_partial_clone_lacks_something_are_left_out_and_counted(
+    repo: Repository, capsys: Said, tmp_path: Path
+) -> None:
+    history(repo, right=4, wrong=0)
+    repo.git("config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--bare", "--filter=blob:none", repo.url, "partial.git")
+    git(tmp_path / "partial.git", "remote", "remove", "origin")
+    words = [str(tmp_path / "partial.git"), "--json"]
+    assert main(["calibrate", *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["lacking"], told["rules"]) == (4, [])
+    assert main(["replay", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["lacking"] == 4
 
 
 def test_a_day_and_a_limit_narrow_what_is_looked_at(repo: Repository, capsys: Said) -> None:

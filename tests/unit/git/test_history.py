@@ -9,7 +9,16 @@ import pytest
 from flowforge.core.conflict import Kind
 from flowforge.core.errors import Reason, Refused
 from flowforge.git.command import Door, Git
-from flowforge.git.history import PastMerge, borrowed, committed, conflicts_of, merges, tips
+from flowforge.git.history import (
+    PastMerge,
+    borrowed,
+    committed,
+    conflicts_of,
+    merge_base,
+    merges,
+    name_of,
+    tips,
+)
 from tests.gitrepo import Repository, git
 
 DOOR = Door(protocols=frozenset({"file"}))
@@ -152,3 +161,27 @@ def test_tags_of_what_is_no_commit_are_no_tips(repo: Repository) -> None:
     repo.git("tag", "of-a-blob", blob)
     repo.git("tag", "-a", "-m", "told", "of-a-commit", tip)
     assert tips(repo.path, DOOR) == (tip,)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://git.example.org/some/thing.git", "some/thing"),
+        ("https://user:secret@git.example.org/some/thing", "some/thing"),
+        ("git@git.example.org:some/thing.git", "some/thing"),
+        ("ssh://git@git.example.org:22/group/some/thing/", "some/thing"),
+        ("thing", "origin"),
+        ("", "origin"),
+    ],
+)
+def test_a_repository_is_called_what_it_was_fetched_as(repo: Repository, url: str, name: str) -> None:
+    if url:
+        repo.git("config", "remote.origin.url", url)
+    assert name_of(repo.path, DOOR) == name
+
+
+def test_sides_that_share_nothing_have_no_base(repo: Repository, here: Git) -> None:
+    one, two = repo.commit({"a": "1\n"}), repo.commit({"b": "1\n"})
+    apart = PastMerge(oid=one, upstream=one, commit=two, date=0)
+    assert merge_base(here, apart) == ""
+    assert merge_base(here, PastMerge(oid=one, upstream=one, commit=one, date=0)) == one

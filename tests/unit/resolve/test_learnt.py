@@ -1,6 +1,7 @@
 """A policy as a file: written and read back the same, and refused with a sentence where it is none."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,13 @@ def kind(path: str) -> str:
 
 def test_the_file_is_as_it_was_promised() -> None:
     assert write_policy(LEARNT) == GOLDEN.read_text()
+
+
+def test_the_example_of_the_documentation_is_one() -> None:
+    docs = Path(__file__).parents[3] / "flowforge" / "docs" / "calibrate.md"
+    (example,) = re.findall(r"^```json\n(.*?)^```", docs.read_text(), re.MULTILINE | re.DOTALL)
+    (line,) = read_policy(example, "the example").rules
+    assert (line.action, line.count.right, line.count.cases) == (Action.ACT, 41, 42)
 
 
 def test_what_was_written_is_read_back() -> None:
