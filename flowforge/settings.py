@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     text_days: NonNegativeInt = 90
     stage_days: NonNegativeInt = 400
     push_days: NonNegativeInt = 400
+    memory_days: NonNegativeInt = 400
     usage_days: NonNegativeInt = 800
     execution_days: NonNegativeInt = 400
     audit_days: NonNegativeInt = 400

@@ -24,6 +24,7 @@ from flowforge.api.jobs import Jobs
 from flowforge.api.lifespan import Hear, Lifespan
 from flowforge.api.live import Live
 from flowforge.api.media import BODY_LIMIT, StrictJSON
+from flowforge.api.memory import Memory
 from flowforge.api.operation import Contract, contract_of
 from flowforge.api.pace import Pace
 from flowforge.api.queue import Queues
@@ -116,6 +117,7 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     repositories = Repositories(desk=desk, shelf=parts.shelf)
     control = Control(desk=desk, door=parts.door, vault=parts.shelf.vault)
     schedules = Schedules(desk=desk, door=parts.door)
+    memory = Memory(desk=desk, vault=parts.shelf.vault)
     system = System(
         desk=desk,
         ping=parts.database.ping,
@@ -143,6 +145,8 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/queue", queues, ""),
         ("/api/v1/pauses", queues, "pauses"),
         ("/api/v1/pauses/{pause:uuid}", queues, "pause"),
+        ("/api/v1/repositories/{repository:uuid}/memory", memory, ""),
+        ("/api/v1/repositories/{repository:uuid}/memory/{key}", memory, "one"),
         ("/healthz", system, "healthz"),
         ("/readyz", system, "readyz"),
         ("/metrics", system, "metrics"),

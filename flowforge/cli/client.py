@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import httpx2
@@ -18,6 +18,7 @@ import stamina
 from pydantic import BaseModel, ValidationError
 
 from flowforge.api.control_models import DecisionIn, QuestionOut
+from flowforge.api.memory_models import ForgottenOut, KeptDetail, KeptList
 from flowforge.api.models import (
     ConflictList,
     EventOut,
@@ -208,6 +209,24 @@ class Client:
 
     def remove_schedule(self, schedule: UUID) -> ScheduleOut:
         return self._send("DELETE", f"/api/v1/schedules/{schedule}", ScheduleOut)
+
+    def kept_answers(self, repository: UUID, filters: Parameters, cursor: str | None = None) -> KeptList:
+        chosen = {**filters, **({"cursor": cursor} if cursor else {})}
+        return self._get(f"/api/v1/repositories/{repository}/memory", KeptList, chosen)
+
+    def kept_answer(self, repository: UUID, key: str) -> KeptDetail:
+        return self._get(f"/api/v1/repositories/{repository}/memory/{quote(key, safe='')}", KeptDetail)
+
+    def forget_answers(self, repository: UUID, filters: Mapping[str, str]) -> ForgottenOut:
+        """Forget a bounded number of those that are chosen."""
+        return self._send(
+            "DELETE", f"/api/v1/repositories/{repository}/memory?{urlencode(filters)}", ForgottenOut
+        )
+
+    def forget_answer(self, repository: UUID, key: str) -> ForgottenOut:
+        return self._send(
+            "DELETE", f"/api/v1/repositories/{repository}/memory/{quote(key, safe='')}", ForgottenOut
+        )
 
     def queue(self, limit: int) -> QueueOut:
         return self._get("/api/v1/queue", QueueOut, {"limit": limit})

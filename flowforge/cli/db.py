@@ -24,6 +24,7 @@ _WORDS = {
     "answers": "answers to conflicts forgotten",
     "pushes": "pushes forgotten",
     "calls": "model calls forgotten",
+    "memories": "answers that nobody used forgotten",
     "reservations": "settled reservations forgotten",
     "texts": "finished jobs whose texts were erased",
     "erased": "sealed texts of resolutions erased",

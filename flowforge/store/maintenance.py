@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flowforge.core.errors import FlowForgeError, Temporary
-from flowforge.store import archives, chores, ledger, retention
+from flowforge.store import answers, archives, chores, ledger, retention
 from flowforge.store.database import Database
 from flowforge.store.retention import PARTITIONED, Retention
 from flowforge.store.scope import Actor, Scope
@@ -71,6 +71,7 @@ class Maintained:
     pushes: int = 0  # rows of push_intents
     calls: int = 0  # rows of model_usage
     reservations: int = 0  # of money, settled long ago
+    memories: int = 0  # rows of kept_answers
     texts: int = 0  # finished jobs whose definition and variables were erased
     more: bool = False  # a bound was met; the next run goes on
     trouble: tuple[str, ...] = ()  # steps that could not be done, each a sentence
@@ -100,6 +101,7 @@ def maintain(database: Database, keep: Retention, *, most: int = ALL) -> Maintai
         "forgotten": work.rows("forgetting deliveries", lambda tx, size: tx.run(_DELIVERED, most=size)),
         "expired": work.rows("booking reservations", lambda tx, size: ledger.expire(tx, limit=size)),
         "texts": _texts(work, keep.texts),
+        "memories": _memories(work, keep.memory),
         **{name: _forgotten(work, kind, keep.of(kind)) for kind, name in _COUNTS.items()},
         **{name: _spent(work, kind, keep.of(kind)) for kind, name in _SPENT.items()},
     }
@@ -121,6 +123,7 @@ def foresee(database: Database, keep: Retention) -> Maintained:
             name: retention.forgettable_spent(tx, kind, keep.of(kind), _COUNTED) if keep.of(kind) else 0
             for kind, name in _SPENT.items()
         }
+        counts["memories"] = answers.unused(tx, keep.memory, _COUNTED) if keep.memory else 0
         counts["texts"] = retention.erasable(tx, keep.texts, _COUNTED) if keep.texts else 0
         made = [str(row["name"]) for row in tx.rows(_MISSING)]
         past = [
@@ -228,3 +231,11 @@ def _texts(work: _Work, days: int) -> int:
     if not days:
         return 0
     return work.rows("erasing texts of jobs", lambda tx, size: retention.erase_texts(tx, days, size))
+
+
+def _memories(work: _Work, days: int) -> int:
+    if not days:
+        return 0
+    return work.rows(
+        "forgetting answers to conflicts", lambda tx, size: answers.forget_unused(tx, days, size)
+    )

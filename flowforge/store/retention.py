@@ -150,6 +150,7 @@ class Retention:
     stages: int = 400  # of jobs, with the commits after them, and answers to their conflicts
     pushes: int = 400  # of jobs, with the commits that they replaced: so long they can be undone
     usage: int = 800  # of models, call by call
+    memory: int = 400  # of answers to conflicts, since their last use
 
     def of(self, table: str) -> int:
         """Days of a table of `HISTORY`, `PARTITIONED` or `SPENDING`.

@@ -32,6 +32,9 @@ VERBS: Mapping[str, Verb] = {
     "job": Verb(app="flowforge.cli.job:app", summary="Submit jobs, watch them, stop them, run them again."),
     "repo": Verb(app="flowforge.cli.repo:app", summary="Add, list, change and remove repositories."),
     "queue": Verb(app="flowforge.cli.queue:app", summary="See why jobs wait; pause and resume the queue."),
+    "memory": Verb(
+        app="flowforge.cli.memory:app", summary="What a repository remembers of answers; make it forget."
+    ),
     "schedule": Verb(
         app="flowforge.cli.schedule:app", summary="Submit a job again and again: cron schedules."
     ),

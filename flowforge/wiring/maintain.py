@@ -30,6 +30,7 @@ def retention_of(settings: Settings) -> Retention:
         stages=settings.stage_days,
         pushes=settings.push_days,
         usage=settings.usage_days,
+        memory=settings.memory_days,
     )
 
 

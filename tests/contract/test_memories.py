@@ -25,13 +25,13 @@ def person(text: bytes = b"hers\n", **more: object) -> Given:
     return given(text=text, rung="person", rule="edited", by=ADA, **more)
 
 
-def stored(world: World, branch: str = "feature") -> StoredMemory:
+def stored(world: World, branch: str = "feature", vault: Vault | None = None) -> StoredMemory:
     job = world.claim(world.submit(branch=branch))
     assert job is not None
     recorder = FencedRecorder(
         database=world.database.system, job=job, session=session_of(job), artifacts=artifacts()
     )
-    return StoredMemory(recorder=recorder, vault=Vault(PlainKeys()))
+    return StoredMemory(recorder=recorder, vault=vault or Vault(PlainKeys()))
 
 
 @pytest.fixture(params=["one process", pytest.param("Postgres", marks=pytest.mark.services)])

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.services
 
 SYSTEM = Scope.system()
 KEEP = Retention()
-FOR_EVER = Retention(events=0, logs=0, executions=0, audit=0, texts=0, stages=0, pushes=0, usage=0)
+FOR_EVER = Retention(events=0, logs=0, executions=0, audit=0, texts=0, stages=0, pushes=0, usage=0, memory=0)
 HOUR = 3600.0
 
 
@@ -281,6 +281,27 @@ def test_of_many_calls_only_the_first_are_looked_at_and_the_old_ones_go(database
     assert foresee(database.system, keep).calls == 2500
     assert (maintain(database.system, keep, most=1200).calls, count(database, "model_usage")) == (1200, 1303)
     assert (maintain(database.system, keep).calls, count(database, "model_usage")) == (1300, 3)
+
+
+def remembered(database: TestDatabase, home: Mapping[str, UUID], *days: float) -> None:
+    """Answers that were used last so many days ago."""
+    with database.system.transaction(SYSTEM) as tx:
+        for number, ago in enumerate(days):
+            row = {"key": number.to_bytes(32, "big"), "digest": b"d" * 32, "sealed_text": b"s", "size": 1}
+            used = datetime.now(UTC) - timedelta(days=ago)
+            tx.insert(
+                "kept_answers", {**home, **row, "path": f"{ago}", "rung": "structural", "last_used_at": used}
+            )
+
+
+def test_answers_that_nobody_used_for_long_are_forgotten(database: TestDatabase) -> None:
+    remembered(database, organization(database), 1, 29, 31, 500)
+    keep = replace(FOR_EVER, memory=30)
+    assert foresee(database.system, keep).memories == 2
+    assert maintain(database.system, FOR_EVER).memories == 0
+    assert maintain(database.system, keep, most=1) == Maintained(memories=1, more=True)
+    assert maintain(database.system, keep).memories == 1
+    assert sorted(rows(database, "SELECT path FROM kept_answers")) == ["1", "29"]
 
 
 def test_a_log_whose_time_is_over_is_removed_whole_and_says_so(database: TestDatabase) -> None:

@@ -30,9 +30,9 @@ def settings(tmp_path: Path, **days: int) -> Settings:
 
 def test_the_days_are_those_of_the_settings(tmp_path: Path) -> None:
     given = {"event_days": 1, "log_days": 2, "execution_days": 3, "audit_days": 4, "text_days": 5}
-    more = {"stage_days": 6, "push_days": 7, "usage_days": 8}
+    more = {"stage_days": 6, "push_days": 7, "usage_days": 8, "memory_days": 9}
     assert retention_of(settings(tmp_path, **given, **more)) == Retention(
-        events=1, logs=2, executions=3, audit=4, texts=5, stages=6, pushes=7, usage=8
+        events=1, logs=2, executions=3, audit=4, texts=5, stages=6, pushes=7, usage=8, memory=9
     )
 
 

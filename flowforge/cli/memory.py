@@ -1,0 +1,173 @@
+"""`flowforge memory`: what a repository's jobs remember of answered conflicts; look at it, make it forget."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from flowforge.api.memory_models import KeptDetail, KeptOut
+from flowforge.cli.app import AsJson, group
+from flowforge.cli.client import Client
+from flowforge.cli.job import connect, find_repository
+from flowforge.cli.output import data, data_json, say, table
+from flowforge.cli.requests import invalid, listed
+
+app = group("What a repository remembers of answered conflicts: list, show, forget.")
+
+MUCH = 10  # answers; more are not forgotten without a question
+_SHORT = 12  # letters of a key that are shown
+_WHOLE = 64
+_COUNTED = 1000  # as many as are counted before the question
+
+Which = Annotated[str, typer.Argument(metavar="REPOSITORY", help="Name or id of a repository.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Of an answer, or its beginning.")]
+Path = Annotated[str, typer.Option(help="Only files that this glob names, as 'src/**/*.py' or '*.json'.")]
+Person = Annotated[str, typer.Option(help="Only what this person wrote or approved (name or id).")]
+Before = Annotated[str, typer.Option(metavar="DAY", help="Only what was used last before, as 2026-03-01.")]
+
+
+@app.command("list")
+def list_(
+    repository: Which,
+    *,
+    path: Path = "",
+    person: Person = "",
+    before: Before = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """List kept answers, newest first."""
+    with connect() as client:
+        found = _found(client, find_repository(client, repository), _chosen(path, person, before), limit)
+    if json:
+        data_json([one.model_dump(mode="json") for one in found])
+        return
+    columns = {"KEY": "left", "PATH": "left", "BY": "left", "STATE": "left", "USES": "right", "USED": "left"}
+    table(
+        columns,
+        [
+            [one.key[:_SHORT], one.path, _by(one), _state(one), str(one.uses), f"{one.last_used_at:%Y-%m-%d}"]
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def show(repository: Which, key: Key, *, json: AsJson = False) -> None:
+    """Show an answer: where it came from, what became of it, and its text."""
+    with connect() as client:
+        chosen = find_repository(client, repository)
+        found = client.kept_answer(chosen, _whole(client, chosen, key))
+    if json:
+        data_json(found.model_dump(mode="json"))
+    else:
+        data("\n".join(_described(found)))
+
+
+@app.command()
+def forget(
+    repository: Which,
+    key: Annotated[str, typer.Argument(metavar="[KEY]", help="Of an answer, or its beginning.")] = "",
+    *,
+    path: Path = "",
+    person: Person = "",
+    before: Before = "",
+    every: Annotated[bool, typer.Option("--all", help="All that the repository remembers.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however much it is.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Forget an answer, those that the options choose, or all. What stands in branches is not changed."""
+    chosen = _chosen(path, person, before)
+    if bool(key) + bool(chosen) + every != 1:
+        raise invalid(
+            "it is not clear what to forget", "name a KEY, or some of --path, --person and --before, or --all"
+        )
+    with connect() as client:
+        which = find_repository(client, repository)
+        if key:
+            count = client.forget_answer(which, _whole(client, which, key)).count
+        else:
+            if not yes:
+                _ask(repository, _found(client, which, chosen, _COUNTED))
+            count = _forget(client, which, {**chosen, **({"all": "true"} if every else {})})
+    if json:
+        data_json({"forgotten": count})
+    else:
+        say(f"{repository} forgot {_count(count)}")
+
+
+def _ask(repository: str, found: list[KeptOut]) -> None:
+    """A person says yes to much; where nobody can be asked, nothing is forgotten."""
+    if len(found) <= MUCH:
+        return
+    how = f"{'at least ' if len(found) == _COUNTED else ''}{_count(len(found))} of {repository}"
+    if not sys.stdin.isatty():
+        raise invalid(f"this would forget {how}", "say --yes if that is meant")
+    typer.confirm(f"Forget {how}?", abort=True, err=True)
+
+
+def _forget(client: Client, repository: UUID, chosen: Mapping[str, str]) -> int:
+    """As many requests as it takes; each forgets a bounded number."""
+    total, more = 0, True
+    while more:
+        done = client.forget_answers(repository, chosen)
+        total, more = total + done.count, done.more
+    return total
+
+
+def _chosen(path: str, person: str, before: str) -> dict[str, str]:
+    return {name: text for name, text in (("path", path), ("person", person), ("before", before)) if text}
+
+
+def _found(client: Client, repository: UUID, chosen: Mapping[str, str], limit: int) -> list[KeptOut]:
+    def page(cursor: str | None) -> tuple[list[KeptOut], str | None]:
+        found = client.kept_answers(repository, {**chosen, "limit": min(limit, 100)}, cursor)
+        return found.answers, found.next_cursor
+
+    return listed(page, limit)
+
+
+def _whole(client: Client, repository: UUID, key: str) -> str:
+    """A whole key as it is; of a beginning, the one answer that it means."""
+    if len(key) == _WHOLE:
+        return key
+    fits = [one.key for one in _found(client, repository, {}, 10_000) if one.key.startswith(key.lower())]
+    if len(fits) != 1:
+        many = f"{len(fits)} keys begin" if fits else "no key begins"
+        raise invalid(f"{many} with {key[:_WHOLE]!r}", "see them: flowforge memory list REPOSITORY --json")
+    return fits[0]
+
+
+def _by(one: KeptOut) -> str:
+    return one.by_name or one.rung if one.rung == "person" else one.rung
+
+
+def _state(one: KeptOut) -> str:
+    if one.refused:
+        return one.refused
+    agreed = {"tests": "tests passed", "person": f"agreed: {one.by_name or 'a person'}", "": "a proposal"}
+    return agreed.get(one.confirmed, one.confirmed)
+
+
+def _described(one: KeptDetail) -> list[str]:
+    facts: dict[str, Any] = {
+        "key": one.key,
+        "path": one.path,
+        "rung": one.rung + (f" ({one.rule})" if one.rule else ""),
+        "why": one.why,
+        "state": _state(one),
+        "person": one.by_name,
+        "job": one.job,
+        "commit": one.commit,
+        "kept": f"{one.created_at:%Y-%m-%d %H:%M} UTC",
+        "used": f"{one.uses} times, last {one.last_used_at:%Y-%m-%d %H:%M} UTC",
+    }
+    lines = [f"{name:<7} {value}" for name, value in facts.items() if value not in ("", None)]
+    text = one.text if one.text is not None else "(no text that can be shown)"
+    return [*lines, "text", *(f"  {line}" for line in text.splitlines())]
+
+
+def _count(number: int) -> str:
+    return f"{number} answer{'' if number == 1 else 's'}"
