@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flowforge.core.conflict import Abstain, Candidate, Conflict, Kind, Resolution, Unresolved, Version
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Kind, Resolution, Side, Unresolved, Version
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import Network, StageSpec
 from flowforge.git.export import Row, export_tree, parse_listing
@@ -22,7 +22,7 @@ from flowforge.pipeline.commands import LIMITS
 from flowforge.pipeline.context import Tools
 from flowforge.pipeline.options import ResolveOptions
 from flowforge.resolve.ladder import Answers, Note, Rung, climb
-from flowforge.resolve.lockfile import RUNG, Made
+from flowforge.resolve.lockfile import CHANGE_LOST, RUNG, Made
 from flowforge.resolve.locktools import HEAD, LockTask, is_lock, lock_task
 from flowforge.resolve.policy import Policy, matches
 from flowforge.sandbox.contract import MEGABYTE, Command, Finished
@@ -137,48 +137,60 @@ class Relocker:
             FlowForgeError: what the sandbox and the export raise.
         """
         with self.tools.mirror.git.objects() as objects:
-            sides = [_text(side, objects) for side in (conflict.base, conflict.upstream, conflict.commit)]
-            base, upstream, commit = sides
-            if upstream is None or commit is None or (conflict.base is not None and base is None):
-                return Abstain(
-                    why="lock_unreadable", sentence=f"{conflict.path!r} is too large to be compared"
-                )
-            task = lock_task(conflict.path, upstream, self.regenerate)
-            if isinstance(task, Abstain):
-                return task
-            tree = self._tree(objects)
-            manifests = self._manifests(task, conflict.path, tree, objects)
+            begun = self._begun(conflict, objects)
+        if isinstance(begun, Abstain):
+            return begun
+        task, made = begun
+        said = self._attempt(task, made, Side.UPSTREAM)
+        if isinstance(said, Candidate) or said.why != CHANGE_LOST:
+            return said
+        # the commit changed what no manifest speaks of: its own lockfile holds that, so begin with it
+        again = self._attempt(task, made, Side.COMMIT)
+        return again if isinstance(again, Candidate) else said
+
+    def _begun(self, conflict: Conflict, objects: Objects) -> tuple[LockTask, Made] | Abstain:
+        """What to run, and what its result will be judged by."""
+        sides = [_text(side, objects) for side in (conflict.base, conflict.upstream, conflict.commit)]
+        base, upstream, commit = sides
+        if upstream is None or commit is None or (conflict.base is not None and base is None):
+            return Abstain(why="lock_unreadable", sentence=f"{conflict.path!r} is too large to be compared")
+        task = lock_task(conflict.path, upstream, self.regenerate)
+        if isinstance(task, Abstain):
+            return task
+        manifests = self._manifests(task, conflict.path, self._tree(objects), objects)
         if isinstance(manifests, Abstain):
             return manifests
-        result, touched = self._run(task, conflict.path, tree, manifests)
-        made = Made(
+        return task, Made(
             path=conflict.path,
             program=task.program,
             base=base,
             upstream=upstream,
             commit=commit,
-            result=result,
+            result=b"",
             mode=_mode(conflict),
             manifests=manifests,
-            touched=touched,
         )
-        return self._judged(made)
 
-    def _judged(self, made: Made) -> Candidate | Abstain:
+    def _attempt(self, task: LockTask, made: Made, ground: Side) -> Candidate | Abstain:
+        """Run the tool on the merged tree with one side's lockfile, and judge what came of it."""
+        with self.tools.mirror.git.objects() as objects:
+            tree = self._tree(objects, made.path if ground is Side.COMMIT else "")
+        result, touched = self._run(task, made.path, tree, made.manifests)
+        made = replace(made, result=result, touched=touched, ground=ground)
         said: Candidate | Abstain = self.tools.pool.call(  # type: ignore[assignment]  # judge's own type
             _JUDGE, made, deadline=_DEADLINE, cancelled=self.tools.cancelled
         )
         return said
 
-    def _tree(self, objects: Objects) -> str:
-        """What git merged, with the answers that there are, and every lockfile as upstream has it."""
+    def _tree(self, objects: Objects, commits: str = "") -> str:
+        """What git merged, with the answers that there are, and every lockfile but `commits` as upstream has it."""
         known = {one.conflict.path for one in self.answered}
         conflicts = [one for one in self.stopped.conflicts if one.path in known]
         placed = dict(accepted(conflicts, self.answered))
         for lock in self.locks:
-            if lock.upstream is not None:
-                there = Placed(mode=lock.upstream.mode, oid=lock.upstream.oid)
-                placed[os.fsencode(lock.path)] = there
+            version = lock.commit if lock.path == commits else lock.upstream
+            if version is not None:
+                placed[os.fsencode(lock.path)] = Placed(mode=version.mode, oid=version.oid)
         return put(objects, self.stopped.tree, placed, len(self.stopped.tree))
 
     def _manifests(
@@ -215,6 +227,8 @@ class Relocker:
             said = _Words(log=lambda text: self.tools.recorder.log(self.spec.id, text))
             said.own(f"--- {task.command} (for {path})")
             finished = self.tools.sandbox.run(self._command(task, folder), said, self.tools.cancelled)
+            for limit, why in finished.missing.items():
+                said.own(f"not limited on this host: {limit} ({why})")
             self._refuse_failed(task, finished, said)
             result = read_output(folder, path, MAX_BYTES)
             touched = tuple(name for name, text in manifests.items() if _or_none(folder, name) != text)
@@ -225,7 +239,7 @@ class Relocker:
         spec = self.spec
         offline = task.offline if spec.network is Network.NONE else {}
         return Command(
-            argv=("/bin/sh", "-c", _IN_FOLDER, "sh", task.folder or ".", task.command),
+            argv=("/bin/sh", "-c", _IN_FOLDER, "sh", f"./{task.folder}", task.command),
             folder=folder,
             env={**offline, **self.tools.pipeline.env, **spec.env, **task.env},
             timeout=min(spec.timeout, _LONGEST),

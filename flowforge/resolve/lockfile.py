@@ -1,6 +1,6 @@
 """Whether what a tool wrote may stand for a lockfile that both sides changed: package sets, compared with the parents.
 
-The tool started from upstream's lockfile and the merged manifests. It may have added what nobody had, and then its
+The tool began with one side's lockfile (upstream's, at first) and the merged manifests. It may have added what nobody had, and then its
 answer is a proposal; it may not have lost what a manifest names, gone below both sides, or dropped what one side
 alone had changed. Pure; texts are untrusted, so it is called where a hang can be cut.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from flowforge.core.conflict import Abstain, Candidate, WholeAnswer
+from flowforge.core.conflict import Abstain, Candidate, Side, WholeAnswer
 from flowforge.merge.lockfiles import Locked, read_locked
 from flowforge.merge.manifests import read_named
 from flowforge.merge.releases import below, highest
@@ -17,6 +17,7 @@ from flowforge.merge.releases import below, highest
 RUNG: Final = "lockfile"
 KNOWN: Final = "packages of the sides"
 NEW: Final = "packages that no side has"
+CHANGE_LOST: Final = "change_lost"
 _SHOWN = 3  # packages that a sentence names
 _NAME = 80  # characters of a name that a sentence repeats
 
@@ -31,6 +32,7 @@ class Made:
     upstream: bytes
     commit: bytes
     result: bytes
+    ground: Side = Side.UPSTREAM  # whose lockfile the tool began with
     mode: str = "100644"
     manifests: Mapping[str, bytes] = field(default_factory=dict)  # path -> as merged, before the tool ran
     touched: tuple[str, ...] = ()  # manifests that the tool changed too; that was not taken
@@ -42,6 +44,7 @@ class _Sets:
     upstream: Locked
     commit: Locked
     result: Locked
+    ground: Side
 
     @property
     def parents(self) -> tuple[Locked, Locked]:
@@ -81,7 +84,7 @@ def _read(made: Made) -> _Sets | Abstain:
             whose = f"what {made.program} wrote" if side == "result" else f"the version of {side}"
             return Abstain(why=locked.why, sentence=f"{whose}: {locked.sentence}")
         read[side] = locked
-    return _Sets(**read)
+    return _Sets(**read, ground=made.ground)
 
 
 def _named(made: Made) -> frozenset[str] | Abstain:
@@ -122,23 +125,21 @@ def _lowered(sets: _Sets, _named: frozenset[str]) -> Abstain | None:
 
 
 def _dropped(sets: _Sets, _named: frozenset[str]) -> Abstain | None:
-    """Changes of the commit that are not there, and changes of upstream alone that are taken back."""
-    gone = {
-        "commit": sorted(_undone(sets, sets.commit, sets.upstream, alone=False)),
-        "upstream": sorted(_undone(sets, sets.upstream, sets.commit, alone=True)),
-    }
-    for side, names in gone.items():
+    """Changes that are not there: of the side that the tool did not begin with, then of the other one alone."""
+    sides = [(Side.COMMIT, sets.commit, sets.upstream), (Side.UPSTREAM, sets.upstream, sets.commit)]
+    for side, locked, other in sides if sets.ground is Side.UPSTREAM else sides[::-1]:
+        names = sorted(_undone(sets, locked, other, alone=side is sets.ground))
         if names:
             said = f"does not have what {side} changed in {_listed(names)}"
-            return Abstain(why="change_lost", sentence=said)
+            return Abstain(why=CHANGE_LOST, sentence=said)
     return None
 
 
 def _undone(sets: _Sets, side: Locked, other: Locked, *, alone: bool) -> Iterator[str]:
     """Packages that `side` has changed and the result has as if it had not, or lower.
 
-    `alone`: only those that the other side left as they were; the tool began with upstream's versions, so that a
-    lower one there is a limit of the commit's manifest.
+    `alone`: only those that the other side left as they were; the tool began with this side's versions, so that a
+    lower one there is a limit of the other's manifest.
     """
     for name, versions in side.packages.items():
         old = sets.base.packages.get(name)
@@ -172,7 +173,8 @@ def _answer(made: Made, sets: _Sets) -> WholeAnswer:
         if not any(version in parent.packages.get(name, ()) for parent in sets.parents)
     ]
     count = len(sets.result.packages)
-    why = f"{made.program} wrote it anew from the merged manifest: {count} package{'s' * (count != 1)}, "
+    source = "" if made.ground is Side.UPSTREAM else f" and the {made.ground}'s lockfile"
+    why = f"{made.program} wrote it anew from the merged manifest{source}: {count} package{'s' * (count != 1)}, "
     why += f"{len(new)} as no side has them ({_listed(new)})" if new else "each as one of the sides has it"
     if made.touched:
         why += f"; it would change {_listed(made.touched)} too, which was not taken"
@@ -181,10 +183,16 @@ def _answer(made: Made, sets: _Sets) -> WholeAnswer:
         text=made.result,
         mode=made.mode,
         rung=RUNG,
-        rule=NEW if new else KNOWN,
+        rule=rule_of(made.ground, new=bool(new)),
         why=why,
         confirmed=not new and not made.touched and bool(made.manifests),
     )
+
+
+def rule_of(ground: Side, *, new: bool) -> str:
+    """The rule as it is counted."""
+    rule = NEW if new else KNOWN
+    return rule if ground is Side.UPSTREAM else f"{rule}, from the {ground}'s lockfile"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -132,10 +132,10 @@ def test_uv_without_a_package_and_without_a_network_fails_in_words(
     assert "'uv lock' ended with exit status" in rows[0]["tried"]["lockfile"]
 
 
-def test_a_raised_lock_that_no_manifest_speaks_of_is_a_persons(
+def test_what_both_sides_raised_in_their_lockfiles_alone_is_the_higher_one(
     scene: Scene, seen: Callable[[str], Path]
 ) -> None:
-    """The commit only took a newer version into the lockfile; the tool begins with upstream's and would drop it."""
+    """The tool begins with upstream's lockfile and would drop what the commit raised; so it begins with that."""
     tools = seen("uv")
     base, upstream, _ = uv_sides(scene, tools)
     newer = wheels(("zero", "1.1", []), ("zero", "1.2", []))
@@ -143,8 +143,12 @@ def test_a_raised_lock_that_no_manifest_speaks_of_is_a_persons(
     commit = by_hand(scene, tools, "uv lock --upgrade-package zero==1.2", base)
     raised = by_hand(scene, tools, "uv lock --upgrade-package zero==1.1", upstream)
     result = resolved(scene, base, raised, commit)
-    rows: Any = result.outputs["unresolved"]
-    assert "does not have what commit changed in zero" in rows[0]["tried"]["lockfile"]
+    assert result.ok, result.outputs
+    text = scene.file("uv.lock")
+    assert 'name = "zero"\nversion = "1.2"' in text
+    assert 'name = "ape"\nversion = "1.0"' in text
+    (done,) = [one for one in scene.work.resolved if one.path == "uv.lock"]
+    assert "and the commit's lockfile: 4 packages, each as one of the sides has it" in done.why[0]
 
 
 # ---------------------------------------------------------------------------------------------------------- npm

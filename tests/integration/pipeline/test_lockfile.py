@@ -35,6 +35,7 @@ def side(**packages: str) -> dict[str, Content | None]:
 START: dict[str, Content] = {LOCK: lock(a="1.0.0"), MANIFEST: manifest("a")}
 UPSTREAM, COMMIT = side(a="1.0.0", b="1.0.0"), side(a="1.0.0", c="1.0.0")
 BOTH = lock(a="1.0.0", b="1.0.0", c="1.0.0")
+ADD_B = 'sed -i \'s#"packages": {#&"node_modules/b": {"version": "1.0.0"},#\''
 PRINT_BOTH = f"cat > {LOCK} <<'END'\n{BOTH}END\n"
 
 
@@ -251,6 +252,18 @@ def test_a_network_that_the_sandbox_does_not_grant_is_told(walled: Scene) -> Non
     options = {"rungs": ["lockfile", "document"], "regenerate": {LOCK: PRINT_BOTH}}
     result = walled.do("resolve", spec={"network": Network.FULL}, **options)
     assert "does not grant" in why(result)
+
+
+def test_what_the_commit_raised_in_its_lockfile_alone_is_kept_by_beginning_with_that(walled: Scene) -> None:
+    """The stand-in adds `b` to whatever lockfile it finds, as a tool that keeps what is locked does."""
+    bump = {LOCK: lock(a="1.5.0")}
+    conflicting(walled, UPSTREAM, bump)
+    result = regenerate(walled, f"grep -q node_modules/b {LOCK} || {ADD_B} {LOCK}")
+    assert result.ok, result.outputs
+    assert json.loads(walled.file(LOCK)) == json.loads(lock(b="1.0.0", a="1.5.0"))
+    assert walled.log.count("--- ") == 2
+    (done,) = [one for one in walled.work.resolved if one.path == LOCK]
+    assert "from the merged manifest and the commit's lockfile" in done.why[0]
 
 
 def test_a_second_commit_begins_with_what_the_first_was_given(walled: Scene) -> None:

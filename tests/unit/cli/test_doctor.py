@@ -245,3 +245,25 @@ def test_every_problem_has_its_fix_on_the_next_line(monkeypatch: pytest.MonkeyPa
     lines = capsys.readouterr().out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("warning  sandbox"))
     assert lines[at + 1].strip() == "fix: set sandbox to auto"
+
+
+def test_the_tools_of_lockfiles_are_told_and_none_is_missed(tmp_path: Path) -> None:
+    tool = tmp_path / "bin" / "cargo"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    seen = Settings(sandbox_tools=(str(tmp_path),))
+    health, found, fix = checked(lambda: doctor.check_lock_tools(seen))
+    assert (health, fix) == (OK, "")
+    shown, _, missing = found.partition("; not seen: ")
+    assert "cargo" in shown.split(", ")
+    assert "cargo" not in missing
+    assert found.endswith("; without network")
+    open_ = Settings(sandbox_host_network=True)
+    assert "without network" not in checked(lambda: doctor.check_lock_tools(open_))[1]
+
+
+def test_a_folder_of_tools_that_is_not_there_is_a_problem() -> None:
+    health, found, fix = checked(lambda: doctor.check_lock_tools(Settings(sandbox_tools=("/nowhere",))))
+    assert (health, "'/nowhere' has no folder `bin`" in found) == (PROBLEM, True)
+    assert fix

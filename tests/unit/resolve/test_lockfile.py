@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from flowforge.core.conflict import Abstain, Candidate, WholeAnswer
+from flowforge.core.conflict import Abstain, Candidate, Side, WholeAnswer
 from flowforge.resolve.lockfile import KNOWN, NEW, Made, judge
 
 PATH = "package-lock.json"
@@ -134,6 +134,34 @@ def test_a_new_version_in_the_lockfile_alone_may_not_be_lost() -> None:
     said = refused(made)
     assert said.why == "change_lost"
     assert said.sentence.endswith("does not have what commit changed in a")
+
+
+def test_beginning_with_the_commits_lockfile_keeps_what_it_alone_raised() -> None:
+    made = replace(
+        MADE,
+        ground=Side.COMMIT,
+        commit=lock(a="1.3.0"),
+        result=lock(a="1.3.0", b="1.0.0"),
+        manifests=manifest("a", "b"),
+    )
+    answer = taken(made)
+    assert answer.rule == "packages of the sides, from the commit's lockfile"
+    assert "from the merged manifest and the commit's lockfile: 2 packages" in answer.why
+
+
+def test_beginning_with_the_commits_lockfile_upstreams_changes_must_be_there() -> None:
+    made = replace(
+        MADE,
+        ground=Side.COMMIT,
+        upstream=lock(a="1.2.0", deep="1.0.0"),
+        commit=lock(a="1.0.0", deep="1.5.0"),
+        base=lock(a="1.0.0", deep="0.9.0"),
+        result=lock(a="1.0.0", deep="1.5.0"),
+        manifests=manifest("a"),
+    )
+    said = refused(made)
+    assert (said.why, said.sentence.endswith("what upstream changed in a")) == ("change_lost", True)
+    assert taken(replace(made, result=lock(a="1.2.0", deep="1.5.0"))).confirmed
 
 
 def test_a_lower_version_that_the_commit_chose_may_not_be_lost_either() -> None:
