@@ -1,6 +1,7 @@
 """The files that either side changed since the merge base, in all versions, for checks that look across files."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from flowforge.git.changes import changes
 from flowforge.git.objects import Entry, Objects
@@ -18,32 +19,60 @@ def neighbours(
 
     Nothing where the sides changed more files or bytes than are compared: part of them would accuse at random.
     """
-    base, upstream, commit = trees
-    paths = sorted({change.path for side in (upstream, commit) for change in changes(objects, base, side)})
-    wanted = [(path, name) for path in paths if known(name := path.decode("utf-8", "surrogateescape"))]
+    wanted = [
+        (name, entries)
+        for path, entries in sorted(_entries(objects, trees, result).items())
+        if known(name := path.decode("utf-8", "surrogateescape"))
+    ]
     if len(wanted) > MOST_FILES:
         return ()
-    found, size = [], 0
-    for path, name in wanted:
-        entries = [_file(objects.entry(tree, path)) for tree in (result, base, upstream, commit)]
-        sizes = [_size(objects, entry) for entry in entries]
-        if max(sizes) > LARGEST:
-            continue  # one version would look as if it were not there
-        size += sum(sizes)
-        if size > _MOST_BYTES:
+    read = _Texts(objects=objects)
+    found = []
+    for name, entries in wanted:
+        texts = [read.text(entry) for entry in entries]
+        if read.size > _MOST_BYTES:
             return ()
-        texts = [objects.read(entry.oid, "blob") if entry is not None else None for entry in entries]
-        found.append(Neighbour(path=name, text=texts[0], base=texts[1], upstream=texts[2], commit=texts[3]))
+        if not any(text is _UNREAD for text in texts):  # it would look as if that version were not there
+            found.append(
+                Neighbour(path=name, base=texts[0], upstream=texts[1], commit=texts[2], text=texts[3])
+            )
     return tuple(found)
 
 
-def _file(entry: Entry | None) -> Entry | None:
-    return entry if entry is not None and entry.mode.startswith(_REGULAR) else None
+_UNREAD = b"too large, or not in the mirror"
+Entries = tuple[Entry | None, Entry | None, Entry | None, Entry | None]
 
 
-def _size(objects: Objects, entry: Entry | None) -> int:
-    """Bytes; more than are read where the mirror does not have them."""
-    if entry is None:
-        return 0
-    info = objects.info(entry.oid)
-    return info.size if info is not None else LARGEST + 1
+def _entries(objects: Objects, trees: Sequence[str], result: str) -> dict[bytes, Entries]:
+    """What stands at each path that a side changed: in base, upstream, commit and result. Walks no tree twice."""
+    base, upstream, commit = trees
+    by_upstream = {change.path: change for change in changes(objects, base, upstream)}
+    by_commit = {change.path: change for change in changes(objects, base, commit)}
+    after = {change.path: change.new for change in changes(objects, upstream, result)}
+    found: dict[bytes, Entries] = {}
+    for path in by_upstream.keys() | by_commit.keys():
+        one, two = by_upstream.get(path), by_commit.get(path)
+        old = one.old if one is not None else two.old if two is not None else None
+        there = one.new if one is not None else old
+        here = two.new if two is not None else old
+        found[path] = old, there, here, after.get(path, there)
+    return found
+
+
+@dataclass(kw_only=True)
+class _Texts:
+    """Texts by their ids: most files are the same in two or three versions."""
+
+    objects: Objects
+    size: int = 0
+    known: dict[str, bytes] = field(default_factory=dict)
+
+    def text(self, entry: Entry | None) -> bytes | None:
+        if entry is None or not entry.mode.startswith(_REGULAR):
+            return None
+        if entry.oid not in self.known:
+            info = self.objects.info(entry.oid)
+            small = info is not None and info.size <= LARGEST
+            self.known[entry.oid] = self.objects.read(entry.oid, "blob") if small else _UNREAD
+            self.size += len(self.known[entry.oid])
+        return self.known[entry.oid]

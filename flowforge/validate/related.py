@@ -19,19 +19,19 @@ _MOST_RELATED = 30  # files beside one
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _NAME = rb"([A-Za-z_$][\w$]*)"
 _DEFINITIONS = tuple(
-    re.compile(pattern)
+    re.compile(pattern, re.MULTILINE)
     for pattern in (
         rb"\b(?:class|const|def|enum|fn|func|function\*?|interface|let|namespace|object|record|struct|trait|type|val|var)"
-        rb"\s+(?:\([^)]*\)\s*)?" + _NAME,
-        rb"^\s*(?:export\s+|default\s+|async\s+)*" + _NAME + rb"\s*(?::[^=]*)?=(?!=)",
+        rb"[ \t]+(?:\([^)\n]*\)[ \t]*)?" + _NAME,
+        rb"^[ \t]*(?:(?:export|default|async)[ \t]+)*" + _NAME + rb"[ \t]*(?::[^=\n]*)?=(?!=)",
         rb"\bexports\." + _NAME,
-        rb"^\s*(?:(?:abstract|default|final|private|protected|public|static|synchronized)\s+)*[\w<>\[\],.? ]+\s+"
+        rb"^[ \t]*(?:abstract|default|final|private|protected|public|static|synchronized)\b[^\n(=;]*\b"
         + _NAME
-        + rb"\s*\(",
+        + rb"[ \t]*\(",
         rb"^\t" + _NAME + rb"\b",  # one line of Go's groups
+        rb"^[^\n]*\b(?:import|export|exports|__all__)\b[^\n]*$",  # every word of such a line may be offered on
     )
 )
-_LISTS = re.compile(rb"\b(?:import|export|exports|__all__)\b")  # lines whose every word may be offered on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +77,7 @@ def _side(files: Sequence[Neighbour], name: str) -> _Side:
         before, after = _lines(file.base), _lines(version)
         gone, new = before - after, after - before
         stem = {PurePosixPath(file.path).stem.encode(), PurePosixPath(file.path).parent.name.encode()}
-        kept = _defined(after) if gone else frozenset()
-        for word in (_defined(gone) - kept) | (stem if version is None else frozenset()):
+        for word in _undefined(gone, after) | (stem if version is None else frozenset()):
             side.lost[word].append(number)
         for word in _defined(new) | (stem if file.base is None else frozenset()):
             side.gained[word].append(number)
@@ -87,14 +86,21 @@ def _side(files: Sequence[Neighbour], name: str) -> _Side:
     return side
 
 
+def _undefined(gone: Collection[bytes], after: Collection[bytes]) -> frozenset[bytes]:
+    """Names that the lines `gone` defined, and `after` does not."""
+    names = _defined(gone)
+    if not names:
+        return names
+    still = [line for line in after if not names.isdisjoint(_WORD.findall(line))]
+    return names - _defined(still)
+
+
 def _defined(lines: Collection[bytes]) -> frozenset[bytes]:
     """Names that look as if these lines gave them a meaning."""
-    found: set[bytes] = set()
-    for line in lines:
-        for pattern in _DEFINITIONS:
-            found.update(pattern.findall(line))
-        if _LISTS.search(line):
-            found.update(_WORD.findall(line))
+    text = b"\n".join(lines)
+    *patterns, lists = _DEFINITIONS
+    found = {name for pattern in patterns for name in pattern.findall(text)}
+    found.update(_WORD.findall(b"\n".join(lists.findall(text))))
     return frozenset(found)
 
 

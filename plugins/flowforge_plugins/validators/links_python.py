@@ -15,10 +15,13 @@ def links(path: str, text: bytes) -> Links | None:
     tree = parsed(text)
     if tree is None:
         return None
+    nodes = tuple(ast.walk(tree))
     offers: dict[str, int] = {}
-    for one in declared(tree, text):  # names of inner scopes too: whoever reads too much accuses nobody
+    for one in declared(
+        tree, nodes, text
+    ):  # names of inner scopes too: whoever reads too much accuses nobody
         offers.setdefault(one.name, one.line)
-    stars = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
+    stars = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes)
     return Links(
         needs=tuple(_needs(tree, path)),
         offers=offers,

@@ -29,6 +29,7 @@ def facts(text: bytes) -> Facts | None:
     tree = parsed(text)
     if tree is None:
         return None
+    nodes = tuple(ast.walk(tree))
     told = sorted(checker.Checker(tree, filename="result").messages, key=lambda m: (m.lineno, m.col))
     twice = list(_twice(tree.body, ""))
     found = {doubled.key.rpartition("/")[2] for doubled in twice}
@@ -38,11 +39,11 @@ def facts(text: bytes) -> Facts | None:
         if isinstance(m, messages.RedefinedWhileUnused) and str(m.message_args[0]) not in found
     ]
     return Facts(
-        declared=tuple(declared(tree, text)),
+        declared=tuple(declared(tree, nodes, text)),
         unresolved=_first(told, _LOST),
         unused=_first(told, (messages.UnusedImport,)),
         doubled=twice,
-        misfits=tuple(misfits(tree)),
+        misfits=tuple(misfits(tree, nodes)),
     )
 
 
@@ -86,12 +87,12 @@ class _Lines:
         return b"".join(self.lines[node.lineno - 1 : node.end_lineno])
 
 
-def declared(tree: ast.Module, text: bytes) -> Iterator[Declared]:
+def declared(tree: ast.Module, nodes: Sequence[ast.AST], text: bytes) -> Iterator[Declared]:
     """Every name that a module gives a meaning anywhere, those of its top level first."""
     lines = _Lines(lines=split_lines(text))
     for node in tree.body:
         yield from _declared(node, lines, top=True)
-    for inner in ast.walk(tree):
+    for inner in nodes:
         if isinstance(inner, ast.stmt):
             yield from _declared(inner, lines, top=False)
         elif isinstance(inner, ast.arg):

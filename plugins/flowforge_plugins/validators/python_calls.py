@@ -6,7 +6,7 @@ bases, whose `__init__` is undecorated), and neither the call nor the function h
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowforge_plugins.validators.facts import Misfit
@@ -21,10 +21,10 @@ class _Callee:
     bound: int = 0  # parameters that the call does not name: self
 
 
-def misfits(tree: ast.Module) -> Iterator[Misfit]:
-    bindings = _bindings(tree)
+def misfits(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[Misfit]:
+    bindings = _bindings(nodes)
     callees = {name: found for name, found in _callees(tree) if bindings[name] == 1}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in callees:
             yield from _misfit(node, node.func.id, callees[node.func.id], certain=True)
         elif isinstance(node, ast.ClassDef) and not node.bases and not node.keywords:
@@ -33,21 +33,21 @@ def misfits(tree: ast.Module) -> Iterator[Misfit]:
 
 def _in_class(node: ast.ClassDef) -> Iterator[Misfit]:
     """Calls of a class's own methods through `self`; a subclass may have others, so no more than a warning."""
+    functions = [f for f in node.body if isinstance(f, _FUNCTIONS)]
+    counts = Counter(f.name for f in functions)
     methods: Mapping[str, _Callee] = {
         f.name: _Callee(arguments=f.args, line=f.lineno, bound=1)
-        for f in node.body
-        if isinstance(f, _FUNCTIONS) and not f.decorator_list
+        for f in functions
+        if not f.decorator_list and counts[f.name] == 1
     }
-    counts = Counter(f.name for f in node.body if isinstance(f, _FUNCTIONS))
-    assigned = {
-        n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
-    }
-    for call in ast.walk(node):
+    inside = [inner for f in functions for inner in ast.walk(f)] if methods else []
+    assigned = {n.attr for n in inside if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    for call in inside:
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         name = call.func.attr
         of_self = isinstance(call.func.value, ast.Name) and call.func.value.id == "self"
-        if of_self and name in methods and counts[name] == 1 and name not in assigned:
+        if of_self and name in methods and name not in assigned:
             yield from _misfit(call, name, methods[name], certain=False)
 
 
@@ -62,10 +62,10 @@ def _callees(tree: ast.Module) -> Iterator[tuple[str, _Callee]]:
                 yield node.name, _Callee(arguments=begin.args, line=begin.lineno, bound=1)
 
 
-def _bindings(tree: ast.Module) -> Counter[str]:
+def _bindings(nodes: Sequence[ast.AST]) -> Counter[str]:
     """How often each name is given a meaning, anywhere in the module."""
     counts: Counter[str] = Counter()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             counts[node.name] += 1
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
