@@ -203,7 +203,7 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
     allowed = [_judged(answer, policy, path) for answer in said.answers]
     taken = [_ended(state.conflict, answer) for answer in allowed if answer is not None]
     if not taken:
-        _off(state, rung, ", ".join(sorted({answer.rule for answer in said.answers})))
+        _off(state, rung, sorted({answer.rule for answer in said.answers}), policy)
         return
     state.answers.extend(taken)
     state.open = fold(state.open, taken)
@@ -215,22 +215,29 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
 def _take_whole(state: _Climb, rung: Rung, answer: WholeAnswer, policy: Policy) -> None:
     state.whole = _judged(answer, policy, state.conflict.path)
     if state.whole is None:
-        _off(state, rung, answer.rule)
+        _off(state, rung, [answer.rule], policy)
     else:
         state.note(rung, "answered", "", f"answered the whole path: {answer.why}")
 
 
-def _off(state: _Climb, rung: Rung, rules: str) -> None:
-    state.note(rung, "off", "off", f"an answer by {rules or rung.name} was found but is switched off here")
+def _off(state: _Climb, rung: Rung, rules: Sequence[str], policy: Policy) -> None:
+    named = ", ".join(_with_record(policy, rung, rule, state.conflict.path) for rule in rules)
+    state.note(rung, "off", "off", f"an answer by {named or rung.name} was found but is switched off here")
+
+
+def _with_record(policy: Policy, rung: Rung, rule: str, path: str) -> str:
+    known = policy.standing(rung.name, rule, path)
+    return f"{rule} ({known.record})" if known is not None else rule
 
 
 def _judged(answer: _Answer, policy: Policy, path: str) -> _Answer | None:
     action = policy.action(answer.rung, answer.rule, path)
     if action is Action.OFF:
         return None
+    acts = answer.confirmed and action is Action.ACT
     known = policy.standing(answer.rung, answer.rule, path)
-    why = f"{answer.why}; {known.sentence(answer.rung)}" if known is not None else answer.why
-    return replace(answer, confirmed=answer.confirmed and action is Action.ACT, why=why)
+    why = f"{answer.why}; {known.sentence(answer.rung, acts=acts)}" if known is not None else answer.why
+    return replace(answer, confirmed=acts, why=why)
 
 
 def _ended(conflict: Conflict, answer: HunkAnswer) -> HunkAnswer:

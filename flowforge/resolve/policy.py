@@ -72,10 +72,9 @@ class Standing:
     def record(self) -> str:
         return f"right {self.right} of {self.cases} in this repository's history"
 
-    def sentence(self, rung: str) -> str:
-        """For the person who reads why an answer was taken."""
-        may = "acts" if self.action is Action.ACT else "must be confirmed"
-        return f"{rung} {may} here: {self.record}"
+    def sentence(self, rung: str, *, acts: bool) -> str:
+        """For the person who reads why an answer was taken; `acts`: nobody has to confirm it."""
+        return f"{rung} {'acts' if acts else 'must be confirmed'} here: {self.record}"
 
 
 def _unknown(_path: str) -> str:

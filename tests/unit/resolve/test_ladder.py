@@ -16,7 +16,7 @@ from flowforge.core.conflict import (
 )
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.resolve.ladder import Need, Rung, climb, fold
-from flowforge.resolve.policy import Action, Paths, Policy
+from flowforge.resolve.policy import Action, Paths, Policy, Standing
 
 TEXT = b"""top
 <<<<<<< upstream
@@ -175,6 +175,55 @@ def test_a_rung_that_is_off_answers_nothing_and_says_so() -> None:
     found = climb([conflict()], [answers(0, 1)], policy)
     assert found.resolutions == ()
     assert "switched off" in found.unresolved[0].tried["one"]
+
+
+def held(action: Action, kind: str = "a") -> Policy:
+    """A policy with a record of the rule, for files of one kind."""
+    standing = Standing(action=action, right=41, cases=42)
+    return Policy(
+        standings={("one/rule", kind): standing},
+        otherwise=Action.ACT,
+        kind=lambda path: path.partition(".")[0],
+    )
+
+
+RECORD = "right 41 of 42 in this repository's history"
+
+
+@pytest.mark.parametrize(
+    ("action", "sure", "said"),
+    [
+        (Action.ACT, True, f"one acts here: {RECORD}"),
+        (Action.CONFIRM, True, f"one must be confirmed here: {RECORD}"),
+        (Action.ACT, False, f"one must be confirmed here: {RECORD}"),
+    ],
+)
+def test_an_answer_says_what_record_it_stands_on(action: Action, sure: bool, said: str) -> None:
+    given = (answer(0, confirmed=sure), answer(1))
+    kind = conflict().path.partition(".")[0]
+    asked = rung("one", lambda _: Candidate(answers=given))
+    found = climb([conflict()], [asked], held(action, kind))
+    first = found.resolutions[0].answers[0]
+    assert first.why == f"{given[0].why}; {said}"
+    assert first.confirmed is (action is Action.ACT and sure)
+
+
+def test_a_record_with_other_files_says_nothing_of_these() -> None:
+    found = climb([conflict()], [answers(0, 1)], held(Action.OFF, "another"))
+    assert "history" not in found.resolutions[0].answers[0].why
+
+
+def test_a_rule_that_is_off_by_its_record_says_so() -> None:
+    kind = conflict().path.partition(".")[0]
+    found = climb([conflict()], [answers(0, 1)], held(Action.OFF, kind))
+    assert (
+        f"an answer by rule ({RECORD}) was found but is switched off here" in found.unresolved[0].tried["one"]
+    )
+
+
+def test_what_was_answered_of_a_conflict_that_stays_open_is_kept_for_counting() -> None:
+    found = climb([conflict()], [answers(1)], ACT)
+    assert [given.index for given in found.unresolved[0].answers] == [1]
 
 
 def test_a_rung_that_needs_a_base_is_passed_where_both_sides_added_the_file() -> None:

@@ -90,7 +90,8 @@ def test_a_record_is_told_to_whoever_reads_the_answer() -> None:
     standing = LEARNT.policy(kind).standing("structural", "words apart", "a.py")
     assert standing is not None
     assert (
-        standing.sentence("structural") == "structural acts here: right 41 of 42 in this repository's history"
+        standing.sentence("structural", acts=True)
+        == "structural acts here: right 41 of 42 in this repository's history"
     )
     assert LEARNT.policy(kind).standing("structural", "words apart", "a.toml") is None
 
