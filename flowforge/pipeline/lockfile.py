@@ -214,7 +214,8 @@ class Relocker:
                 sentence=f"{waiting[0]!r}, from which {path!r} is made, has no answer yet",
             )
         if any(row.size > _MANIFEST_BYTES for row in rows):
-            return Abstain(why="manifest_unreadable", sentence=f"a manifest of {path!r} is too large")
+            large = next(name for name, row in zip(paths, rows, strict=True) if row.size > _MANIFEST_BYTES)
+            return Abstain(why="manifest_unreadable", sentence=f"{large!r} is too large to be read")
         return dict(zip(paths, objects.contents([row.oid for row in rows]), strict=True))
 
     def _run(

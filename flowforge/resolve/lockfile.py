@@ -88,12 +88,15 @@ def _read(made: Made) -> _Sets | Abstain:
 
 
 def _named(made: Made) -> frozenset[str] | Abstain:
+    """What the manifests name. One below that cannot be read is no member: the tool would not have got past it."""
     names: set[str] = set()
+    folder = made.path.rpartition("/")[0]
     for path, text in made.manifests.items():
         found = read_named(path, text)
-        if isinstance(found, Abstain):
+        if isinstance(found, frozenset):
+            names |= found
+        elif path.rpartition("/")[0] == folder:
             return found
-        names |= found
     return frozenset(names)
 
 

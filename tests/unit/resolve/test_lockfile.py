@@ -251,6 +251,18 @@ def test_a_manifest_that_cannot_be_read_is_told() -> None:
     assert said.why == "manifest_unreadable"
 
 
+def test_a_broken_file_below_that_is_called_like_a_manifest_is_none() -> None:
+    made = replace(MADE, manifests={**MADE.manifests, "tests/broken/package.json": b"{"})
+    assert taken(made).rule == KNOWN
+
+
+def test_what_a_member_names_counts_too() -> None:
+    made = replace(
+        MADE, manifests={**manifest("a", "b"), "pkgs/c/package.json": manifest("c")["package.json"]}
+    )
+    assert refused(replace(made, result=lock(a="1.0.0", b="1.0.0"))).why == "package_lost"
+
+
 def test_names_that_somebody_made_up_do_not_reach_a_terminal_as_they_are() -> None:
     name = "\x1b[31mred\u202e" + "x" * 500
     said = refused(replace(MADE, commit=lock(**{"a": "1.0.0", name: "1.0.0"})))
