@@ -11,9 +11,10 @@ import pytest
 from flowforge.core.errors import Broken, Reason, Refused
 from flowforge.core.pipeline import Pipeline, StageSpec
 from flowforge.sandbox.contract import Command
+from flowforge.sandbox.local import LocalSandbox
 from flowforge.settings import Settings
 from flowforge.wiring import upgrade
-from flowforge.wiring.sandbox import NoCommands, WhenNeeded, sandbox_for, tool_folders
+from flowforge.wiring.sandbox import NoCommands, Unrun, WhenNeeded, make_sandbox, sandbox_for, tool_folders
 
 CHILD = """
 import signal, sys, time
@@ -86,6 +87,23 @@ def test_the_operators_tools_are_seen_after_our_own(tmp_path: Path) -> None:
     assert tool_folders(Settings(sandbox_tools=(str(tmp_path),)))[-1] == tmp_path
     with pytest.raises(Refused, match="no absolute path"):
         tool_folders(Settings(sandbox_tools=("bin",)))
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_the_hosts_network_is_the_operators_to_grant(granted: bool) -> None:
+    try:
+        made = make_sandbox(Settings(sandbox_host_network=granted), lambda _text: None)
+    except Refused as error:
+        pytest.skip(error.sentence)
+    assert isinstance(made, LocalSandbox)
+    assert made.host_network is granted
+
+
+def test_a_simulation_says_what_a_run_would_do() -> None:
+    with pytest.raises(Refused, match="a simulation runs none") as refused:
+        Unrun().run(Command(argv=("true",), folder=Path("/")), lambda _text: None, lambda: False)
+    assert refused.value.reason is Reason.SKIPPED
+    assert Unrun().missing() == {}
 
 
 def test_an_upgrade_without_a_database_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
