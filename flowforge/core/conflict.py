@@ -48,6 +48,11 @@ class Version:
     oid: str
     content: bytes | None
 
+    @property
+    def pointer(self) -> bool:
+        """Whether it is text that stands for a large file which Git LFS keeps: two of them have nothing to merge."""
+        return (self.content or b"").startswith(b"version https://git-lfs.github.com/spec/")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hunk:

@@ -18,7 +18,6 @@ _MAX_MERGED = 4 * MAX_CONTENT  # the merged text holds all three versions at wor
 MARKER_SIZE = 31  # of conflict markers, unless a version has such a line
 _MARKER_LINES = re.compile(rb"^(<+|\|+|=+|>+)(?=[ \r\n]|\Z)", re.MULTILINE)
 _TEXT_KINDS = {Kind.CONTENT, Kind.ADD_ADD}
-_LFS = b"version https://git-lfs.github.com/spec/"  # how the pointer of Git LFS begins that stands for a large file
 
 # git's word for the kind of a record -> ours; the first that a disagreement has is told
 _KINDS = (
@@ -134,7 +133,7 @@ def _note(record: Record, groups: dict[bytes, _Group], real: dict[bytes, bytes])
 def _conflict(group: _Group, tree: str, objects: Objects, origin: Origin) -> Conflict:
     kind = _kind(group)
     versions = {side: _version(stage, kind, group, objects, origin) for side, stage in group.stages.items()}
-    if kind in _TEXT_KINDS and any((one.content or b"").startswith(_LFS) for one in versions.values()):
+    if kind in _TEXT_KINDS and any(one.pointer for one in versions.values()):
         kind = Kind.BINARY  # a pointer is text, but two of them have nothing to merge
     conflict = Conflict(
         path=_text(group.path),
@@ -203,10 +202,10 @@ def _with_text(conflict: Conflict, entry: Entry | None, objects: Objects, size: 
         segments = parse_segments(objects.read(entry.oid, "blob"), size)
     except Refused as error:
         return replace(conflict, said=f"{conflict.said}; {error.sentence}", mode=entry.mode)
-    return replace(conflict, segments=_without_added_ends(segments, conflict), mode=entry.mode)
+    return replace(conflict, segments=without_added_ends(segments, conflict), mode=entry.mode)
 
 
-def _without_added_ends(segments: tuple[Segment, ...], conflict: Conflict) -> tuple[Segment, ...]:
+def without_added_ends(segments: tuple[Segment, ...], conflict: Conflict) -> tuple[Segment, ...]:
     """Undo a habit of git: a side whose last line has no line end gets one before the next marker."""
     last = segments[-2] if len(segments) > 1 else None
     if segments[-1] != b"" or not isinstance(last, Hunk):

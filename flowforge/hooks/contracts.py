@@ -97,7 +97,9 @@ class CheckedFile:
     introduced: frozenset[int] = frozenset()  # 1-based lines of `text` that no side had
     added: frozenset[int] = frozenset()  # 1-based lines of `text` that upstream did not have
     resolved: tuple[tuple[int, int], ...] = ()  # line ranges (1-based, inclusive) that FlowForge wrote
-    related: tuple[Neighbour, ...] = ()  # files in which one side took away what the other's lines here may use
+    related: tuple[
+        Neighbour, ...
+    ] = ()  # files in which one side took away what the other's lines here may use
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from flowforge.core.conflict import (
     Conflict,
-    Hunk,
     HunkAnswer,
     Kind,
     Resolution,
@@ -28,6 +27,7 @@ from flowforge.core.decision import (
     editable,
     fingerprint,
 )
+from flowforge.core.markers import Markers, with_markers
 from flowforge.core.pipeline import Pipeline
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Objects
 from flowforge.git.replay import Stopped
@@ -40,7 +40,6 @@ PERSON = "person"  # the rung of an answer that a person wrote
 _SHOWN = 1 << 18  # bytes of a text that is kept with a question
 _TEXT_KINDS = {Kind.CONTENT, Kind.ADD_ADD, Kind.MODIFY_DELETE}  # that a text can answer
 _NOT_TEXT = {SYMLINK_MODE, SUBMODULE_MODE}
-_MARKER = 7
 
 
 # ---------------------------------------------------------------------------------------------------- questions
@@ -135,25 +134,10 @@ def merged_text(conflict: Conflict) -> bytes | None:
     if conflict.kind not in _TEXT_KINDS:
         return None
     if conflict.hunks:
-        return b"".join(_with_markers(conflict))
+        return with_markers(conflict.segments, Markers())
     kept = (conflict.upstream, conflict.commit)
     texts = [one.content for one in kept if one is not None and one.mode not in _NOT_TEXT]
     return next((text for text in texts if text is not None), None)
-
-
-def _with_markers(conflict: Conflict) -> Iterator[bytes]:
-    for segment in conflict.segments:
-        if not isinstance(segment, Hunk):
-            yield segment
-            continue
-        yield b"<" * _MARKER + b" upstream\n" + _line(segment.upstream)
-        yield b"|" * _MARKER + b" base\n" + _line(segment.base)
-        yield b"=" * _MARKER + b"\n" + _line(segment.commit)
-        yield b">" * _MARKER + b" commit\n"
-
-
-def _line(text: bytes) -> bytes:
-    return text if not text or text.endswith(b"\n") else text + b"\n"
 
 
 def _resolved_file(resolved: ResolvedPath, work: Work, objects: Objects, paths: Paths) -> AskedFile:

@@ -9,7 +9,6 @@ from flowforge.core.conflict import Conflict, Kind, Version
 
 _ID = 10  # hex digits of an object's id that people are shown
 _TARGET = 80  # bytes of a link's target that they are
-_LFS = b"version https://git-lfs.github.com/spec/"
 _LINK, _SUBMODULE, _EXECUTABLE = "120000", "160000", "100755"
 
 
@@ -58,12 +57,9 @@ def _file_directory(conflict: Conflict) -> str:
 
 
 def _binary(conflict: Conflict) -> str:
-    what = "which is kept by Git LFS" if _by_lfs(conflict) else "which is no text"
+    by_lfs = any(version.pointer for version in conflict.versions)
+    what = "which is kept by Git LFS" if by_lfs else "which is no text"
     return f"both sides changed {conflict.path!r}, {what}: choose upstream's or the commit's version"
-
-
-def _by_lfs(conflict: Conflict) -> bool:
-    return any((version.content or b"").startswith(_LFS) for version in conflict.versions)
 
 
 def _submodule(conflict: Conflict) -> str:

@@ -26,6 +26,7 @@ class Verb:
     app: str  # "module:attribute" of a typer app
     summary: str
     parts: str = ""  # "module:attribute" of what it is handed as ctx.obj
+    quick: str = ""  # "module:attribute" of `(words) -> exit code`, asked first; None: ask the app
 
 
 VERBS: Mapping[str, Verb] = {
@@ -67,6 +68,17 @@ VERBS: Mapping[str, Verb] = {
         app="flowforge.cli.calibrate:app",
         summary="Count what each rule has earned there; write its policy.",
         parts="flowforge.wiring.calibrate:calibrate_asked",
+    ),
+    "merge-driver": Verb(
+        app="flowforge.cli.merging:driver_app",
+        summary="Merge one file for git: see flowforge help merge-driver.",
+        parts="flowforge.wiring.merging:merge_asked",
+        quick="flowforge.wiring.merging:driven",
+    ),
+    "merge-file": Verb(
+        app="flowforge.cli.merging:file_app",
+        summary="Merge three files, as git merge-file does.",
+        parts="flowforge.wiring.merging:merge_asked",
     ),
     "init": Verb(app="flowforge.cli.init:app", summary="Propose a .flowforge.yml for a repository."),
     "doctor": Verb(
@@ -151,6 +163,8 @@ def _unknown(word: str) -> int:
 def _run(verb: Verb, name: str, arguments: Sequence[str]) -> int:
     try:
         with _no_collection():
+            if verb.quick and (code := resolve(verb.quick)(list(arguments))) is not None:
+                return int(code)
             from flowforge.cli.app import run_verb
 
             app = resolve(verb.app)
