@@ -48,9 +48,13 @@ def earned(prior: Counts, own: Counts, *, k: float = COST_OF_WRONG, weight: floa
 
 
 def believed(prior: Counts, own: Counts, *, weight: float = PRIOR_WEIGHT) -> tuple[float, float]:
-    """What is believed about a rule's precision, as (right, wrong) of a beta distribution."""
-    share = (prior.right + 0.5) / (prior.total + 1.0)
-    return weight * share + own.right, weight * (1 - share) + own.total - own.right
+    """What is believed about a rule's precision, as (right, wrong) of a beta distribution.
+
+    A prior of fewer cases than its weight speaks with these; the rest of its weight is undecided.
+    """
+    told = min(weight, prior.total + 1.0)
+    right = told * (prior.right + 0.5) / (prior.total + 1.0) + (weight - told) / 2
+    return right + own.right, weight - right + own.total - own.right
 
 
 def beta_above(a: float, b: float, x: float) -> float:

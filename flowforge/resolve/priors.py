@@ -51,9 +51,9 @@ class Priors:
     def of(self, rule: str, kind: str) -> Counts:
         """The record with files of one kind; with few of these, much as the rule's whole record."""
         whole = self.by_rule.get(rule, UNKNOWN)
-        share = (whole.right + 0.5) / (whole.total + 1.0)
+        pool = min(POOL, whole.total)
         known = self.by_kind.get((rule, kind), UNKNOWN)
-        return Counts(right=known.right + POOL * share, total=known.total + POOL)
+        return Counts(right=known.right + pool * whole.precision, total=known.total + pool)
 
     def actions(self) -> dict[str, Action]:
         """What each rule may do in a repository that nothing is known about yet."""

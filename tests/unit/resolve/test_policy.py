@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowforge.resolve.counts import Action, Counts, beta_above, earned
+from flowforge.resolve.counts import Action, Counts, believed, beta_above, earned
 from flowforge.resolve.policy import PROTECTED, Paths, Policy, matches
 from flowforge.resolve.priors import AGREED, CERTAIN, PRIORS, shipped_actions, shipped_priors
 
@@ -50,6 +50,12 @@ NONE = Counts(right=0, total=0)
 )
 def test_a_rung_acts_confirms_or_is_off_by_its_counts(prior: Counts, own: Counts, action: Action) -> None:
     assert earned(prior, own) is action
+
+
+def test_a_prior_of_few_cases_leaves_the_rest_of_its_weight_undecided() -> None:
+    assert believed(Counts(right=1, total=1), NONE, weight=20) == pytest.approx((2 * 0.75 + 9, 0.5 + 9))
+    assert believed(GOOD, NONE, weight=20)[0] == pytest.approx(20 * 990.5 / 1001)
+    assert sum(believed(FAIR, Counts(right=3, total=5), weight=20)) == pytest.approx(25)
 
 
 def test_a_small_perfect_record_is_not_certainty() -> None:

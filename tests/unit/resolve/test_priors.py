@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowforge.resolve.counts import Action, Counts
+from flowforge.resolve.counts import Action, Counts, earned
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.priors import AGREED, CERTAIN, MOST_OF_ONE, PRIORS, priors_from, shipped_priors
 from flowforge.resolve.public import Measured, Public, measured, read_measured, write_measured
@@ -56,7 +56,15 @@ def test_a_kind_with_many_cases_speaks_for_itself_and_one_without_any_as_the_rul
     source, other = found.of(WORDS, "source"), found.of(WORDS, "other")
     assert source.precision == pytest.approx(0.79, abs=0.01)
     assert other.precision == pytest.approx(0.5, abs=0.01)
-    assert found.of("nobody/knows", "source").precision == 0.5
+    assert found.of("nobody/knows", "source") == Counts(right=0, total=0)
+
+
+def test_a_rule_that_few_cases_are_known_of_is_not_judged_by_them() -> None:
+    few = Measured(repositories=(public("one/a", 0, 1),))
+    prior = priors_from(few, {}, ()).of(WORDS, "source")
+    assert prior == Counts(right=0, total=2)
+    assert earned(prior, Counts(right=2, total=4)) is Action.CONFIRM
+    assert earned(prior, Counts(right=0, total=30)) is Action.OFF
 
 
 def test_what_was_written_is_read_back() -> None:
