@@ -11,7 +11,7 @@ from flowforge.core.conflict import Conflict, Hunk, HunkAnswer, Resolution
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.place import human_texts
-from flowforge.resolve.replay import Case, Equal, compare
+from flowforge.resolve.replay import Case, Equal, compare, parses
 
 EXCERPT = 4000  # bytes of one text that are kept
 
@@ -61,6 +61,7 @@ class FileCase:
     hunks: tuple[HunkCase, ...]
     equal: Equal | None  # of the whole file; None where a hunk stayed open
     ms: float = 0.0
+    parses: bool | None = None  # the answer, see `resolve.replay.parses`
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -95,6 +96,7 @@ def file_case(case: Case, answers: Answers, ms: float) -> FileCase:
         hunks=hunks,
         equal=compare(whole.result, human) if whole else None,
         ms=ms,
+        parses=parses(whole, case),
     )
 
 

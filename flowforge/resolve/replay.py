@@ -108,7 +108,7 @@ def judged(case: Case, answers: Answers, ms: float) -> Row:
         ms=ms,
         equal=compare(whole.result, case.human) if whole and case.human is not None else None,
         human_took_side=took_side(case),
-        parses=_parses(whole, case),
+        parses=parses(whole, case),
     )
 
 
@@ -140,10 +140,14 @@ def _reason(answers: Answers) -> str:
     return answers.unresolved[0].conflict.kind.value if answers.unresolved else ""
 
 
-def _parses(whole: Resolution | None, case: Case) -> bool | None:
+def parses(whole: Resolution | None, case: Case) -> bool | None:
+    """Whether an answer does; None where there is none, or no grammar, or a side did not parse either."""
     if whole is None or case.language is None or not case.language.grammar:
         return None
-    return not parse(whole.result, case.language).has_error
+    if not parse(whole.result, case.language).has_error:
+        return True
+    sides = (case.conflict.text(side) or b"" for side in (Side.UPSTREAM, Side.COMMIT))
+    return None if any(parse(side, case.language).has_error for side in sides) else False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,8 +117,11 @@ def test_a_row_tells_what_became_of_a_case(
     assert found.parses is (True if equal else None)
 
 
-def test_an_answer_that_does_not_parse_is_told() -> None:
-    assert row(case(b"x = 4\n"), b"x = (\n").parses is False
+@pytest.mark.parametrize(("upstream", "parses"), [(b"x = 2\n", False), (b"x = [\n", None)])
+def test_an_answer_that_does_not_parse_is_told_where_both_sides_did(
+    upstream: bytes, parses: bool | None
+) -> None:
+    assert row(case(b"x = 4\n", upstream=upstream), b"x = (\n").parses is parses
 
 
 def test_costs_weigh_a_wrong_answer_against_a_hand_back() -> None:
