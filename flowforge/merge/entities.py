@@ -188,9 +188,10 @@ def _by_lines(source: Source, nodes: Iterable[Node]) -> list[_Lines]:
     text = source.text
     found: list[_Lines] = []
     for node in nodes:
-        if node.start_byte == node.end_byte:
+        first = _text_start(source, node)
+        if first == node.end_byte:
             continue
-        start, end = _line_start(text, _text_start(source, node)), _line_end(text, _text_end(source, node))
+        start, end = _line_start(text, first), _line_end(text, _text_end(source, node))
         if found and start < found[-1].end:
             found[-1].end = max(found[-1].end, end)
             found[-1].nodes.append(node)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowforge.merge.entities import Body, Piece, Role, identify, open_piece
 from tests.unit.merge.languages import LANGUAGES, body, pieces
@@ -297,6 +299,20 @@ def test_bodies_cover_their_containers_without_a_gap(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", SAMPLES)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_bodies_cover_whatever_stands_in_a_file(language: str, data: st.DataObject) -> None:
+    lines = SAMPLES[language].splitlines(keepends=True)
+    text = "".join(data.draw(st.lists(st.sampled_from([*lines, "\n", "  \n", "\r\n", "("]), max_size=16)))
+    whole = body(text, language)
+    assert text_of(whole) == text.encode()
+    for outer in bodies(whole):
+        for piece in outer.pieces:
+            inner = open_piece(piece)
+            assert inner is None or text_of(inner) == piece.text
+
+
+@pytest.mark.parametrize("language", SAMPLES)
 def test_samples_parse(language: str) -> None:
     assert not body(SAMPLES[language], language).header.source.has_error
 
@@ -404,6 +420,13 @@ def test_blank_lines_at_the_end_of_a_section_belong_to_no_piece() -> None:
         (b"\n", b"## B\n\ntext\n"),
         (b"\n", b"## C\n\nmore\n"),
     ]
+
+
+def test_a_section_of_blank_lines_is_no_piece() -> None:
+    text = "---\ntitle: a\n---\n\n## B\n\ntext\n"
+    whole = body(text, "markdown")
+    assert text_of(whole) == text.encode()
+    assert [piece.text for piece in whole.pieces] == [b"---\ntitle: a\n---\n", b"## B\n\ntext\n"]
 
 
 def test_namesakes_that_nothing_tells_apart_are_text_where_a_number_would_tell_nothing() -> None:
