@@ -73,8 +73,8 @@ def _without_trailing(text: bytes) -> list[bytes]:
 def _whitespace_only_side(hunk: Hunk) -> HunkAnswer | None:
     if not hunk.base.strip():
         return None  # nothing stood there: blank lines are not a changed side
-    if max(map(len, (hunk.base, hunk.upstream, hunk.commit))) > _LARGEST:
-        return None  # made by a machine; cutting it into words takes longer than a file may
+    if _too_long(hunk):
+        return None
     base = tokens(hunk.base)
     upstream, commit = tokens(hunk.upstream) == base, tokens(hunk.commit) == base
     if upstream and commit:
@@ -89,10 +89,15 @@ def _whitespace_only_side(hunk: Hunk) -> HunkAnswer | None:
 
 def _same_tokens(hunk: Hunk) -> HunkAnswer | None:
     """Both wrote the same and laid it out differently; a file that both added is one such hunk."""
-    if not hunk.upstream.strip() or tokens(hunk.upstream) != tokens(hunk.commit):
+    if _too_long(hunk) or not hunk.upstream.strip() or tokens(hunk.upstream) != tokens(hunk.commit):
         return None
     why = "both sides made the same edit, laid out differently; upstream's is kept"
     return _answer(hunk, hunk.upstream, "same edit, other whitespace", why)
+
+
+def _too_long(hunk: Hunk) -> bool:
+    """Made by a machine; cutting it into words takes longer than a file may."""
+    return max(map(len, (hunk.base, hunk.upstream, hunk.commit))) > _LARGEST
 
 
 def tokens(text: bytes) -> list[bytes]:

@@ -185,3 +185,16 @@ def test_whitespace_of_one_side_in_many_forms(
     assert (found.text.decode() if found else None) == text
     other = mechanically(base.encode(), commit.encode(), upstream.encode())
     assert (other.text.decode() if other else None) == text
+
+
+def test_the_same_edit_laid_out_differently_takes_upstreams() -> None:
+    found = mechanically(b"a(1)\n", b"f(x,y)\n", b"f(x, y)\n")
+    assert found is not None
+    assert (found.text, found.rule) == (b"f(x,y)\n", "same edit, other whitespace")
+    assert mechanically(b"a(1)\n", b"f(x,y)\n", b"f(x, z)\n") is None
+    assert mechanically(b"a(1)\n", b"  f(x)\n", b"    f(x)\n") is None
+
+
+def test_a_hunk_of_a_megabyte_is_no_layout_to_compare() -> None:
+    long = b"x, " * (1 << 19) + b"\n"
+    assert mechanically(b"a\n", long, long.replace(b", ", b",  ", 1)) is None
