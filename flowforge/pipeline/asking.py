@@ -226,14 +226,14 @@ def _whole(conflict: Conflict, given: GivenText) -> WholeAnswer:
     return WholeAnswer(
         path=conflict.path,
         text=given.text,
-        mode=_mode(conflict),
+        mode=mode_of(conflict),
         rung=seen.rung,
         rule=seen.rule,
         why=seen.why,
     )
 
 
-def _mode(conflict: Conflict) -> str:
+def mode_of(conflict: Conflict) -> str:
     """Of a file that one side deleted, the mode of what is left of it; else what git decided."""
     if conflict.kind is not Kind.MODIFY_DELETE:
         return conflict.mode

@@ -6,14 +6,28 @@ A pipeline whose resolve stage does not name the rung `memory` neither reads nor
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from flowforge.core.conflict import Abstain, Candidate, Conflict, Resolution
+from flowforge.core.conflict import Abstain, Candidate, Conflict, HunkAnswer, Resolution, WholeAnswer
 from flowforge.core.decision import Told, fingerprint
 from flowforge.core.errors import Reason
 from flowforge.core.pipeline import OnFailure, Pipeline, StageResult
 from flowforge.core.plan import make_plan
 from flowforge.git.secrets import find_secret
+from flowforge.pipeline.asking import mode_of
 from flowforge.pipeline.context import Work
-from flowforge.resolve.memory import PERSON, Found, Given, Memory, Person, digest, keys, mark, recall
+from flowforge.resolve.memory import (
+    PERSON,
+    RUNG,
+    Found,
+    Given,
+    Memory,
+    Person,
+    digest,
+    keys,
+    mark,
+    recall,
+    recall_whole,
+    whole_key,
+)
 from flowforge.resolve.policy import Paths, Policy
 
 
@@ -26,13 +40,19 @@ class Recollection:
     def __init__(self, memory: Memory, conflicts: Sequence[Conflict]) -> None:
         self._memory = memory
         self._keys: Mapping[str, Mapping[int, str]] = {one.path: keys(one) for one in conflicts}
+        self._whole: Mapping[str, str] = {one.path: whole_key(one) for one in conflicts}
 
     @cached_property
     def _found(self) -> Mapping[str, Found]:
-        return self._memory.find({key for file in self._keys.values() for key in file.values()})
+        hunks = {key for file in self._keys.values() for key in file.values()}
+        return self._memory.find(hunks | {key for key in self._whole.values() if key})
 
     def recall(self, conflict: Conflict, policy: Policy) -> Candidate | Abstain:
-        """Answers for the hunks of this conflict that are still open."""
+        """The text of a person for the whole path, or answers for the hunks that are still open."""
+        whole = self._found.get(self._whole.get(conflict.path, ""))
+        written = recall_whole(conflict, whole, mode_of(conflict))
+        if written is not None:
+            return written
         known = self._keys.get(conflict.path, {})
         wanted = {hunk.index: known[hunk.index] for hunk in conflict.hunks if hunk.index in known}
         return recall(conflict.path, wanted, self._found, policy)
@@ -60,18 +80,28 @@ def given(resolutions: Sequence[Resolution], told: Told, paths: Paths) -> tuple[
 
 
 def _answers(resolution: Resolution, told: Told) -> Iterator[Given]:
-    conflict, known = resolution.conflict, keys(resolution.conflict)
-    for answer in resolution.answers:
+    conflict = resolution.conflict
+    for key, text, answer in _texts(resolution):
         yield Given(
-            key=known[answer.index],
+            key=key,
             path=conflict.path,
-            text=answer.text,
+            text=text,
             rung=answer.rung,
             rule=answer.rule,
             why=answer.why,
             commit=conflict.commit_id,
             by=_author(conflict, told) if answer.rung == PERSON else None,
         )
+
+
+def _texts(resolution: Resolution) -> Iterator[tuple[str, bytes, HunkAnswer | WholeAnswer]]:
+    """Key and text of each answer: of the hunks, or the one that a person wrote for the whole path."""
+    conflict, whole = resolution.conflict, resolution.whole
+    known = keys(conflict)
+    yield from ((known[answer.index], answer.text, answer) for answer in resolution.answers)
+    if whole is not None and whole.text is not None and whole.path == conflict.path:
+        key = whole_key(conflict) if whole.rung in {PERSON, RUNG} else ""
+        yield from [(key, whole.text, whole)] if key else []
 
 
 def _author(conflict: Conflict, told: Told) -> Person:
@@ -90,8 +120,7 @@ def holds_secret(text: bytes) -> bool:
 
 def marks_of(resolution: Resolution) -> tuple[str, ...]:
     """How a job's work names the answers of one file, so that what becomes of them later finds them."""
-    known = keys(resolution.conflict)
-    return tuple(mark(known[answer.index], digest(answer.text)) for answer in resolution.answers)
+    return tuple(mark(key, digest(text)) for key, text, _answer in _texts(resolution))
 
 
 def learn(pipeline: Pipeline, work: Work, results: Sequence[StageResult], memory: Memory) -> None:

@@ -43,7 +43,10 @@ class Climber:
     def _memory(self) -> Rung:
         policy = self.tools.policy
         return Rung(
-            name=MEMORY, resolver=MEMORY, ask=lambda conflict: self.recollection.recall(conflict, policy)
+            name=MEMORY,
+            resolver=MEMORY,
+            ask=lambda conflict: self.recollection.recall(conflict, policy),
+            whole=True,
         )
 
     def _in_child(

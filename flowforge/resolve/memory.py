@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
-from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, WholeAnswer
 from flowforge.resolve.policy import Action, Policy
 
 RUNG: Final = "memory"
@@ -21,6 +21,7 @@ PERSON: Final = "person"  # the rung of an answer that a person wrote
 CONTEXT: Final = 3  # lines on either side of a hunk that must be equal too
 LARGEST: Final = 1 << 18  # bytes of an answer that is kept
 _FORM: Final = b"memory-1"  # part of the key: another way of making it must find nothing old
+_WHOLE: Final = b"memory-whole-1"
 _MARKER: Final = re.compile(rb"^(?:<{7}|>{7}|\|{7})", re.MULTILINE)
 
 
@@ -142,6 +143,19 @@ def _key(conflict: Conflict, hunk: Hunk, before: bytes, after: bytes) -> str:
     )
     path = conflict.path.encode(errors="surrogateescape")
     for part in (_FORM, path, hunk.base, hunk.upstream, hunk.commit, *context):
+        sums.update(len(part).to_bytes(8, "big") + part)
+    return sums.hexdigest()
+
+
+def whole_key(conflict: Conflict) -> str:
+    """The key of a text for the whole path: of its name, its kind and all of each side; "" where one was not read."""
+    sums = hashlib.sha256()
+    parts = [_WHOLE, conflict.path.encode(errors="surrogateescape"), conflict.kind.value.encode()]
+    for version in (conflict.base, conflict.upstream, conflict.commit):
+        if version is not None and version.content is None:
+            return ""
+        parts += [version.mode.encode(), version.content or b""] if version is not None else [b"-", b""]
+    for part in parts:
         sums.update(len(part).to_bytes(8, "big") + part)
     return sums.hexdigest()
 
@@ -298,6 +312,22 @@ def recall(
     if not offered:
         return Abstain(why="not_offered", sentence=_withheld(next(iter(kept.values())).kept))
     return Candidate(answers=tuple(_answer(index, one, policy, path) for index, one in offered.items()))
+
+
+def recall_whole(conflict: Conflict, one: Found | None, mode: str) -> Candidate | None:
+    """What a person once wrote for exactly this file; nobody else's text stands for a whole one."""
+    if one is None or one.kept.refused or one.kept.rung != PERSON:
+        return None
+    answer = WholeAnswer(
+        path=conflict.path,
+        rung=RUNG,
+        rule=f"answered before by {PERSON}",
+        why=told(one.kept),
+        text=one.text,
+        mode=mode,
+        confirmed=bool(one.kept.confirmed),
+    )
+    return Candidate(whole=answer)
 
 
 def offers(kept: Kept, policy: Policy, path: str) -> bool:

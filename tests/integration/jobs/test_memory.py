@@ -163,7 +163,11 @@ def test_one_question_is_asked_for_all_conflicts_of_a_commit(
 
     monkeypatch.setattr(stored_memory.table, "find", counted)
     ended(world, runner("w1"), "wide")
-    assert asked == [5, 5, 5]  # recall; then, under the lock, when they were used and when tests had passed
+    assert asked == [
+        10,
+        5,
+        5,
+    ]  # hunks and whole files at once; then, under the lock, when they were used and when tests had passed
     assert len(kept(world)) == 5
 
 
@@ -220,6 +224,40 @@ def test_what_a_person_wrote_is_remembered_as_theirs_and_wins_over_a_rungs(
     assert said(second) == (State.SUCCESS, Reason.PUSHED), second.ending
     assert hunks(world, second)[0]["why"] == f"as Ada decided in job {job.id}: a person wrote it"
     assert remote.git("show", f"{third}:a.py").decode() == hers
+
+
+def test_what_a_person_wrote_outside_the_hunks_is_remembered_for_exactly_this_file(
+    world: World, remote: Repository, runner: Make
+) -> None:
+    made = runner("w1")
+    job = ended(world, made, "one", UNTESTED)
+    hers = importing("os", "sys", "re").replace("return 1", "return 2")
+    says(world, job, made, Verb.EDIT, {"a.py": hers})
+    assert said(goes_on(world, job, made)) == (State.SUCCESS, Reason.PUSHED)
+    (row,) = [row for row in kept(world) if row["rung"] == "person"]
+    assert (row["by_name"], row["confirmed"]) == ("Ada", "person")
+    second = ended(world, made, "two", UNTESTED)
+    assert said(second) == (State.SUCCESS, Reason.PUSHED), second.ending
+    assert [hunk["why"] for hunk in hunks(world, second)] == [f"as Ada decided in job {job.id}"]
+    assert remote.git("show", "two:a.py").decode() == hers
+
+
+def test_what_a_person_made_of_a_deleted_file_is_remembered(
+    world: World, remote: Repository, runner: Make
+) -> None:
+    made = runner("w1")
+    base = remote.tip("main~1")
+    remote.commit({"b.txt": "1\n"}, remote.tip("main"), branch="main", message="a.py goes")
+    for name in ("three", "four"):
+        files = {"a.py": BASE.replace("1", "2"), "b.txt": "1\n", f"{name}.txt": "x\n"}
+        remote.commit(files, base, branch=name, message=name)
+    job = ended(world, made, "three", UNTESTED)
+    assert job.state is State.WAITING, job.ending
+    says(world, job, made, Verb.EDIT, {"a.py": BASE.replace("1", "3")})
+    assert said(goes_on(world, job, made)) == (State.SUCCESS, Reason.PUSHED)
+    second = ended(world, made, "four", UNTESTED)
+    assert said(second) == (State.SUCCESS, Reason.PUSHED), second.ending
+    assert remote.git("show", "four:a.py").decode() == BASE.replace("1", "3")
 
 
 def branch_like(remote: Repository, name: str) -> str:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, Kind
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, Kind, Version
 from flowforge.resolve.memory import (
     LARGEST,
     Confirmed,
@@ -19,11 +19,13 @@ from flowforge.resolve.memory import (
     marked,
     poisoned,
     recall,
+    recall_whole,
     rejected,
     told,
     undone,
     unmarked,
     used,
+    whole_key,
 )
 from flowforge.resolve.policy import Action, Policy
 
@@ -97,6 +99,36 @@ def test_a_path_that_is_no_text_has_a_key_too() -> None:
 def test_a_mark_names_place_and_text_and_a_strange_one_names_nothing() -> None:
     assert unmarked([GIVEN.mark, "strange"]) == {GIVEN.key: digest(b"x\n")}
     assert mark("a", "b") == "a.b"
+
+
+def side(text: bytes | None, mode: str = "100644") -> Version:
+    return Version(path="a.py", mode=mode, oid="0" * 40, content=text)
+
+
+WHOLE = replace(conflict(), base=side(b"b"), upstream=side(b"u"), commit=side(b"c"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(WHOLE, path="b.py"),
+        replace(WHOLE, kind=Kind.ADD_ADD),
+        replace(WHOLE, base=None),
+        replace(WHOLE, base=side(b"")),
+        replace(WHOLE, upstream=side(b"u2")),
+        replace(WHOLE, commit=side(b"c", "100755")),
+        replace(WHOLE, upstream=side(b"c"), commit=side(b"u")),
+    ],
+)
+def test_a_text_for_a_whole_file_is_for_these_sides_only(other: Conflict) -> None:
+    assert len(whole_key(WHOLE)) == 64
+    assert whole_key(other) != whole_key(WHOLE)
+    assert whole_key(replace(WHOLE, subject="another commit")) == whole_key(WHOLE)
+    assert whole_key(WHOLE) not in keys(WHOLE).values()
+
+
+def test_a_side_that_was_not_read_has_no_key() -> None:
+    assert whole_key(replace(WHOLE, upstream=side(None))) == ""
 
 
 # ------------------------------------------------------------------------------------------------------ rules
@@ -283,6 +315,22 @@ def test_a_rung_that_is_off_is_off_in_memory_too_unless_somebody_agreed() -> Non
     policy = Policy(actions={"memory": Action.ACT, "structural": Action.OFF})
     assert isinstance(asked(STRUCTURAL, policy), Abstain)
     assert isinstance(asked(replace(STRUCTURAL, confirmed=Confirmed.TESTS), policy), Candidate)
+
+
+def test_only_a_persons_text_stands_for_a_whole_file() -> None:
+    said = recall_whole(WHOLE, Found(kept=BY_ADA, text=b"hers"), "100755")
+    assert said is not None
+    assert said.whole is not None
+    assert (said.whole.text, said.whole.mode, said.whole.path) == (b"hers", "100755", "a.py")
+    assert (said.whole.rung, said.whole.why, said.whole.confirmed) == (
+        "memory",
+        "as Ada decided in job J1",
+        True,
+    )
+    assert said.answers == ()
+    for kept in (STRUCTURAL, replace(BY_ADA, refused=Refused.UNDONE)):
+        assert recall_whole(WHOLE, Found(kept=kept, text=b"x"), "100644") is None
+    assert recall_whole(WHOLE, None, "100644") is None
 
 
 def test_only_the_hunks_that_are_known_are_answered() -> None:
