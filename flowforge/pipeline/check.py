@@ -45,7 +45,7 @@ _NEEDS: Mapping[str, str] = {
 }
 _CONDITION_CODES = {"name": "FF027"}
 _TOOL_KEYS = ("network", "cpu", "memory", "env")  # of resolve: for the tools of the rung `lockfile`
-_SURE_CHECKS = frozenset({"markers", "syntax", "provenance", "security"})
+_SURE_CHECKS = frozenset(CHECKS)
 
 
 @dataclass(frozen=True, kw_only=True)

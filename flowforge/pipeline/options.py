@@ -42,7 +42,7 @@ class ResolveOptions(Strict):
 
 class ValidateOptions(Strict):
     checks: Annotated[list[Line], Field(min_length=1, max_length=20)] = Field(
-        default_factory=lambda: ["markers", "syntax", "provenance", "security"]
+        default_factory=lambda: list(CHECKS)
     )
     max_file_size: Size = 1 << 20  # bytes; larger files are not parsed, and said so
 

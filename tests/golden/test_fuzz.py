@@ -10,6 +10,7 @@ from flowforge.core.conflict import Hunk, HunkAnswer, resolve_with
 from flowforge.resolve.rungs import language_of
 from tests.golden import properties
 from tests.golden.fuzz import LINES, SEEDS, conflict_of, registry, run, sources, triples
+from tests.golden.guided import once
 from tests.golden.mutations import COMMON, SELDOM, mutate
 
 COUNT = int(os.environ.get("FLOWFORGE_FUZZ", "5000"))
@@ -123,3 +124,18 @@ def test_segments_in_process_give_the_sides_back() -> None:
         Hunk(index=0, base=b"b\n", upstream=b"x\n", commit=b"y\n"),
         b"c\n",
     )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"\7a\nb\nc\n\0a\nx\nc\n\0a\ny\nc\n",
+        b"\0[a]\nb = 1\n\0[a]\nb = 2\n\0[a]\nb = 1\nc = 3\n",
+        b"\7<<<<<<< a\n\0=======\n\0>>>>>>> b\n",
+        b"\6- one\n\0- two\n- one\n\0- three\n- one\n",
+    ],
+)
+def test_the_guided_search_takes_any_bytes(data: bytes) -> None:
+    once(data)

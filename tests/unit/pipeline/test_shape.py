@@ -92,7 +92,7 @@ def test_how_long_an_approval_waits_comes_back_as_it_was_filled_in() -> None:
 
 def test_defaults_never_ask_a_model() -> None:
     assert "model" not in ResolveOptions().rungs
-    assert ValidateOptions().checks == ["markers", "syntax", "provenance", "security"]
+    assert ValidateOptions().checks == ["markers", "syntax", "provenance", "security", "semantics"]
 
 
 def test_what_a_push_requires_follows_from_where_it_goes() -> None:
