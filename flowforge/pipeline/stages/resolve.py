@@ -53,14 +53,14 @@ def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOption
     climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model, recollection=memory)
     relocker = Relocker(spec=spec, tools=tools, stopped=stop.stopped, answered=decided)
     answers = climb_all(left, climber.rungs(options.rungs), policy, relocker, options)
-    if MEMORY in options.rungs and answers.resolutions:
-        taken_back = memory.taken_back(answers.resolutions)
-        answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
+    taken_back = memory.taken_back(answers.resolutions) if MEMORY in options.rungs else ()
+    answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
     answers = replace(answers, resolutions=(*decided, *answers.resolutions))
     tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
         return work, answers
     work = _gone_on(work, stop, answers, tools)
+    work = replace(work, notes=tuple(dict.fromkeys((*work.notes, *map(_taken_back, taken_back)))))
     if MEMORY in options.rungs:
         tools.memory.keep(given(answers.resolutions, tools.told, policy.paths))
     return work, answers
@@ -103,6 +103,10 @@ def _path(resolution: Resolution) -> ResolvedPath:
         sides=(_side(conflict.base), _side(conflict.upstream), _side(conflict.commit)),
         kind=conflict.kind.value,
     )
+
+
+def _taken_back(path: str) -> str:
+    return f"{path} was answered just as before a person took that answer back, so a person must approve it"
 
 
 def _side(version: Version | None) -> str:
