@@ -13,29 +13,15 @@ from dataclasses import dataclass
 from flowforge.resolve.counts import Action, Counts, earned
 from flowforge.resolve.public import Measured, Public, measured
 
-# "rung/rule" -> hunks: rules that are newer than the shipped counts, measured over the same repositories all together.
-# Nothing of these can be left out, so a repository that is among them is not told by them.
-PRIORS: Mapping[str, Counts] = {
-    "mechanical/changelog entries": Counts(right=90, total=104),
-    "mechanical/larger version": Counts(right=211, total=222),
-    "mechanical/whitespace-only side": Counts(right=92, total=102),
-    "document/keys": Counts(right=30, total=38),
-    "structural/added definitions": Counts(right=147, total=170),
-    "structural/added imports": Counts(right=63, total=73),
-    "structural/different lines or definitions": Counts(right=140, total=164),
-    "structural/imports beside removed ones": Counts(right=19, total=26),
-    "structural/names of an import": Counts(right=3, total=8),
-    "structural/words apart": Counts(right=148, total=172),
-    "structural/words close together": Counts(right=110, total=137),
-}
+# "rung/rule" -> hunks: for rules that are newer than the shipped counts, measured over the same repositories all
+# together. Nothing of these can be left out, so a repository that is among them is not told by them.
+PRIORS: Mapping[str, Counts] = {}
 
 # Right by construction, whatever was counted: both sides wrote the same.
 CERTAIN = ("mechanical/identical edits", "mechanical/same edit, trailing whitespace")
 
 UNKNOWN = Counts(right=0, total=0)
-MOST_OF_ONE = (
-    50.0  # cases with which one repository speaks for a rule: what is usual there is not so everywhere
-)
+MOST_OF_ONE = 50.0  # cases with which one repository speaks for a rule: its ways are not everybody's
 POOL = 20.0  # cases with which a rule's whole record speaks for its record with one kind of file
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from flowforge.resolve.counts import Action, Counts, believed, beta_above, earned
 from flowforge.resolve.policy import PROTECTED, Paths, Policy, matches
-from flowforge.resolve.priors import AGREED, CERTAIN, PRIORS, shipped_actions, shipped_priors
+from flowforge.resolve.priors import AGREED, CERTAIN, shipped_actions, shipped_priors
 
 
 def binomial_tail(a: int, b: int, x: float) -> float:
@@ -124,11 +124,11 @@ def test_without_history_only_what_is_certain_or_well_proven_acts_and_nothing_is
 
 
 def test_shipped_counts_are_counts() -> None:
-    assert all(0 < counts.right <= counts.total for counts in PRIORS.values())
+    assert all(0 < counts.right <= counts.total for counts in shipped_priors().by_rule.values())
 
 
 def test_a_rule_close_to_the_bar_is_earned_by_a_good_record_of_the_repositorys_own() -> None:
-    prior = PRIORS["structural/words apart"]
+    prior = shipped_priors().by_rule["structural/words apart"]
     assert earned(prior, Counts(right=60, total=60)) is Action.ACT
 
 
