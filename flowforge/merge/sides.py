@@ -25,12 +25,30 @@ class Versions:
     hunks: tuple[dict[int, tuple[int, int]], ...]  # per side: hunk index -> byte range; empty = not known
 
 
-def versions(conflict: Conflict, language: Language) -> Versions:
-    """The texts to merge; a missing base (both sides added the file) is an empty one.
+@dataclass(frozen=True)
+class Texts:
+    """Git's merge with each side's hunks put in, and where each hunk lies in each of them."""
+
+    texts: tuple[bytes, bytes, bytes]
+    hunks: tuple[dict[int, tuple[int, int]], ...]
+
+
+def texts_of(conflict: Conflict) -> Texts:
+    """Base, upstream and commit as they differ in the hunks only.
 
     Raises:
-        Doubt: a version is missing or too large, begins with a byte order mark on some sides only, or does
-            not parse.
+        Doubt: as `real_texts`.
+    """
+    real_texts(conflict)
+    (base, one), (upstream, two), (commit, three) = (_fill(conflict.segments, side) for side in _SIDES)
+    return Texts((base, upstream, commit), (one, two, three))
+
+
+def real_texts(conflict: Conflict) -> list[bytes]:
+    """The three versions; a missing base (both sides added the file) is an empty one.
+
+    Raises:
+        Doubt: a version is missing or too large, or begins with a byte order mark on some sides only.
     """
     real = [conflict.text(side) if side is not Side.BASE or conflict.base else b"" for side in _SIDES]
     texts = [text for text in real if text is not None and len(text) <= MAX_BYTES]
@@ -38,6 +56,16 @@ def versions(conflict: Conflict, language: Language) -> Versions:
         raise Doubt("too_large", f"a version is missing or larger than {MAX_BYTES} bytes")
     if len({text.startswith(_BOM) for text in texts if text}) > 1:
         raise Doubt("byte_order_mark", "the file begins with a byte order mark on some sides only")
+    return texts
+
+
+def versions(conflict: Conflict, language: Language) -> Versions:
+    """The texts to merge; a missing base (both sides added the file) is an empty one.
+
+    Raises:
+        Doubt: as `real_texts`, or a version does not parse.
+    """
+    texts = real_texts(conflict)
     filled = [_fill(conflict.segments, side) for side in _SIDES]
     base, upstream, commit = (parse(text, language) for text, _ in filled)
     if not any(source.has_error for source in (base, upstream, commit)):

@@ -65,7 +65,12 @@ def test_both_sides_may_add_a_file_with_different_keys(tmp_path: Path) -> None:
         ("deleted_and_changed", text({"a": 1, "b": 1}), text({"a": 1}), text({"a": 1, "b": 2})),
         ("duplicate", b'{\n  "a": 1\n}\n', b'{\n  "a": 1,\n  "a": 2\n}\n', b'{\n  "a": 1,\n  "b": 2\n}\n'),
         ("layout", b'{\n  "a": 1\n}\n', b'{\n    "a": 1,\n    "b": 2\n}\n', b'{\n  "a": 1,\n  "c": 2\n}\n'),
-        ("layout", b'{\n  "a": 1\n}\n', b'{\n  "a": 1, // n\n  "b": 2\n}\n', b'{\n  "a": 1,\n  "c": 2\n}\n'),
+        (
+            "layout",
+            b'{\n  "a": 1\n}\n',
+            b'{\n  "a": 1 /* n */,\n  "b": 2\n}\n',
+            b'{\n  "a": 1,\n  "c": 2\n}\n',
+        ),
         ("does_not_parse", b'{"a": 1\n', b'{"a": 2\n', b'{"a": 3\n'),
     ],
 )

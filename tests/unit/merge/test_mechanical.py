@@ -4,7 +4,8 @@ import pytest
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Kind, Version
 from flowforge.hooks.contracts import Language, ResolveContext
-from flowforge_plugins.resolvers import changelog, mechanical, versions
+from flowforge.merge import bumps
+from flowforge_plugins.resolvers import mechanical
 
 GO = ResolveContext(language=Language(id="go", globs=("*.go",)))
 PYTHON = ResolveContext(language=Language(id="python", globs=("*.py",), indentation=True))
@@ -87,7 +88,7 @@ def test_an_edit_on_both_sides_is_not_mechanical() -> None:
 
 
 def larger(base: str, upstream: str, commit: str, path: str) -> str | None:
-    said = versions.resolve(conflict(base.encode(), upstream.encode(), commit.encode(), path), UNKNOWN)
+    said = bumps.resolve(conflict(base.encode(), upstream.encode(), commit.encode(), path), UNKNOWN)
     found = only(said)
     return found.text.decode() if found else None
 
@@ -105,6 +106,18 @@ def larger(base: str, upstream: str, commit: str, path: str) -> str | None:
         ("pyproject.toml", "2.0", "2.0.1", "2.1rc1", "2.1rc1"),
         ("requirements-dev.txt", "8.0.1", "8.2.0", "8.1.2", "8.2.0"),
         ("setup.cfg", "1.0.dev1", "1.0", "1.0rc1", "1.0"),
+        ("pom.xml", "5.1.0.Final", "5.2.0.Final", "5.1.1.Final", "5.2.0.Final"),
+        ("build.gradle", "6.0.0-M1", "6.0.0-RC1", "6.0.0-M3", "6.0.0-RC1"),
+        ("gradle.properties", "5.7.1-SNAPSHOT", "6.0.0-SNAPSHOT", "5.7.2-SNAPSHOT", "6.0.0-SNAPSHOT"),
+        ("gradle/libs.versions.toml", "1.9.20.1", "1.9.21", "1.9.20.2", "1.9.21"),
+        ("requirements/dev.txt", "2.1", "2.2", "2.10", "2.10"),
+        (
+            "go.mod",
+            "v0.0.0-20220722155238-128564f6959c",
+            "v0.0.0-20220909003341-f21342109be1",
+            "v0.1.0",
+            "v0.1.0",
+        ),
     ],
 )
 def test_the_larger_version_wins(path: str, old: str, one: str, two: str, wins: str) -> None:
@@ -130,7 +143,8 @@ def test_each_version_of_a_hunk_is_chosen_by_itself() -> None:
         ("requirements.txt", "a>=1.0,<2.0", "a>=1.1,<2.0", "a>=1.2,<2.0"),  # ranges
         ("package.json", '"a": "1.5.0"', '"a": "1.4.0"', '"a": "1.6.0"'),  # one side went back
         ("requirements.txt", "a==1.4.0\nb==1.0.0", "a==1.3.0\nb==1.0.0", "a==1.4.0\nb==1.1.0"),  # or here
-        ("pom.xml", "<v>5.1.0.Final</v>", "<v>5.2.0.Final</v>", "<v>5.1.1.Final</v>"),  # not semantic
+        ("pom.xml", "<v>5.1.0-jre</v>", "<v>5.2.0-jre</v>", "<v>5.1.1-android</v>"),  # flavours have no order
+        ("Gemfile", "gem 'a', '1.0.0'", "gem 'a', '1.1.0'", "gem 'a', '1.2.0'"),  # no order is known
         ("setup.cfg", "version = 1.0+local", "version = 1.1+local", "version = 1.2+local"),  # local versions
         ("go.mod", "go 2", "go 3", "go 4"),  # a bare number is no version
         ("package.json", '"a": "1.0"', '"a": "1.1"', '"a": "1.1.0"'),  # equal, spelt differently
@@ -138,33 +152,6 @@ def test_each_version_of_a_hunk_is_chosen_by_itself() -> None:
 )
 def test_what_cannot_be_ordered_is_left_to_a_person(path: str, base: str, upstream: str, commit: str) -> None:
     assert larger(base + "\n", upstream + "\n", commit + "\n", path) is None
-
-
-def kept(base: bytes, upstream: bytes, commit: bytes) -> HunkAnswer | None:
-    return only(changelog.resolve(conflict(base, upstream, commit, "CHANGELOG.md"), UNKNOWN))
-
-
-def test_entries_of_both_sides_are_kept_upstreams_first_as_a_proposal() -> None:
-    found = kept(b"- old\n", b"- upstream\n- old\n", b"- commit\n- old\n")
-    assert found is not None
-    assert found.text == b"- upstream\n- commit\n- old\n"
-    assert not found.confirmed
-
-
-@pytest.mark.parametrize(
-    ("base", "upstream", "commit"),
-    [
-        (b"- old\n", b"- new\n", b"- commit\n- old\n"),  # upstream rewrote an entry
-        (b"", b"## 2.0\n- a\n", b"## 2.0\n- b\n"),  # the heading would stand twice
-        (b"- old\n", b"- up\n- old\n", b"- old\n- commit\n"),  # at different places
-        (b"", b"- a", b"- b\n"),  # a line without an end
-        (b"", b"", b"- b\n"),  # only one side added
-    ],
-)
-def test_other_changes_of_a_changelog_are_left_to_a_person(
-    base: bytes, upstream: bytes, commit: bytes
-) -> None:
-    assert kept(base, upstream, commit) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Versions by ecosystem: which of two bumps stands, and what has no order."""
+
+import pytest
+
+from flowforge.merge.versions import Order, go, larger, maven, order_of, pep440, semver, went_back
+
+
+@pytest.mark.parametrize(
+    ("order", "low", "high"),
+    [
+        (pep440, "1.0.dev1", "1.0a1"),
+        (pep440, "1.0rc1", "1.0"),
+        (pep440, "1.9", "1.10"),
+        (semver, "1.0.0-beta.2", "1.0.0-beta.11"),
+        (semver, "1.0.0-rc.1", "1.0.0"),
+        (go, "v0.0.0-20200101000000-abcdef", "v0.0.0-20210101000000-000000"),
+        (go, "v1.2.0+incompatible", "v1.10.0+incompatible"),
+        (maven, "1.0-alpha1", "1.0-beta1"),
+        (maven, "5.0.0.M1", "5.0.0.RC1"),
+        (maven, "5.0.0.RC1", "5.0.0.BUILD-SNAPSHOT"),
+        (maven, "1.0-SNAPSHOT", "1.0"),
+        (maven, "1.0.0.Final", "1.0.1.Final"),
+        (maven, "1.9.20.1", "1.9.21"),
+    ],
+)
+def test_an_ecosystem_orders_its_versions(order: Order, low: str, high: str) -> None:
+    one, two = order(low), order(high)
+    assert one is not None
+    assert two is not None
+    assert one < two
+
+
+@pytest.mark.parametrize(
+    ("order", "version"),
+    [
+        (pep440, "1.0+local"),
+        (pep440, "latest"),
+        (semver, "1.0.0+build"),
+        (semver, "1.2.3.4"),
+        (go, "v1.2.0+else"),
+        (maven, "33.0-jre"),
+        (maven, "latest.release"),
+        (maven, "2.1.+"),
+    ],
+)
+def test_what_has_no_order_is_said_to_have_none(order: Order, version: str) -> None:
+    assert order(version) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "one", "two", "kept"),
+    [
+        ('"^1.0.0"', '"^1.2.0"', '"^1.1.0"', '"^1.2.0"'),
+        (">=1.0", ">=1.1", ">=1.2", ">=1.2"),
+        ("bell==1.0", "bell==1.1", "bell==1.3", "bell==1.3"),
+        ("g:bell:1.0", "g:bell:1.1", "g:bell:1.3", "g:bell:1.3"),
+        ('"^1.0.0"', '"~1.2.0"', '"^1.1.0"', None),
+        (">=1.0,<2", ">=1.1,<2", ">=1.2,<2", None),
+        ("<2.0", "<3.0", "<4.0", None),
+        ("1.0.0", "1.1.0", "0.9.0", None),
+        ("1", "2", "3", None),
+        ("1.0", "1.1", "1.1.0", None),
+    ],
+)
+def test_the_larger_of_two_bumps_stands_where_both_are_written_alike(
+    base: str, one: str, two: str, kept: str | None
+) -> None:
+    assert larger(base, one, two, pep440) == kept
+    assert larger(base, two, one, pep440) == kept
+
+
+def test_manifests_have_the_order_of_their_ecosystem() -> None:
+    paths = {"a/go.mod": go, "package.json": semver, "x/pom.xml": maven, "gradle/libs.versions.toml": maven}
+    paths |= {"requirements/dev.txt": pep440, "setup.cfg": pep440}
+    assert {path: order_of(path) for path in paths} == paths
+    assert order_of("a.properties") is None
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "back"),
+    [("1.10", "1.9", True), ('"^2.0.0"', '"^1.0.0"', True), ("1.0", "1.0.1", False), ("10", "9", False)],
+)
+def test_a_version_that_went_back_is_seen(base: str, new: str, back: bool) -> None:
+    assert went_back(base, new) is back
