@@ -1,14 +1,12 @@
-"""`git merge-file`: three files merged by git itself, with no repository, and what is open in them as a conflict."""
+"""`git merge-file`: three files merged by git itself, with no repository. Imports little: git waits for it."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from flowforge.core.conflict import Conflict, Kind, Version, parse_segments
 from flowforge.core.errors import FlowForgeError
 from flowforge.core.markers import Markers
 from flowforge.git import process as child
-from flowforge.git.conflicts import MARKER_SIZE, MAX_CONTENT, free_marker_size, without_added_ends
 
 _BOUNDS = child.Bounds(deadline=60.0, max_output=1 << 28, cancelled=lambda: False)
 _MOST_CONFLICTS = 127  # git's status says how many, up to so many; above are errors
@@ -65,31 +63,3 @@ def merge_file(files: ThreeFiles, markers: Markers, *options: str) -> MergedFile
     except FlowForgeError:
         return None
     return MergedFile(conflicts=done.code, text=done.out) if 0 <= done.code <= _MOST_CONFLICTS else None
-
-
-def conflict_of(files: ThreeFiles, path: str) -> Conflict | None:
-    """What git leaves open in the files; None where it leaves nothing open, or the texts are too large."""
-    places = (files.base, files.current, files.other)
-    if any(file.exists() and file.stat().st_size > MAX_CONTENT for file in places):
-        return None
-    texts = [file.read_bytes() if file.exists() else b"" for file in places]
-    versions = [Version(path=path, mode="100644", oid="", content=text) for text in texts]
-    base, upstream, commit = versions
-    conflict = Conflict(
-        path=path,
-        kind=Kind.CONTENT if base.content else Kind.ADD_ADD,
-        base=base if base.content else None,
-        upstream=upstream,
-        commit=commit,
-    )
-    if any(version.pointer for version in conflict.versions):
-        return None
-    size = free_marker_size([conflict], MARKER_SIZE)
-    merged = merge_file(files, Markers(size=size), "--diff3")
-    if merged is None or not merged.conflicts:
-        return None
-    try:
-        segments = parse_segments(merged.text, size)
-    except FlowForgeError:
-        return None
-    return replace(conflict, segments=without_added_ends(segments, conflict))

@@ -14,14 +14,17 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from flowforge.core.conflict import Conflict
 from flowforge.core.markers import Markers
-from flowforge.git.mergefile import MergeAsked, ThreeFiles, conflict_of, merge_file
+from flowforge.git.mergefile import MergeAsked, ThreeFiles, merge_file
 
+OPEN = "flowforge.git.openfile", "conflict_of"  # (ThreeFiles, path) -> Conflict | None
 ANSWER = "flowforge.wiring.answering", "answer"  # (MergeAsked, Conflict) -> bytes, as `packed`
 _DEADLINE = 15.0  # seconds a file
 _MEMORY = 2 << 30  # bytes of the child
@@ -89,11 +92,18 @@ def _better(own: Answered, found: Answered | None) -> Answered:
 
 def _open(asked: MergeAsked) -> Conflict | None:
     """What git left open, read before its own merge takes the file's place."""
+    found: Conflict | None = None
     try:
-        return conflict_of(asked.files, asked.path)
+        found = _named(OPEN)(asked.files, asked.path)
     except Exception as error:  # noqa: BLE001 (whatever is wrong with a text: git's own merge stands)
         _say(asked, f"git's own merge stands: {type(error).__name__}: {error}")
-        return None
+    return found
+
+
+def _named(load: tuple[str, str]) -> Callable[..., Any]:
+    """What is imported only where it is needed."""
+    found: Callable[..., Any] = getattr(importlib.import_module(load[0]), load[1])
+    return found
 
 
 def _say(asked: MergeAsked, line: str) -> None:
@@ -146,8 +156,7 @@ def _child(asked: MergeAsked, conflict: Conflict, writer: int) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        module, name = ANSWER
-        answer: bytes = getattr(importlib.import_module(module), name)(asked, conflict)
+        answer: bytes = _named(ANSWER)(asked, conflict)
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(answer)
     except BaseException as error:  # noqa: BLE001 (this process ends here, with whatever it met)

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from flowforge.core.conflict import Kind, splice
 from flowforge.core.markers import Markers
 from flowforge.git.conflicts import MARKER_SIZE, MAX_CONTENT
-from flowforge.git.mergefile import ThreeFiles, conflict_of, merge_file
+from flowforge.git.mergefile import ThreeFiles, merge_file
+from flowforge.git.openfile import conflict_of
 
 LINES = "".join(f"line {n}\n" for n in range(9))
 UP, DOWN = LINES.replace("line 3", "up"), LINES.replace("line 3", "down")
