@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from flowforge.resolve.calibrate import EARLIER, Count, Figures, RuleLine, Split
+from flowforge.resolve.calibrate import EARLIER, Figures, Split
 from flowforge.resolve.cases import FileCase
 from flowforge.resolve.counts import COST_OF_WRONG
 from flowforge.resolve.learnt import Learnt
+from flowforge.resolve.records import Count, RuleLine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,30 +9,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowforge.resolve.cases import FileCase, HunkCase
-from flowforge.resolve.counts import Action, Counts, believed, earned
+from flowforge.resolve.counts import Action, believed, earned
 from flowforge.resolve.kinds import FileKind
-from flowforge.resolve.policy import Policy, Standing
-from flowforge.resolve.priors import CERTAIN, UNKNOWN, Priors
+from flowforge.resolve.policy import Policy
+from flowforge.resolve.priors import CERTAIN, Priors
+from flowforge.resolve.records import Count, Key, RuleLine
 from flowforge.resolve.replay import Outcome, Tally
 
 HALF_LIFE = 3 * 365 * 86400  # seconds: a case so much older than the newest one counts half
 MOST_FILES = 12  # of one merge whose hunks are counted: they are not independent of each other
 EARLIER = 0.7  # share of the merges, by date, that the figures' policy is learnt from
-
-Key = tuple[str, FileKind]  # "rung/rule", kind of file
-
-
-@dataclass(frozen=True, kw_only=True)
-class Count:
-    """The record of one rule with one kind of file: hunks as they are, and weighed by age."""
-
-    right: int = 0
-    cases: int = 0
-    weighed: Counts = UNKNOWN
-
-    def plus(self, right: bool, weight: float) -> "Count":
-        weighed = Counts(right=self.weighed.right + weight * right, total=self.weighed.total + weight)
-        return Count(right=self.right + right, cases=self.cases + 1, weighed=weighed)
 
 
 def counted(cases: Iterable[FileCase]) -> Mapping[Key, Count]:
@@ -63,16 +49,6 @@ def _once(ordered: Sequence[FileCase]) -> Iterable[tuple[FileCase, HunkCase]]:
                 yield case, hunk
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuleLine:
-    """What a rule may do with one kind of file, and its record that earned it."""
-
-    rule: str  # "rung/rule"
-    kind: FileKind
-    action: Action
-    count: Count
-
-
 def rule_lines(counts: Mapping[Key, Count], priors: Priors, k: float) -> tuple[RuleLine, ...]:
     """The formula of `resolve.counts` for every rule and kind of file that was seen."""
     return tuple(
@@ -84,16 +60,6 @@ def rule_lines(counts: Mapping[Key, Count], priors: Priors, k: float) -> tuple[R
         )
         for (rule, kind), count in sorted(counts.items())
     )
-
-
-def standings(lines: Iterable[RuleLine]) -> Mapping[tuple[str, str], Standing]:
-    """The same for a `Policy`."""
-    return {
-        (line.rule, line.kind.value): Standing(
-            action=line.action, right=line.count.right, cases=line.count.cases
-        )
-        for line in lines
-    }
 
 
 # ---------------------------------------------------------------------------------------------- held-out figures

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from flowforge.core.errors import Reason, Refused
-from flowforge.resolve.calibrate import Count, RuleLine, standings
 from flowforge.resolve.counts import Action, Counts
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.policy import Policy
+from flowforge.resolve.records import Count, RuleLine, standings
 
 VERSION = 1
 MAX_TEXT = 1 << 18  # characters

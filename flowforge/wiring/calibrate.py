@@ -13,10 +13,8 @@ from flowforge.git.pulls import landed, pulls, trunk
 from flowforge.hooks.manager import Registry, discover, load_plugins
 from flowforge.resolve.calibrate import (
     HALF_LIFE,
-    Count,
     Figures,
     Judged,
-    Key,
     Split,
     counted,
     curve,
@@ -24,12 +22,12 @@ from flowforge.resolve.calibrate import (
     outcome,
     rule_lines,
     split,
-    standings,
 )
 from flowforge.resolve.cases import FileCase, file_case
 from flowforge.resolve.learnt import HeldOut, Learnt
 from flowforge.resolve.policy import Action, Paths, Policy
 from flowforge.resolve.priors import Priors, shipped_priors
+from flowforge.resolve.records import Count, Key, standings
 from flowforge.resolve.replay import COSTS, Outcome
 from flowforge.wiring.past import Player, history_folder, player
 from flowforge.wiring.policies import kinds

@@ -11,11 +11,12 @@ from flowforge.cli.calibrate import described, show
 from flowforge.cli.calibration import Calibrated, Line
 from flowforge.cli.calibration_curve import curve_svg
 from flowforge.cli.calibration_page import MAX_BYTES, MAX_CASES, chosen, page
-from flowforge.resolve.calibrate import Count, Figures, Point, RuleLine, Split
+from flowforge.resolve.calibrate import Figures, Point, Split
 from flowforge.resolve.cases import Excerpt, FileCase, HunkCase
 from flowforge.resolve.counts import Action, Counts
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.learnt import HeldOut, Learnt
+from flowforge.resolve.records import Count, RuleLine
 from flowforge.resolve.replay import Equal, Tally
 
 EVIL = b"<script>alert('x')</script>\n\x1b[2J\xe2\x80\xae& \"quoted\"\n"

@@ -8,7 +8,6 @@ from flowforge.core.conflict import Candidate, Conflict, Hunk, HunkAnswer, Kind,
 from flowforge.resolve.calibrate import (
     HALF_LIFE,
     MOST_FILES,
-    Count,
     Judged,
     counted,
     curve,
@@ -16,7 +15,6 @@ from flowforge.resolve.calibrate import (
     outcome,
     rule_lines,
     split,
-    standings,
 )
 from flowforge.resolve.cases import EXCERPT, FileCase, HunkCase, file_case, key_of
 from flowforge.resolve.counts import Action, Counts
@@ -24,6 +22,7 @@ from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.ladder import Rung, climb
 from flowforge.resolve.policy import Paths, Policy, Standing
 from flowforge.resolve.priors import CERTAIN, Priors
+from flowforge.resolve.records import Count, standings
 from flowforge.resolve.replay import Case, Equal, Outcome
 
 WORDS = "structural/words apart"

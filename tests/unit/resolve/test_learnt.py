@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from flowforge.core.errors import Reason, Refused
-from flowforge.resolve.calibrate import Count, RuleLine
 from flowforge.resolve.counts import Action, Counts
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.learnt import (
@@ -21,6 +20,7 @@ from flowforge.resolve.learnt import (
     read_policy,
     write_policy,
 )
+from flowforge.resolve.records import Count, RuleLine
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "policy" / "policy.json"
 LEARNT = Learnt(
