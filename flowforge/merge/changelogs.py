@@ -24,7 +24,7 @@ from flowforge.merge.releaselog import Entry, Release, Section, order_of, read_l
 from flowforge.merge.sides import hunk_texts, texts_of
 
 RUNG = "mechanical"
-ENTRIES, RELEASES, PLACES = "changelog entries", "changelog releases", "changelog places"
+ENTRIES, RELEASES, PLACES = "entries of a release", "changelog releases", "changelog places"
 _WHY = {
     ENTRIES: "both sides added entries; both are kept, upstream's first",
     RELEASES: "both sides added releases; all are kept, in the order that the file has",

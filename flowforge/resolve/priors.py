@@ -15,7 +15,22 @@ from flowforge.resolve.public import Measured, Public, measured
 
 # "rung/rule" -> hunks: for rules that are newer than the shipped counts, measured over the same repositories all
 # together. Nothing of these can be left out, so a repository that is among them is not told by them.
-PRIORS: Mapping[str, Counts] = {}
+# Of 2026-11-23, over samples of the merges of nine repositories (a random half of the merges of the larger ones), a hunk
+# that many merges repeat once; where people committed conflict markers, the merge is left out.
+PRIORS: Mapping[str, Counts] = {
+    "document/go modules": Counts(right=18, total=25),
+    "document/gradle lines": Counts(right=28, total=34),
+    "document/ini options": Counts(right=4, total=4),
+    "document/larger version of a key": Counts(right=85, total=93),
+    "document/properties": Counts(right=5, total=12),
+    "document/requirements": Counts(right=16, total=22),
+    "document/toml keys": Counts(right=42, total=51),
+    "document/xml elements": Counts(right=3, total=3),
+    "document/yaml keys": Counts(right=15, total=21),
+    "mechanical/changelog places": Counts(right=8, total=12),
+    "mechanical/changelog releases": Counts(right=125, total=140),
+    "mechanical/entries of a release": Counts(right=37, total=38),
+}
 
 # Right by construction, whatever was counted: both sides wrote the same.
 CERTAIN = ("mechanical/identical edits", "mechanical/same edit, trailing whitespace")
