@@ -52,7 +52,7 @@ def test_a_path_leads_to_a_node_or_to_none(language: str, text: str, path: str, 
 
 def leaf_texts(text: str, language: str) -> list[str]:
     whole = source(text, language)
-    return [whole.text[low:high].decode() for low, high in leaves(whole, 0, len(whole.text))]
+    return [whole.text[low:high].decode() for low, high, _ in leaves(whole, 0, len(whole.text))]
 
 
 def test_leaves_are_the_smallest_nodes_and_atoms_stay_whole() -> None:
