@@ -79,8 +79,13 @@ def priors_from(found: Measured, together: Mapping[str, Counts], roots: Collecti
             by_kind[rule, kind] = _sum(by_kind.get((rule, kind), UNKNOWN), heard)
             by_rule[rule] = _sum(by_rule.get(rule, UNKNOWN), heard)
     left_out = tuple(one.name for one in found.repositories if one not in apart.repositories)
-    newer = {} if left_out else {rule: prior for rule, prior in together.items() if rule not in by_rule}
-    return Priors(day=found.day, by_kind=by_kind, by_rule={**newer, **by_rule}, left_out=left_out)
+    newer = {} if left_out else _richer(together, by_rule)
+    return Priors(day=found.day, by_kind=by_kind, by_rule={**by_rule, **newer}, left_out=left_out)
+
+
+def _richer(together: Mapping[str, Counts], apart: Mapping[str, Counts]) -> Mapping[str, Counts]:
+    """Those of `together` that rest on more cases: one repository that is counted anew must not hide them."""
+    return {rule: prior for rule, prior in together.items() if prior.total > apart.get(rule, UNKNOWN).total}
 
 
 def _weights(one: Public) -> Mapping[str, float]:

@@ -17,7 +17,7 @@ from flowforge.resolve.kinds import FileKind, kind_of
 from flowforge.resolve.ladder import Answers
 
 COSTS = (1, 3, 5, 10, 20)  # k: one wrong answer costs as much as so many hand-backs
-PROPOSAL = "proposal"
+_MARKERS = (b"<" * 7 + b" ", b">" * 7 + b" ")
 
 
 class Equal(StrEnum):
@@ -80,7 +80,7 @@ class Row:
 
 def counts(case: Case) -> bool:
     """Whether the case can be judged: a person's text is there, and is no accident that does not parse."""
-    if case.human is None:
+    if case.human is None or _with_markers(case, case.human):
         return False
     parsed = case.language
     if parsed is None or not parsed.grammar:
@@ -89,6 +89,16 @@ def counts(case: Case) -> bool:
     return not parse(case.human, parsed).has_error or any(
         parse(side or b"", parsed).has_error for side in sides
     )
+
+
+def _with_markers(case: Case, human: bytes) -> bool:
+    """Whether people committed git's markers, which no side had."""
+    sides = (case.conflict.text(side) or b"" for side in (Side.UPSTREAM, Side.COMMIT))
+    return _marked(human) and not any(map(_marked, sides))
+
+
+def _marked(text: bytes) -> bool:
+    return all(b"\n" + mark in b"\n" + text for mark in _MARKERS)
 
 
 def judged(case: Case, answers: Answers, ms: float) -> Row:

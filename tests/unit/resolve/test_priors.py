@@ -43,12 +43,17 @@ def test_the_repository_that_is_measured_is_left_out_and_named() -> None:
 
 
 def test_counts_of_newer_rules_are_used_where_nothing_has_to_be_left_out() -> None:
-    newer = {"x/new": Counts(right=9, total=10), WORDS: Counts(right=0, total=999)}
+    newer = {"x/new": Counts(right=9, total=10), WORDS: Counts(right=0, total=99)}
     assert priors_from(BOTH, newer, ()).by_rule == {
         "x/new": Counts(right=9, total=10),
         WORDS: Counts(right=50, total=100),
     }
     assert "x/new" not in priors_from(BOTH, newer, ("two/b",)).by_rule
+
+
+def test_counts_of_all_together_stand_until_those_apart_rest_on_more_cases() -> None:
+    richer = {WORDS: Counts(right=700, total=999)}
+    assert priors_from(BOTH, richer, ()).by_rule == richer
 
 
 def test_a_kind_with_many_cases_speaks_for_itself_and_one_without_any_as_the_rule_does() -> None:

@@ -26,6 +26,9 @@ from tests.golden.rungs import registry
 PYTHON = registry().languages["python"]
 
 
+MARKED = b'x = """\n' + b"<" * 7 + b" a\n" + b">" * 7 + b' b\n"""\n'
+
+
 def version(text: bytes) -> Version:
     return Version(path="a.py", mode="100644", oid="0" * 40, content=text)
 
@@ -88,6 +91,8 @@ def test_whose_version_people_took(human: bytes | None, side: str) -> None:
         (None, b"x = 2\n", False),
         (b"x = (\n", b"x = 2\n", False),  # an accident of people, as both sides parse
         (b"x = (\n", b"x = [\n", True),  # it did not parse before either
+        (MARKED, b"x = 2\n", False),  # markers by accident
+        (MARKED, MARKED, True),  # a text about markers
     ],
 )
 def test_a_text_of_people_that_does_not_parse_is_not_judged_by(
