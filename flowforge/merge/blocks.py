@@ -5,7 +5,7 @@ that the caller can leave its hunks to a person and answer the others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from flowforge.merge.doubt import Doubt
@@ -120,7 +120,8 @@ class _Keyed:
         order = _with_added(list(kept), added, old, one, two)
         _check_placed(order, old, one, two)
         kept |= {key: self._added(key, two, old, order) for key in added}
-        return printed(self.upstream, [kept[key] for key in order])
+        block = _closed(self.base, self.upstream, self.commit)
+        return printed(block, [kept[key] for key in order])
 
     def _kept(self, base: Entry | None, upstream: Entry, commit: Entry | None) -> Printed | None:
         if commit is not None:
@@ -261,6 +262,14 @@ def _lead(base: bytes, upstream: bytes, commit: bytes, name: str) -> bytes:
     return merged if merged is not None else _layout(base, upstream, commit, name)
 
 
+def _closed(base: Block, upstream: Block, commit: Block) -> Block:
+    """Upstream's block with the end that all three give it: comments may stand behind the last entry."""
+    if not base.entries and not base.close:
+        return upstream
+    close = _lead(base.close, upstream.close, commit.close, "the end of a block")
+    return replace(upstream, close=close)
+
+
 @dataclass(kw_only=False)
 class _Sequence:
     """Items whose order is told: one side's change at a time, as in lines."""
@@ -272,12 +281,12 @@ class _Sequence:
     depth: int
 
     def text(self) -> bytes:
-        blocks = (self.base, self.upstream, self.commit)
+        blocks = self.base, self.upstream, self.commit
         rows = [block.entries for block in blocks]
         kept: list[Printed] = []
         for chunk in diff3(*([entry.key for entry in row] for row in rows)):
             kept += self._chunk(chunk, rows[0][chunk.base], rows[1][chunk.upstream], rows[2][chunk.commit])
-        return printed(self.upstream, kept)
+        return printed(_closed(*blocks), kept)
 
     def _chunk(
         self, chunk: Chunk, base: Sequence[Entry], upstream: Sequence[Entry], commit: Sequence[Entry]

@@ -8,10 +8,11 @@ be cut in a single way.
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Side, splice
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Side, splice, split_lines
 from flowforge.hooks.contracts import Language, ResolveContext
 from flowforge.merge import linetext, packagetext, separated, tomltext, xmltext, yamltext
 from flowforge.merge.blocks import Merger, Place
@@ -19,6 +20,7 @@ from flowforge.merge.data import DataMerge, frozen
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.facts import Facts, check_forward
 from flowforge.merge.keyed import Block, Span
+from flowforge.merge.losses import check_losses
 from flowforge.merge.sides import Texts, hunk_texts, texts_of
 
 RUNG = "document"
@@ -91,18 +93,22 @@ def _resolve(
     answers = hunk_texts(conflict.segments, result, one_way=bool(merger.open))
     _check(conflict, open_, answers, known, facts, tick)
     chosen = touched(conflict, texts, merger.chosen)
-    return Candidate(
-        answers=tuple(
-            _answer(hunk, text, known, chosen=hunk.index in chosen)
-            for hunk, text in zip(conflict.hunks, answers, strict=True)
-            if hunk.index not in open_
-        )
-    )
+    found, doubts = [], []
+    for hunk, text in zip(conflict.hunks, answers, strict=True):
+        if hunk.index in open_:
+            continue
+        try:
+            found.append(_answer(hunk, text, known, chosen=hunk.index in chosen))
+        except Doubt as doubt:
+            doubts.append(doubt)
+    return Candidate(answers=tuple(found)) if found else doubts[0].abstain()
 
 
 def _answer(hunk: Hunk, text: bytes, known: Format, *, chosen: bool) -> HunkAnswer:
     why = "the sides changed different keys; both changes are kept"
-    if chosen:
+    if not chosen:
+        check_losses(hunk, text)
+    else:
         why = "both sides raised a version, of which the larger is kept, beside changes of other keys"
     return HunkAnswer(index=hunk.index, text=text, rung=RUNG, rule=CHOSEN if chosen else known.rule, why=why)
 
@@ -142,6 +148,7 @@ def _check(
     hunks = conflict.hunks
     rows = [[h.upstream if h.index in open_ else h.side(side) for h in hunks] for side in Side]
     rows.append([h.upstream if h.index in open_ else text for h, text in zip(hunks, answers, strict=True)])
+    check_comments(*(b"".join(row) for row in rows))
     read: list[object] = []
     for row in rows:
         tick()
@@ -153,6 +160,26 @@ def _check(
     merge = DataMerge(choose=facts.choose_text, item_key=facts.item_key)
     if _settled(merge.merged(read[0], read[1], read[2]), facts) != _settled(read[3], facts):
         raise Doubt("data_differs", "the merged text does not say what both sides say together")
+
+
+def check_comments(base: bytes, upstream: bytes, commit: bytes, merged: bytes) -> None:
+    """Comments have no data, so they are counted: none that a side wrote may go, and none that it took may come back.
+
+    Raises:
+        Doubt: `comment`.
+    """
+    old, one, two, new = (
+        Counter(line.strip() for line in split_lines(text) if line.strip().startswith(_COMMENTS))
+        for text in (base, upstream, commit, merged)
+    )
+    for line in {*old, *one, *two, *new}:
+        mine, theirs = one[line] - old[line], two[line] - old[line]
+        both = {mine + theirs, mine} if mine == theirs else {mine + theirs}
+        if new[line] - old[line] not in both:
+            raise Doubt("comment", "a comment would be lost, doubled or come back")
+
+
+_COMMENTS = (b"#", b"//", b"/*", b"*", b";", b"!", b"<!--")
 
 
 def _settled(data: object, facts: Facts, path: tuple[str, ...] = ()) -> object:

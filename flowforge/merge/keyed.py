@@ -130,10 +130,16 @@ class Cut:
 
 
 def lines_block(text: bytes, span: Span, cuts: Sequence[Cut], *, keyed: bool = True) -> Block:
-    """A block of lines: what stands between two entries leads the second; behind the last it closes the block."""
+    """A block of lines: what stands between two entries leads the second; behind the last it closes the block.
+
+    Raises:
+        Doubt: `layout`, where entries overlap.
+    """
     entries: list[Entry] = []
     at = span[0]
     for cut in cuts:
+        if not at <= cut.start <= cut.value[0] <= cut.value[1] <= cut.end <= span[1]:
+            raise Doubt("layout", f"it cannot be told where {cut.name} begins and ends")
         entries.append(
             Entry(
                 key=cut.key,

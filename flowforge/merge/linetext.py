@@ -133,7 +133,7 @@ def data_of_ini(text: bytes, facts: Facts) -> object:
     parser = configparser.ConfigParser(interpolation=None, allow_no_value=True, default_section="\0")
     try:
         parser.read_string(text.decode())
-    except configparser.Error as error:
+    except (configparser.Error, AttributeError) as error:  # a further line of an option without a value
         raise ValueError(str(error)) from error
     return {
         section: {name: _value(value, facts, (section, name)) for name, value in parser[section].items()}

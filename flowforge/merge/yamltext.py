@@ -5,6 +5,7 @@ belongs is told by its indentation, as a person reads it. The parser is YAML's o
 documents are left to a person, but hostile ones do it no harm.
 """
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 
 from ruamel.yaml import YAML
@@ -52,8 +53,12 @@ def read_document(text: bytes, facts: Facts) -> Block:  # noqa: ARG001 (the read
 def _composed(text: bytes) -> Sequence[Node]:
     """The documents' nodes; their marks count bytes, as every byte is read as one character."""
     try:
-        return [node for node in YAML(typ="safe", pure=True).compose_all(_narrow(text)) if node is not None]
-    except (YAMLError, RecursionError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an anchor that stands twice, among others
+            return [
+                node for node in YAML(typ="safe", pure=True).compose_all(_narrow(text)) if node is not None
+            ]
+    except (Warning, YAMLError, RecursionError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         raise Doubt("does_not_parse", "a version of this document does not parse") from error
 
 
@@ -189,6 +194,8 @@ def data_of_yaml(text: bytes, facts: Facts) -> object:  # noqa: ARG001 (the read
         ValueError: it is no YAML, or a key stands twice.
     """
     try:
-        return dict(enumerate(YAML(typ="safe", pure=True).load_all(text.decode())))
-    except (YAMLError, RuntimeError, TypeError, AttributeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return dict(enumerate(YAML(typ="safe", pure=True).load_all(text.decode())))
+    except (Warning, YAMLError, RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
