@@ -20,6 +20,7 @@ from flowforge.merge.blocks import Place
 from flowforge.merge.documents import check_line_ends, touched
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.lines import match
+from flowforge.merge.losses import check_losses
 from flowforge.merge.releaselog import Entry, Release, Section, order_of, read_log
 from flowforge.merge.sides import hunk_texts, texts_of
 
@@ -77,6 +78,7 @@ def _resolve(conflict: Conflict, tick: Callable[[], None]) -> Candidate | Abstai
 def _answer(hunk: Hunk, text: bytes, rules: dict[str, set[int]]) -> HunkAnswer:
     rule = next((rule for rule, hunks in rules.items() if hunk.index in hunks), PLACES)
     _check_lines(hunk, text)
+    check_losses(hunk, text)
     return HunkAnswer(index=hunk.index, text=text, rung=RUNG, rule=rule, why=_WHY[rule])
 
 

@@ -33,7 +33,9 @@ from flowforge.resolve.rungs import language_of
 ACT = Policy(otherwise=Action.ACT)
 SLOW = 10.0  # seconds for one small file, on a machine that does other work too
 TELLING = 4  # bytes of a line; shorter ones (braces, `end`) stand anywhere
-CHOSEN = frozenset({"larger version"})  # rules that say in their own words which of two texts they drop
+CHOSEN = frozenset(
+    {"larger version", "larger version of a key"}
+)  # rules that say in their own words which of two texts they drop
 _MARKS = (b"<" * 7, b"|" * 7, b"=" * 7, b">" * 7)
 
 
@@ -113,10 +115,10 @@ def lost(hunk: Hunk, answer: HunkAnswer) -> str:
 def resurrected(hunk: Hunk, answer: HunkAnswer) -> str:
     """A line that one side removed from a hunk, and the other left alone, must be gone.
 
-    Whitespace apart, line ends too: a line that a side only cut in two was not removed.
+    Whitespace apart, line ends too, and separators at its end: a line that a side only cut in two was not removed.
     """
     texts = [b"".join(text.split()) for text in (hunk.base, hunk.upstream, hunk.commit, answer.text)]
-    for line in {b"".join(line.split()) for line in split_lines(hunk.base)}:
+    for line in {b"".join(line.split()).rstrip(b",;") for line in split_lines(hunk.base)}:
         base, upstream, commit, result = (text.count(line) for text in texts)
         least, most = sorted((upstream - base, commit - base))
         if len(line) > TELLING and least < 0 and most == 0 and result > base + least:
