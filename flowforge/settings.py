@@ -90,9 +90,9 @@ class Settings(BaseSettings):
     committer_email: str = "flowforge@localhost"
     # commands of repositories
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
-    # models
     sandbox_tools: Words = ()
     sandbox_host_network: bool = False
+    # models
     model_provider: str = ""
     model_name: str = ""
     model_key: SecretStr = SecretStr("")
