@@ -16,7 +16,9 @@ from flowforge.resolve.public import Measured, Public, measured
 # "rung/rule" -> hunks: for rules that are newer than the shipped counts, measured over the same repositories all
 # together. Nothing of these can be left out, so a repository that is among them is not told by them.
 # Of 2026-11-23, over samples of the merges of nine repositories (a random half of the merges of the larger ones), a hunk
-# that many merges repeat once; where people committed conflict markers, the merge is left out.
+# that many merges repeat once; where people committed conflict markers, the merge is left out. Left out is also
+# "mechanical/entries of a release" (37 of 38): it was made with these very merges at hand, and nothing may act by what
+# it was learnt from.
 PRIORS: Mapping[str, Counts] = {
     "document/go modules": Counts(right=18, total=25),
     "document/gradle lines": Counts(right=28, total=34),
@@ -29,7 +31,6 @@ PRIORS: Mapping[str, Counts] = {
     "document/yaml keys": Counts(right=15, total=21),
     "mechanical/changelog places": Counts(right=8, total=12),
     "mechanical/changelog releases": Counts(right=125, total=140),
-    "mechanical/entries of a release": Counts(right=37, total=38),
 }
 
 # Right by construction, whatever was counted: both sides wrote the same.
