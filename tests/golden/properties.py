@@ -144,8 +144,11 @@ def broken(found: Resolution, language: Language) -> str:
     )
     if any(side.has_error for side in sides):
         return ""
+    filled = list(_filled(conflict, language))
+    if all(one.has_error for one in filled):
+        return ""  # git broke it outside the hunks; the validators are for that
     try:
-        check(result, [*sides, *_filled(conflict, language)])
+        check(result, [*sides, *filled])
     except Doubt as doubt:
         return f"{doubt.why}: {doubt.sentence} ({', '.join(sorted({a.rule for a in found.answers}))})"
     return ""
