@@ -18,7 +18,7 @@ from flowforge.pipeline.remembering import Recollection
 from flowforge.resolve.ladder import Rung
 from flowforge.resolve.memory import RUNG as MEMORY
 from flowforge.resolve.prompt import Facts
-from flowforge.resolve.rungs import language_of, plan_rungs
+from flowforge.resolve.rungs import ASK, language_of, plan_rungs
 
 MODEL = "model"
 _DEADLINE = 5.0  # seconds a resolver may take for one file
@@ -53,7 +53,12 @@ class Climber:
         self, resolver: Resolver, conflict: Conflict, context: ResolveContext
     ) -> Candidate | Abstain:
         answer: Candidate | Abstain = self.tools.pool.call(  # type: ignore[assignment]  # the ladder checks its shape
-            resolver.load, conflict, context, deadline=_DEADLINE + _MARGIN, cancelled=self.tools.cancelled
+            ASK,
+            resolver.load,
+            conflict,
+            context,
+            deadline=_DEADLINE + _MARGIN,
+            cancelled=self.tools.cancelled,
         )
         return answer
 

@@ -10,6 +10,8 @@ from flowforge.hooks.manager import Registry
 from flowforge.resolve.ladder import Need, Rung
 from flowforge.resolve.policy import matches
 
+ASK = "flowforge.merge.sound:ask"  # how a child process is told to ask a resolver: by its `load`, the conflict, a context
+
 Call = Callable[[Resolver, Conflict, ResolveContext], Candidate | Abstain]
 
 _NEEDS: Mapping[str, frozenset[Need]] = {"structural": frozenset({Need.ALL_SIDES})}

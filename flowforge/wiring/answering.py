@@ -6,7 +6,8 @@ from flowforge.core.conflict import Abstain, Candidate, Conflict, HunkAnswer
 from flowforge.core.markers import with_markers
 from flowforge.git.mergefile import MergeAsked
 from flowforge.hooks.contracts import ResolveContext, Resolver
-from flowforge.hooks.manager import discover, load_plugins, resolve_load
+from flowforge.hooks.manager import discover, load_plugins
+from flowforge.merge.sound import ask
 from flowforge.resolve.ladder import climb, fold
 from flowforge.resolve.policy import Action, Policy
 from flowforge.resolve.rungs import plan_rungs
@@ -55,5 +56,4 @@ def _answers(conflict: Conflict, *, every: bool) -> tuple[tuple[HunkAnswer, ...]
 
 
 def _here(resolver: Resolver, conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:
-    said: Candidate | Abstain = resolve_load(resolver.load)(conflict, context)  # type: ignore[operator]  # what a descriptor names
-    return said
+    return ask(resolver.load, conflict, context)

@@ -23,7 +23,7 @@ from flowforge.hooks.manager import Registry
 from flowforge.resolve.ladder import Answers, Rung, climb
 from flowforge.resolve.policy import Policy, matches
 from flowforge.resolve.replay import Case, counts
-from flowforge.resolve.rungs import language_of, plan_rungs
+from flowforge.resolve.rungs import ASK, language_of, plan_rungs
 from flowforge.sandbox.pool import Pool
 
 RUNGS = ("mechanical", "document", "structural")  # they need neither money, nor tools, nor a database
@@ -125,7 +125,7 @@ class Player(Generic[T]):
         self, resolver: Resolver, conflict: Conflict, context: ResolveContext
     ) -> Candidate | Abstain:
         answer: Candidate | Abstain = self.pool.call(  # type: ignore[assignment]  # the ladder checks its shape
-            resolver.load, conflict, context, deadline=DEADLINE + MARGIN
+            ASK, resolver.load, conflict, context, deadline=DEADLINE + MARGIN
         )
         return answer
 

@@ -7,7 +7,8 @@ from itertools import chain
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict
 from flowforge.hooks.contracts import Language, ResolveContext, Resolver
-from flowforge.hooks.manager import Registry, resolve_load
+from flowforge.hooks.manager import Registry
+from flowforge.merge.sound import ask
 from flowforge.resolve.ladder import Rung
 from flowforge.resolve.rungs import plan_rungs
 from flowforge_plugins import languages as language_plugins
@@ -38,7 +39,7 @@ def registry() -> Registry:
 
 
 def call(resolver: Resolver, conflict: Conflict, context: ResolveContext) -> Candidate | Abstain:
-    return resolve_load(resolver.load)(conflict, context)  # type: ignore[operator,no-any-return]
+    return ask(resolver.load, conflict, context)
 
 
 def shipped_rungs() -> tuple[Rung, ...]:

@@ -387,4 +387,5 @@ def test_conflicts_are_listed_with_who_answered(api: Api) -> None:
         stages.add_resolutions(transaction, [row])
     (found,) = api.get(f"/api/v1/jobs/{job}/conflicts").json["conflicts"]
     assert (found["path"], found["resolved"], found["method"]) == ("a.py", True, "structural")
-    assert found["hunks"] == [{"rung": "structural", "rule": "imports", "why": "both added imports"}]
+    hunk = {"rung": "structural", "rule": "imports", "why": "both added imports", "whole": ""}
+    assert found["hunks"] == [hunk]

@@ -15,6 +15,7 @@ from flowforge.pipeline.rungs import Climber
 from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
+from flowforge.resolve.rungs import ASK
 
 TEXT = b"a\n<<<<<<< up\nu\n||||||| base\nb\n=======\nc\n>>>>>>> commit\nz\n"
 CONFLICT = Conflict(
@@ -32,7 +33,7 @@ class Edges:
     policy: Policy = field(default_factory=Policy)
     models: Any = None
     git_said: Mapping[str, bytes] = field(default_factory=dict)
-    calls: list[tuple[str, float]] = field(default_factory=list)
+    calls: list[tuple[str, object, float]] = field(default_factory=list)
     asked_git: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
@@ -46,8 +47,8 @@ class Edges:
     def cancelled(self) -> bool:
         return False
 
-    def call(self, load: str, *_args: object, deadline: float, **_more: object) -> object:
-        self.calls.append((load, deadline))
+    def call(self, load: str, *args: object, deadline: float, **_more: object) -> object:
+        self.calls.append((load, args[0], deadline))
         return ANSWER
 
     def run(self, *argv: str) -> bytes:
@@ -94,8 +95,8 @@ def test_a_resolver_is_called_in_a_child_under_a_deadline() -> None:
     edges = Edges()
     rungs = climber(edges).rungs(["structural"])
     assert rungs[0].ask(CONFLICT) == ANSWER
-    ((load, deadline),) = edges.calls
-    assert load == edges.registry.resolvers[rungs[0].resolver].load
+    ((load, asked, deadline),) = edges.calls
+    assert (load, asked) == (ASK, edges.registry.resolvers[rungs[0].resolver].load)
     assert 5 < deadline <= 10
 
 
