@@ -5,14 +5,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pytest
+import typer
 
 from flowforge.accounts.bootstrap import First, bootstrap
+from flowforge.cli.app import run_verb
 from flowforge.cli.client import Client
 from flowforge.cli.server import Server
 from flowforge.store.ids import make_ids
@@ -21,6 +24,9 @@ from tests.conftest import TestDatabase
 STARTED, ENDED = 30.0, 20.0  # seconds; generous, a busy machine is not what is tested
 
 SERVE = "from flowforge.settings import read_settings; from flowforge.wiring.api import serve; serve(read_settings())"
+
+
+Run = Callable[..., tuple[int, str, str]]  # words of a verb -> exit code, standard output, standard error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +88,21 @@ def wait_until_ready(running: Running) -> None:
         except httpx2.TransportError:
             time.sleep(0.05)
     raise AssertionError(running.log.read_text())
+
+
+def signed_in(running: Running, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let verbs of this process find the server, with the first token that it has."""
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("FLOWFORGE_URL", running.url)
+    monkeypatch.setenv("FLOWFORGE_TOKEN", running.first.token)
+
+
+def speaker(app: typer.Typer, verb: str, capsys: pytest.CaptureFixture[str]) -> Run:
+    """How a test says a verb."""
+
+    def said(*words: str) -> tuple[int, str, str]:
+        code = run_verb(app, verb, words)
+        written = capsys.readouterr()
+        return code, written.out, written.err
+
+    return said

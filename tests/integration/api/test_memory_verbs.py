@@ -1,7 +1,7 @@
 """`flowforge memory` against a real server."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -19,12 +19,10 @@ from flowforge.settings import Settings
 from flowforge.wiring.keys import open_vault
 from tests.conftest import TestDatabase
 from tests.contract.test_memories import given, stored
-from tests.integration.api.served import Running, serving
+from tests.integration.api.served import Run, Running, serving, signed_in, speaker
 from tests.integration.jobs.world import World
 
 pytestmark = pytest.mark.services
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -34,18 +32,11 @@ def run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Run]:
-    def said(*words: str) -> tuple[int, str, str]:
-        code = run_verb(memory_verbs.app, "memory", words)
-        written = capsys.readouterr()
-        return code, written.out, written.err
-
     with serving(database, tmp_path) as running:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("FLOWFORGE_URL", running.url)
-        monkeypatch.setenv("FLOWFORGE_TOKEN", running.first.token)
+        signed_in(running, tmp_path, monkeypatch)
         assert run_verb(repo_verbs.app, "repo", ("add", "shop", "https://git.example.org/shop.git")) == 0
         remember(database, running, UUID(capsys.readouterr().out.strip()), tmp_path)
-        yield said
+        yield speaker(memory_verbs.app, "memory", capsys)
 
 
 def remember(database: TestDatabase, running: Running, repository: UUID, folder: Path) -> None:

@@ -11,7 +11,7 @@ from flowforge.cli import queue as queue_verbs
 from flowforge.cli import repo as repo_verbs
 from flowforge.cli.app import run_verb
 from tests.conftest import TestDatabase
-from tests.integration.api.served import serving
+from tests.integration.api.served import serving, signed_in
 
 pytestmark = pytest.mark.services
 
@@ -47,9 +47,7 @@ def shell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Shell]:
     with serving(database, tmp_path) as running:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("FLOWFORGE_URL", running.url)
-        monkeypatch.setenv("FLOWFORGE_TOKEN", running.first.token)
+        signed_in(running, tmp_path, monkeypatch)
         made = Shell(capsys)
         made.good("repo", "add", "shop", "https://git.example.org/shop.git", "--default-branch", "main")
         yield made

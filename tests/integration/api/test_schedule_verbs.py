@@ -1,7 +1,7 @@
 """`flowforge schedule` against a real server."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,11 +15,9 @@ from flowforge.jobs.due import Starter
 from flowforge.jobs.submit import Door
 from flowforge.store.scope import Scope
 from tests.conftest import TestDatabase
-from tests.integration.api.served import serving
+from tests.integration.api.served import Run, serving, signed_in, speaker
 
 pytestmark = pytest.mark.services
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -29,19 +27,12 @@ def run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Run]:
-    def said(*words: str) -> tuple[int, str, str]:
-        code = run_verb(schedule_verbs.app, "schedule", words)
-        written = capsys.readouterr()
-        return code, written.out, written.err
-
     with serving(database, tmp_path) as running:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("FLOWFORGE_URL", running.url)
-        monkeypatch.setenv("FLOWFORGE_TOKEN", running.first.token)
+        signed_in(running, tmp_path, monkeypatch)
         url = "https://git.example.org/shop.git"
         assert run_verb(repo_verbs.app, "repo", ("add", "shop", url, "--default-branch", "main")) == 0
         capsys.readouterr()
-        yield said
+        yield speaker(schedule_verbs.app, "schedule", capsys)
 
 
 def what_is_wrong_is_refused(run: Run) -> None:

@@ -20,7 +20,7 @@ from flowforge.store import events as story
 from flowforge.store import jobs as table
 from flowforge.store.scope import Scope
 from tests.conftest import TestDatabase
-from tests.integration.api.served import Running, serving
+from tests.integration.api.served import Running, serving, signed_in
 
 pytestmark = pytest.mark.services
 
@@ -72,9 +72,7 @@ def shell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Shell]:
     with serving(database, tmp_path) as running:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("FLOWFORGE_URL", running.url)
-        monkeypatch.setenv("FLOWFORGE_TOKEN", running.first.token)
+        signed_in(running, tmp_path, monkeypatch)
         made = Shell(running=running, database=database, capture=capsys)
         made.good("repo", "add", "shop", "https://git.example.org/shop.git", "--default-branch", "main")
         yield made
