@@ -1,5 +1,6 @@
 """A repository's memory: list it, look at an answer, make it forget."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
@@ -46,9 +47,9 @@ class Memory:
     async def on_get(self, req: Request, resp: Response, query: MemoryQuery, repository: UUID) -> None:
         """List the answers to conflicts that a repository's jobs remember, newest first."""
         after = _read(query.cursor) if query.cursor else None
+        which = replace(wanted(query), beginning=query.key)
         found = await self._desk.read(
-            req,
-            lambda tx: answers.page(tx, repository, wanted(query), limit=query.limit + 1, after=after),
+            req, lambda tx: answers.page(tx, repository, which, limit=query.limit + 1, after=after)
         )
         shown = found[: query.limit]
         cursor = _write(shown[-1]) if len(found) > query.limit else None

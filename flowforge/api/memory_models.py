@@ -10,6 +10,7 @@ from flowforge.api.models import Asked, Cursor, Limit, Line, Outgoing
 
 Glob = Annotated[Line, Field(min_length=1, max_length=500)]
 Name = Annotated[Line, Field(min_length=1, max_length=320)]
+Beginning = Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
 
 
 class Chosen(Asked):
@@ -24,6 +25,7 @@ class Chosen(Asked):
 
 
 class MemoryQuery(Chosen):
+    key: Beginning | None = Field(default=None, description="how the key begins, in hex")
     limit: Limit = 50
     cursor: Cursor | None = None
 

@@ -19,15 +19,19 @@ from flowforge.vault.envelope import Vault
 
 MOST = 10_000  # answers that one request forgets: well below a statement's time
 _KEY = re.compile(r"[0-9a-f]{64}")
+_BEGINNING = re.compile(r"[0-9a-f]{1,64}")
 _GLOB = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
 _PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+_LIKE = {"**/": "%", "**": "%", "*": "%", "?": "_"}
+_LAST = "\U0010ffff"  # no path goes on with it, and it comes after all that may follow
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which answers, as somebody asks for them; None leaves all."""
 
-    key: str | None = None
+    key: str | None = None  # whole
+    beginning: str | None = None  # of a key
     path: str | None = None  # a glob
     person: str | None = None  # who wrote or approved them: id or name
     before: datetime | None = None  # used last before
@@ -104,12 +108,26 @@ def chosen(wanted: Wanted) -> Chosen:
     """
     if wanted.key is not None and not _KEY.fullmatch(wanted.key):
         raise _missing(wanted.key)
+    begin = wanted.key or wanted.beginning
+    if begin is not None and not _BEGINNING.fullmatch(begin):
+        raise _missing(begin)
+    keys = (None, None) if begin is None else (_padded(begin, "0"), _padded(begin, "f"))
+    glob = None if wanted.path is None else _Glob.read(wanted.path)
+    between = (None, None) if glob is None or not glob.literal else (glob.literal, glob.literal + _LAST)
     return Chosen(
-        key=None if wanted.key is None else bytes.fromhex(wanted.key),
-        path=None if wanted.path is None else expression(wanted.path),
+        key_from=keys[0],
+        key_to=keys[1],
+        path=None if glob is None else glob.expression,
+        like=None if glob is None else glob.like,
+        path_from=between[0],
+        path_to=between[1],
         person=wanted.person,
         before=wanted.before,
     )
+
+
+def _padded(beginning: str, digit: str) -> bytes:
+    return bytes.fromhex(beginning.ljust(64, digit))
 
 
 def expression(glob: str) -> str:
@@ -118,11 +136,40 @@ def expression(glob: str) -> str:
     `*` and `?` stay within a folder, `**` does not. A glob without a slash in it names files in every folder; one
     that ends with a slash names all below it.
     """
-    anchored = "/" in glob.rstrip("/")
-    text = glob.removeprefix("/")
-    below = ".*" if text.endswith("/") else ""
-    parts = "".join(_PARTS.get(part) or re.escape(part) for part in _GLOB.findall(text))
-    return f"^{'' if anchored or glob.startswith('/') else '(?:.*/)?'}{parts}{below}$"
+    return _Glob.read(glob).expression
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Glob:
+    parts: tuple[str, ...]  # wildcards, and literal text between them
+    anywhere: bool  # it names files in every folder
+    below: bool
+
+    @classmethod
+    def read(cls, glob: str) -> "_Glob":
+        text = glob.removeprefix("/")
+        return cls(
+            parts=tuple(_GLOB.findall(text)),
+            anywhere="/" not in glob.rstrip("/") and not glob.startswith("/"),
+            below=text.endswith("/"),
+        )
+
+    @property
+    def expression(self) -> str:
+        parts = "".join(_PARTS.get(part) or re.escape(part) for part in self.parts)
+        return f"^{'(?:.*/)?' if self.anywhere else ''}{parts}{'.*' if self.below else ''}$"
+
+    @property
+    def like(self) -> str:
+        """A pattern of LIKE that names all that the expression does."""
+        parts = "".join(_LIKE.get(part) or re.sub(r"([\\%_])", r"\\\1", part) for part in self.parts)
+        return f"{'%' if self.anywhere else ''}{parts}{'%' if self.below else ''}"
+
+    @property
+    def literal(self) -> str:
+        """With which every path begins that it names; "" where that is not known."""
+        first = self.parts[0] if self.parts else ""
+        return "" if self.anywhere or first in _PARTS else first
 
 
 def _refuse_unknown(transaction: Transaction, repository: UUID) -> None:

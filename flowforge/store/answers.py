@@ -51,9 +51,14 @@ DELETE FROM kept_answers
 WHERE organization = %(organization)s AND repository = %(repository)s AND key = ANY(%(keys)s::bytea[])
 """
 
+# Of a glob, what an index can look for comes first, then what is cheap: the expression itself costs most of a row.
 _CHOSEN = """
-repository = %(repository)s AND (%(key)s::bytea IS NULL OR key = %(key)s)
-    AND (%(path)s::text IS NULL OR path ~ %(path)s)
+repository = %(repository)s
+    AND (%(key_from)s::bytea IS NULL OR (key >= %(key_from)s AND key <= %(key_to)s))
+    AND (%(path_from)s::text IS NULL
+         OR (path COLLATE "C" >= %(path_from)s AND path COLLATE "C" < %(path_to)s))
+    AND (%(like)s::text IS NULL OR path COLLATE "C" LIKE %(like)s)
+    AND (%(path)s::text IS NULL OR path COLLATE "C" ~ %(path)s)
     AND (%(person)s::text IS NULL OR by_user::text = lower(%(person)s) OR lower(by_name) = lower(%(person)s))
     AND (%(before)s::timestamptz IS NULL OR last_used_at < %(before)s)
 """
@@ -61,10 +66,13 @@ repository = %(repository)s AND (%(key)s::bytea IS NULL OR key = %(key)s)
 _SHOWN = "key, path, size, rung, rule, why, confirmed, by_user, by_name, refused, job, commit_id, uses, created_at, last_used_at"
 
 _PAGE = f"""
--- Newest first, those behind the cursor.
-SELECT {_SHOWN} FROM kept_answers WHERE {_CHOSEN}
+-- Newest first, those behind the cursor. Which ones is asked of an index alone: rows hold texts, and are wide.
+SELECT {_SHOWN} FROM kept_answers JOIN (
+    SELECT organization AS whose, repository AS shelf, key AS place FROM kept_answers WHERE {_CHOSEN}
     AND (%(after_at)s::timestamptz IS NULL OR (created_at, key) < (%(after_at)s, %(after_key)s::bytea))
-ORDER BY created_at DESC, key DESC LIMIT %(limit)s
+    ORDER BY created_at DESC, key DESC LIMIT %(limit)s
+) AS found ON organization = whose AND repository = shelf AND key = place
+ORDER BY created_at DESC, key DESC
 """  # noqa: S608 (our own constants)
 
 _ONE = f"""
@@ -73,8 +81,10 @@ WHERE repository = %(repository)s AND key = %(key)s
 """  # noqa: S608 (our own constants)
 
 _FORGET = f"""
-DELETE FROM kept_answers WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM kept_answers WHERE {_CHOSEN} ORDER BY created_at LIMIT %(most)s))
+DELETE FROM kept_answers USING (
+    SELECT organization AS whose, repository AS shelf, key AS place FROM kept_answers WHERE {_CHOSEN}
+    ORDER BY created_at, key LIMIT %(most)s
+) AS found WHERE organization = whose AND repository = shelf AND key = place
 """  # noqa: S608 (our own constants)
 
 _UNUSED = """
@@ -100,8 +110,12 @@ class Shelf:
 class Chosen:
     """Which answers of a repository; None leaves all."""
 
-    key: bytes | None = None
-    path: str | None = None  # a regular expression
+    key_from: bytes | None = None  # with `key_to`, both included
+    key_to: bytes | None = None
+    path: str | None = None  # a regular expression; the next three say of it what is found faster
+    like: str | None = None  # names all that it names, and maybe more
+    path_from: str | None = None  # with `path_to`, which is not included, by code points
+    path_to: str | None = None
     person: str | None = None  # id or name
     before: datetime | None = None  # used last
 

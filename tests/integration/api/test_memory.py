@@ -82,6 +82,32 @@ def test_pages_follow_each_other_whatever_comes_meanwhile(full: Api) -> None:
     assert rest.json["next_cursor"] is None
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("key=a", ["a"]),
+        ("key=" + "b" * 64, ["b"]),
+        ("key=ab", []),
+        ("path=src/*", ["a"]),
+        ("path=src/**", ["b", "a"]),
+        ("path=/src/d*/?.py", ["b"]),
+        ("path=src/", ["b", "a"]),
+        ("path=?.md", ["c"]),
+        ("path=docs/c.md", ["c"]),
+        ("path=d%25", []),
+        ("path=_.bin", []),
+    ],
+)
+def test_a_list_is_narrowed_by_what_a_key_or_a_path_begins_with(
+    full: Api, query: str, expected: list[str]
+) -> None:
+    assert listed(full, query) == expected
+
+
+def test_a_beginning_that_no_key_has_is_refused(full: Api) -> None:
+    assert refusal(full.get(path(full), query_string="key=xyz")) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize("cursor", ["x", "bm9wZQ", "MjAyNi0wMS0wMSB6eg"])
 def test_a_cursor_of_another_list_is_refused(full: Api, cursor: str) -> None:
     assert refusal(full.get(path(full), query_string=f"cursor={cursor}")) == (422, "invalid_request")
