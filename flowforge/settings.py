@@ -6,7 +6,6 @@ no sense stops the start with its name and what was expected; a secret's value i
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -30,6 +29,7 @@ from pydantic_settings import (
 )
 
 from flowforge.core.errors import Broken, Reason
+from flowforge.core.places import config_file
 
 PREFIX = "FLOWFORGE_"
 
@@ -53,6 +53,7 @@ class Settings(BaseSettings):
 
     # where things are kept
     data_dir: Path = Path("~/.local/share/flowforge")
+    local_memory: bool = True
     # Postgres and Redis
     database_url: SecretStr = SecretStr("")
     database_app_url: SecretStr = SecretStr("")
@@ -162,13 +163,6 @@ class Settings(BaseSettings):
         return tuple(
             v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()
         )
-
-
-def config_file(environment: Mapping[str, str]) -> Path:
-    """The TOML file: `FLOWFORGE_CONFIG`, else `$XDG_CONFIG_HOME/flowforge/config.toml`."""
-    home = Path(environment.get("HOME", "~")).expanduser()
-    usual = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "flowforge" / "config.toml"
-    return Path(environment.get(f"{PREFIX}CONFIG") or usual).expanduser()
 
 
 def read_settings(file: Path | None = None, **given: object) -> Settings:

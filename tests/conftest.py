@@ -32,6 +32,12 @@ from flowforge.wiring.embedded import start_postgres, start_redis
 def pytest_configure() -> None:
     """A shell starts what runs in its background with ^C ignored, and every child would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a person's own runs remember is no test's business, nor the other way round.
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="ff-state-")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 PROCESSES = (

@@ -1,8 +1,12 @@
-"""`flowforge memory`: what a repository's jobs remember of answered conflicts; look at it, make it forget."""
+"""`flowforge memory`: what is remembered of answered conflicts, by a server or on this machine; make it forget."""
 
+import os
+import re
 import sys
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 import typer
@@ -13,34 +17,100 @@ from flowforge.cli.client import Client
 from flowforge.cli.job import connect, find_repository
 from flowforge.cli.output import data, data_json, say, table
 from flowforge.cli.requests import invalid, listed
+from flowforge.cli.server import is_named
 
-app = group("What a repository remembers of answered conflicts: list, show, forget.")
+app = group("What is remembered of answered conflicts: list, show, forget.")
 
 MUCH = 10  # answers; more are not forgotten without a question
 _SHORT = 12  # letters of a key that are shown
 _WHOLE = 64
+_BEGINNING = re.compile(r"[0-9a-f]{1,64}")
 _COUNTED = 1000  # as many as are counted before the question
 
-Which = Annotated[str, typer.Argument(metavar="REPOSITORY", help="Name or id of a repository.")]
+Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="REPOSITORY", help="Name or id of a repository; without a server, its folder or url."
+    ),
+]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Of an answer, or its beginning.")]
 Path = Annotated[str, typer.Option(help="Only files that this glob names, as 'src/**/*.py' or '*.json'.")]
 Person = Annotated[str, typer.Option(help="Only what this person wrote or approved (name or id).")]
 Before = Annotated[str, typer.Option(metavar="DAY", help="Only what was used last before, as 2026-03-01.")]
+Here = Annotated[bool, typer.Option("--here", help="What this machine remembers, whatever server is named.")]
+
+
+class Keeper(Protocol):
+    """The kept answers of one repository. `filters` are those of the REST API."""
+
+    def answers(self, filters: Mapping[str, str], limit: int) -> list[KeptOut]:
+        """Newest first."""
+        ...
+
+    def answer(self, key: str) -> KeptDetail: ...
+
+    def forget(self, filters: Mapping[str, str]) -> int: ...
+
+    def forget_one(self, key: str) -> int: ...
+
+
+Open = Callable[[str], Keeper]  # a folder or url -> what this machine remembers of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Served:
+    client: Client
+    repository: UUID
+
+    def answers(self, filters: Mapping[str, str], limit: int) -> list[KeptOut]:
+        def page(cursor: str | None) -> tuple[list[KeptOut], str | None]:
+            asked: dict[str, str | int | list[str]] = {**filters, "limit": min(limit, 100)}
+            found = self.client.kept_answers(self.repository, asked, cursor)
+            return found.answers, found.next_cursor
+
+        return listed(page, limit)
+
+    def answer(self, key: str) -> KeptDetail:
+        return self.client.kept_answer(self.repository, key)
+
+    def forget(self, filters: Mapping[str, str]) -> int:
+        """As many requests as it takes; each forgets a bounded number."""
+        total, more = 0, True
+        while more:
+            done = self.client.forget_answers(self.repository, filters)
+            total, more = total + done.count, done.more
+        return total
+
+    def forget_one(self, key: str) -> int:
+        return self.client.forget_answer(self.repository, key).count
+
+
+@contextmanager
+def _keeper(ctx: typer.Context, repository: str, *, here: bool) -> Iterator[Keeper]:
+    """What this machine remembers where no server is named; only the entry point hands us that."""
+    local: Open | None = ctx.obj
+    if local is not None and (here or not is_named(os.environ)):
+        yield local(repository)
+        return
+    with connect() as client:
+        yield _Served(client=client, repository=find_repository(client, repository))
 
 
 @app.command("list")
 def list_(
+    ctx: typer.Context,
     repository: Which,
     *,
     path: Path = "",
     person: Person = "",
     before: Before = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    here: Here = False,
     json: AsJson = False,
 ) -> None:
     """List kept answers, newest first."""
-    with connect() as client:
-        found = _found(client, find_repository(client, repository), _chosen(path, person, before), limit)
+    with _keeper(ctx, repository, here=here) as keeper:
+        found = keeper.answers(_chosen(path, person, before), limit)
     if json:
         data_json([one.model_dump(mode="json") for one in found])
         return
@@ -55,11 +125,12 @@ def list_(
 
 
 @app.command()
-def show(repository: Which, key: Key, *, json: AsJson = False) -> None:
+def show(
+    ctx: typer.Context, repository: Which, key: Key, *, here: Here = False, json: AsJson = False
+) -> None:
     """Show an answer: where it came from, what became of it, and its text."""
-    with connect() as client:
-        chosen = find_repository(client, repository)
-        found = client.kept_answer(chosen, _whole(client, chosen, key))
+    with _keeper(ctx, repository, here=here) as keeper:
+        found = keeper.answer(_whole(keeper, key))
     if json:
         data_json(found.model_dump(mode="json"))
     else:
@@ -68,6 +139,7 @@ def show(repository: Which, key: Key, *, json: AsJson = False) -> None:
 
 @app.command()
 def forget(
+    ctx: typer.Context,
     repository: Which,
     key: Annotated[str, typer.Argument(metavar="[KEY]", help="Of an answer, or its beginning.")] = "",
     *,
@@ -76,6 +148,7 @@ def forget(
     before: Before = "",
     every: Annotated[bool, typer.Option("--all", help="All that the repository remembers.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however much it is.")] = False,
+    here: Here = False,
     json: AsJson = False,
 ) -> None:
     """Forget an answer, those that the options choose, or all. What stands in branches is not changed."""
@@ -84,14 +157,13 @@ def forget(
         raise invalid(
             "it is not clear what to forget", "name a KEY, or some of --path, --person and --before, or --all"
         )
-    with connect() as client:
-        which = find_repository(client, repository)
+    with _keeper(ctx, repository, here=here) as keeper:
         if key:
-            count = client.forget_answer(which, _whole(client, which, key)).count
+            count = keeper.forget_one(_whole(keeper, key))
         else:
             if not yes:
-                _ask(repository, _found(client, which, chosen, _COUNTED))
-            count = _forget(client, which, {**chosen, **({"all": "true"} if every else {})})
+                _ask(repository, keeper.answers(chosen, _COUNTED))
+            count = keeper.forget({**chosen, **({"all": "true"} if every else {})})
     if json:
         data_json({"forgotten": count})
     else:
@@ -108,36 +180,20 @@ def _ask(repository: str, found: list[KeptOut]) -> None:
     typer.confirm(f"Forget {how}?", abort=True, err=True)
 
 
-def _forget(client: Client, repository: UUID, chosen: Mapping[str, str]) -> int:
-    """As many requests as it takes; each forgets a bounded number."""
-    total, more = 0, True
-    while more:
-        done = client.forget_answers(repository, chosen)
-        total, more = total + done.count, done.more
-    return total
-
-
 def _chosen(path: str, person: str, before: str) -> dict[str, str]:
     return {name: text for name, text in (("path", path), ("person", person), ("before", before)) if text}
 
 
-def _found(client: Client, repository: UUID, chosen: Mapping[str, str], limit: int) -> list[KeptOut]:
-    def page(cursor: str | None) -> tuple[list[KeptOut], str | None]:
-        found = client.kept_answers(repository, {**chosen, "limit": min(limit, 100)}, cursor)
-        return found.answers, found.next_cursor
-
-    return listed(page, limit)
-
-
-def _whole(client: Client, repository: UUID, key: str) -> str:
+def _whole(keeper: Keeper, key: str) -> str:
     """A whole key as it is; of a beginning, the one answer that it means."""
     if len(key) == _WHOLE:
         return key
-    fits = [one.key for one in _found(client, repository, {}, 10_000) if one.key.startswith(key.lower())]
+    begins = key.lower()
+    fits = keeper.answers({"key": begins}, 2) if _BEGINNING.fullmatch(begins) else []
     if len(fits) != 1:
-        many = f"{len(fits)} keys begin" if fits else "no key begins"
+        many = "more than one key begins" if fits else "no key begins"
         raise invalid(f"{many} with {key[:_WHOLE]!r}", "see them: flowforge memory list REPOSITORY --json")
-    return fits[0]
+    return fits[0].key
 
 
 def _by(one: KeptOut) -> str:

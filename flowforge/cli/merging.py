@@ -17,6 +17,9 @@ Merge = Callable[[MergeAsked], int]
 Every = Annotated[
     bool, typer.Option("--all", help="Take proposals too, which tests or a person should confirm.")
 ]
+Memory = Annotated[
+    bool, typer.Option("--memory/--no-memory", help="Take what was answered and confirmed before, too.")
+]
 Size = Annotated[int, typer.Option(min=1, max=1000, help="Characters of a conflict marker.")]
 
 
@@ -48,6 +51,7 @@ def merge_file(
         typer.Option("-L", "--label", help="Name of CURRENT at markers; again for BASE and OTHER."),
     ] = None,
     every: Every = False,
+    memory: Memory = True,
 ) -> int:
     """Merge three files as git merge-file does, and answer of its conflicts what a rule is sure of.
 
@@ -61,6 +65,7 @@ def merge_file(
             markers=_labelled(label or (), marker_size),
             every=every,
             stdout=stdout,
+            memory=memory,
         )
     )
 
@@ -73,6 +78,7 @@ def merge_driver(
     marker_size: Annotated[int, typer.Argument(min=1, help="%L")],
     path: Annotated[str, typer.Argument(help="%P")],
     every: Every = False,
+    memory: Memory = True,
 ) -> int:
     """Merge one file for git: git config merge.flowforge.driver 'flowforge merge-driver %O %A %B %L %P'.
 
@@ -86,6 +92,7 @@ def merge_driver(
             markers=Markers(size=marker_size),
             every=every,
             driver=True,
+            memory=memory,
         )
     )
 

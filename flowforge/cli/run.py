@@ -27,6 +27,7 @@ def run(
     push: Annotated[bool, typer.Option(help="Push the result where the pipeline says so.")] = True,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap or none.")] = "",
     policy: Annotated[str, typer.Option(help="What rules may do here: a file that calibrate wrote.")] = "",
+    memory: Annotated[bool, typer.Option(help="Remember confirmed answers: flowforge help memory.")] = True,
     as_json: AsJson = False,
 ) -> int:
     """Run one pipeline here, without a service: rebase, resolve, validate, test, push."""
@@ -39,6 +40,7 @@ def run(
         push=push,
         sandbox=sandbox,
         policy=policy,
+        memory=memory,
     )
     ended = _shown(runner, asked) if not as_json else runner(asked, lambda _kind, _data: None)
     if as_json:

@@ -21,6 +21,7 @@ class Asked:
     push: bool = True
     sandbox: str = ""  # "" = as the settings say
     policy: str = ""  # a file that `calibrate` wrote; "" = as shipped
+    memory: bool = True  # what earlier runs were answered, and what this one is
 
 
 @dataclass(frozen=True, kw_only=True)

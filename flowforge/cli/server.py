@@ -46,6 +46,16 @@ def find_server(environment: Mapping[str, str]) -> Server:
     )
 
 
+def is_named(environment: Mapping[str, str]) -> bool:
+    """Whether somebody has said which server to talk to; else it is the usual address, where maybe nobody is.
+
+    Raises:
+        Refused: as `find_server`.
+    """
+    kept = _read(client_file(environment))
+    return any(environment.get(name) for name in ("FLOWFORGE_URL", "FLOWFORGE_TOKEN")) or bool(kept)
+
+
 def keep_server(path: Path, server: Server) -> None:
     """Write address and token to `path`, readable by its owner only, whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ class MergeAsked:
     every: bool = False  # proposals too
     stdout: bool = False  # write no file
     driver: bool = False  # git asks, and reads nothing but the status
+    memory: bool = True  # what was answered before, too
 
 
 @dataclass(frozen=True, kw_only=True)

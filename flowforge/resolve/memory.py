@@ -3,7 +3,7 @@
 A key covers path, the three sides and the bytes around the hunk; one byte of difference is another key. What becomes
 of an answer is decided here, by pure rules over `Kept`: it begins as a proposal, tests or a person confirm it, what a
 person said stands above what a rung said, and what was taken back is not offered again. Where answers are kept is a
-port: `Memory` has a form in Postgres, shared by an organization's jobs, and `Remembered` here.
+port: `Memory` has a form in Postgres, shared by an organization's jobs, one in a file of a user, and `Remembered` here.
 """
 
 import hashlib
@@ -64,6 +64,7 @@ class Kept:
     commit: str = ""  # that was replayed
     last: tuple[str, str] = ("", "")  # job and commit in which it was used last
     uses: int = 1
+    day: str = ""  # on which a run without a service gave it, as 2026-12-31; "" = a job did, or this run
 
     @property
     def stands(self) -> bool:
@@ -268,6 +269,10 @@ class Remembered:
     def __init__(self) -> None:
         self._found: dict[str, Found] = {}
 
+    def learn(self, found: Mapping[str, Found]) -> None:
+        """Know what another memory keeps, where this one knows nothing yet."""
+        self._found = {**found, **self._found}
+
     def find(self, keys: Collection[str]) -> Mapping[str, Found]:
         return {key: self._found[key] for key in keys if key in self._found}
 
@@ -375,4 +380,6 @@ def _agreed(kept: Kept) -> str:
 
 
 def _where(kept: Kept) -> str:
-    return f" in job {kept.job}" if kept.job else " in this run"
+    if kept.job:
+        return f" in job {kept.job}"
+    return f" on {kept.day}" if kept.day else " in this run"

@@ -21,6 +21,7 @@ from flowforge.cli.runner import Asked, Ended, Tell
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Result
+from flowforge.core.masking import Mask
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.telemetry import Silent
 from flowforge.core.verdict import Finding, Verdict
@@ -36,13 +37,15 @@ from flowforge.pipeline import story
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.definition import Found, Given, find_definition, read_definition
 from flowforge.pipeline.progress import changed_paths
+from flowforge.pipeline.remembering import learn
 from flowforge.pipeline.runner import Run, Terms, by_hand, run_pipeline
 from flowforge.pipeline.table import stage_table
-from flowforge.resolve.memory import Remembered
+from flowforge.resolve.memory import Memory, Remembered
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
 from flowforge.wiring.models import Services
 from flowforge.wiring.policies import policy_in
+from flowforge.wiring.remembered import FileMemory, answer_file, repository_at
 from flowforge.wiring.sandbox import sandbox_for
 
 _DECODER = codecs.getincrementaldecoder("utf-8")
@@ -197,7 +200,12 @@ def run_here(
             pipeline=pipeline,
             workspace=Path(workspace),
             policy=policy,
-            memory=Remembered(),
+            memory=memory_of(
+                asked.repository,
+                settings,
+                lambda text: tell("log", {"stage": "memory", "text": f"{text}\n"}),
+                wanted=asked.memory,
+            ),
             models=models,
             cancelled=cancelled,
             fetched=found.fetched,
@@ -214,6 +222,7 @@ def _walk(pipeline: Pipeline, work: Work, tools: Tools) -> Ended:
         tools,
         Terms(clock=time.monotonic, event="cli", paths=lambda now: changed_paths(now, tools.mirror)),
     )
+    learn(pipeline, run.work, run.results, tools.memory)
     report = next((result.outputs["text"] for result in run.results if "text" in result.outputs), "")
     return Ended(
         ending=run.ending,
@@ -309,6 +318,23 @@ def local_url(repository: str) -> str:
 def local_protocols(url: str) -> Sequence[str]:
     """A folder that its owner named may be read as a remote; nothing else opens this protocol."""
     return ("file",) if url.startswith("file://") else ()
+
+
+def memory_of(
+    repository: str,
+    settings: Settings,
+    say: Callable[[str], None],
+    *,
+    wanted: bool = True,
+    frozen: bool = False,
+) -> Memory:
+    """What this user's runs of the repository remember; for as long as the process lives, where that is not wanted."""
+    named = repository_at(repository) if wanted and settings.local_memory else ""
+    if not named:
+        return Remembered()
+    return FileMemory(
+        file=answer_file(say), repository=named, say=say, mask=Mask(settings.secrets()), frozen=frozen
+    )
 
 
 def committer(settings: Settings) -> Committer:

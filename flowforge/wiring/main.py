@@ -34,7 +34,9 @@ VERBS: Mapping[str, Verb] = {
     "repo": Verb(app="flowforge.cli.repo:app", summary="Add, list, change and remove repositories."),
     "queue": Verb(app="flowforge.cli.queue:app", summary="See why jobs wait; pause and resume the queue."),
     "memory": Verb(
-        app="flowforge.cli.memory:app", summary="What a repository remembers of answers; make it forget."
+        app="flowforge.cli.memory:app",
+        summary="What a repository remembers of answers; make it forget.",
+        parts="flowforge.wiring.keeping:keeper_of",
     ),
     "schedule": Verb(
         app="flowforge.cli.schedule:app", summary="Submit a job again and again: cron schedules."

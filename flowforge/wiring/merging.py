@@ -29,7 +29,7 @@ ANSWER = "flowforge.wiring.answering", "answer"  # (MergeAsked, Conflict) -> byt
 _DEADLINE = 15.0  # seconds a file
 _MEMORY = 2 << 30  # bytes of the child
 _MOST, _CANNOT = 127, 255  # of exit codes: conflicts, and git's own for files that cannot be merged
-_WORDS, _ALL = 5, "--all"
+_WORDS, _ALL, _NO_MEMORY = 5, "--all", "--no-memory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class Answered:
 
 
 def driven(words: list[str]) -> int | None:
-    """What git calls, `[--all] %O %A %B %L %P`, without a parser for options; None for any other call."""
-    every = words[:1] == [_ALL]
-    given = words[every:]
+    """What git calls, `[--all] [--no-memory] %O %A %B %L %P`, without a parser for options; None for any other call."""
+    options = [word for word in words[:-_WORDS] if word in {_ALL, _NO_MEMORY}]
+    given = words[len(options) :]
     if len(given) != _WORDS or given[0].startswith("-") or not given[3].isdigit():
         return None
     base, current, other, size, path = given
@@ -53,7 +53,14 @@ def driven(words: list[str]) -> int | None:
     if not 0 < int(size) <= 1000:  # noqa: PLR2004 (as the option says)
         return None
     return merge_asked(
-        MergeAsked(files=files, path=path, markers=Markers(size=int(size)), every=every, driver=True)
+        MergeAsked(
+            files=files,
+            path=path,
+            markers=Markers(size=int(size)),
+            every=_ALL in options,
+            driver=True,
+            memory=_NO_MEMORY not in options,
+        )
     )
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from flowforge.cli.runner import Asked
@@ -15,11 +16,11 @@ from flowforge.git.mirror import Mirror, Tips, check_ref, open_mirror
 from flowforge.hooks.manager import Registry, discover, load_plugins
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.forecast import Forecast, State, Unasked, Unrecorded, forecast
-from flowforge.resolve.memory import Remembered
+from flowforge.resolve.memory import Memory, Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
-from flowforge.wiring.local import committer, definition_for, local_protocols, local_url
+from flowforge.wiring.local import committer, definition_for, local_protocols, local_url, memory_of
 from flowforge.wiring.policies import policy_in
 from flowforge.wiring.sandbox import Unrun
 
@@ -67,7 +68,8 @@ def simulate_here(
         if not seen.tips:
             return _simulation(seen, ())
         tools = _tools(question, settings, seen, mirror, pool, registry, Path(workspace), policy)
-        return _simulation(seen, tuple(_each(seen, tools, tell)))
+        memory = partial(memory_of, question.repository, settings, tell, frozen=True)
+        return _simulation(seen, tuple(_each(seen, tools, memory, tell)))
 
 
 def _simulation(seen: Seen, forecasts: tuple[Forecast, ...]) -> Simulation:
@@ -145,11 +147,14 @@ def _tools(
     )
 
 
-def _each(seen: Seen, tools: Tools, tell: Callable[[str], None]) -> Sequence[Forecast]:
+def _each(
+    seen: Seen, tools: Tools, memory: Callable[[], Memory], tell: Callable[[str], None]
+) -> Sequence[Forecast]:
+    """Each branch knows what runs have kept, and nothing of the branches before it."""
     found = []
     for number, (branch, tip) in enumerate(seen.tips.items(), start=1):
         tell(f"{branch} ({number} of {len(seen.tips)})")
-        fetched = replace(tools, fetched=Tips(branch=tip, target=seen.tip), memory=Remembered())
+        fetched = replace(tools, fetched=Tips(branch=tip, target=seen.tip), memory=memory())
         found.append(_one(Work(branch=branch, target=seen.target), fetched))
     return found
 

@@ -1,6 +1,7 @@
-"""One suite for every form of `resolve.memory.Memory`: in one process, and in Postgres under a job's fence."""
+"""One suite for every form of `resolve.memory.Memory`: in one process, in a file, in Postgres under a job's fence."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from flowforge.jobs.memory import StoredMemory
 from flowforge.jobs.recorder import FencedRecorder
 from flowforge.resolve.memory import LARGEST, Confirmed, Given, Kept, Memory, Person, Refused, Remembered
+from flowforge.store.answer_file import AnswerFile
 from flowforge.vault.envelope import Vault
+from flowforge.wiring.remembered import FileMemory
 from tests.conftest import TestDatabase
 from tests.integration.api.conftest import PlainKeys
 from tests.integration.jobs.world import World, artifacts, make_world, session_of
@@ -34,10 +37,14 @@ def stored(world: World, branch: str = "feature", vault: Vault | None = None) ->
     return StoredMemory(recorder=recorder, vault=vault or Vault(PlainKeys()))
 
 
-@pytest.fixture(params=["one process", pytest.param("Postgres", marks=pytest.mark.services)])
-def memory(request: pytest.FixtureRequest) -> Iterator[Memory]:
+@pytest.fixture(params=["one process", "a file", pytest.param("Postgres", marks=pytest.mark.services)])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
     if request.param == "one process":
         yield Remembered()
+        return
+    if request.param == "a file":
+        file = AnswerFile(path=tmp_path / "memory.sqlite3", say=pytest.fail)
+        yield FileMemory(file=file, repository="/shop", say=pytest.fail)
         return
     database: TestDatabase = request.getfixturevalue("database")
     yield stored(make_world(database))

@@ -76,7 +76,7 @@ def shown_and_refused(run: Run) -> None:
     assert "state   agreed: Ada" in out
     assert json.loads(run("show", "shop", "eee", "--json")[1])["text"] == "hers\n"
     for words, expected in (
-        (("show", "shop", "1"), "keys begin with '1'"),
+        (("show", "shop", "1"), "more than one key begins with '1'"),
         (("show", "shop", "f"), "no key begins with 'f'"),
         (("show", "shop", "f" * 64), "nothing is kept under"),
         (("show", "nowhere", "e"), "nowhere"),

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.git.mergefile import ThreeFiles
+from flowforge.git.openfile import conflict_of
+from flowforge.resolve.memory import Given, Person, keys
+from flowforge.store.answer_file import AnswerFile
+from flowforge.wiring.remembered import FileMemory
 from tests.gitrepo import IDENTITY, git
 
 BASE = 'import os\n\n\ndef f():\n    return 1\n\n\nNAME = "a"\n'
@@ -362,3 +367,87 @@ def test_a_stash_comes_back_over_a_change(tree: Tree) -> None:
     tree.commit({"a.py": UP})
     assert tree.run("stash", "pop", "-q").returncode == 0
     assert tree.read("a.py") == BOTH
+
+
+# ------------------------------------------------------------------------------------------------- memory
+
+
+def remembered(tree: Tree, state: Path, *, confirmed: bool) -> Given:
+    """What a person, or a rung that nobody has confirmed since, once answered for the conflict of `guess`."""
+    folder = state / "three"
+    folder.mkdir(parents=True)
+    for name, text in (("base", "line 3"), ("current", "up"), ("other", "down")):
+        (folder / name).write_text(LINES.replace("line 3", text))
+    three = ThreeFiles(current=folder / "current", base=folder / "base", other=folder / "other")
+    conflict = conflict_of(three, "a.txt")
+    assert conflict is not None
+    ada = Person(user="", name="Ada")
+    one = Given(
+        key=keys(conflict)[0],
+        path="a.txt",
+        text=b"both ways\n",
+        rung="person",
+        rule="",
+        why="",
+        commit="",
+        by=ada,
+    )
+    file = AnswerFile(path=state / "flowforge" / "memory.sqlite3", say=pytest.fail)
+    memory = FileMemory(file=file, repository=str(tree.folder.resolve()), say=pytest.fail)
+    memory.keep([one])
+    if not confirmed:
+        memory.tested([one.mark], passed=False)  # a proposal again
+    return one
+
+
+def guess(tree: Tree) -> None:
+    tree.branched(
+        {"a.txt": LINES}, {"a.txt": LINES.replace("line 3", "up")}, {"a.txt": LINES.replace("line 3", "down")}
+    )
+
+
+def test_what_a_person_decided_in_this_very_place_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path / "tree", f"{DRIVER} %O %A %B %L %P")
+    guess(tree)
+    remembered(tree, tmp_path / "state", confirmed=True)
+    monkeypatch.setitem(ENV, "XDG_STATE_HOME", str(tmp_path / "state"))
+    done = tree.run("merge", "-q", "--no-edit", "topic")
+    assert (done.returncode, tree.unmerged) == (0, []), done.stderr
+    assert tree.read("a.txt") == LINES.replace("line 3", "both ways")
+    assert "as Ada decided on " in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "options", "environment"),
+    [(False, "", {}), (True, " --no-memory", {}), (True, "", {"FLOWFORGE_LOCAL_MEMORY": "off"})],
+)
+def test_memory_is_silent_where_nobody_agreed_or_it_is_switched_off(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    confirmed: bool,
+    options: str,
+    environment: dict[str, str],
+) -> None:
+    tree = Tree(tmp_path / "tree", f"{DRIVER}{options} %O %A %B %L %P")
+    guess(tree)
+    remembered(tree, tmp_path / "state", confirmed=confirmed)
+    for name, value in {"XDG_STATE_HOME": str(tmp_path / "state"), **environment}.items():
+        monkeypatch.setitem(ENV, name, value)
+    assert tree.run("merge", "-q", "--no-edit", "topic").returncode == 1
+    assert tree.unmerged == ["a.txt"]
+
+
+def test_a_damaged_memory_costs_a_sentence_and_no_merge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path / "tree")
+    tree.branched({"a.py": BASE}, {"a.py": UP}, {"a.py": DOWN})
+    place = tmp_path / "state" / "flowforge" / "memory.sqlite3"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"broken" * 1000)
+    monkeypatch.setitem(ENV, "XDG_STATE_HOME", str(tmp_path / "state"))
+    done = tree.run("merge", "-q", "--no-edit", "topic")
+    assert (done.returncode, tree.read("a.py")) == (0, BOTH)
+    assert "the memory of this machine was damaged" in done.stdout + done.stderr

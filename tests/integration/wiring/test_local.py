@@ -231,6 +231,50 @@ def test_nothing_temporary_is_left(
     assert {path.name for path in settings.folder.iterdir()} == {"mirrors", "backups"}
 
 
+IMPORTS = "import os\n\n\ndef f():\n    return 1\n"
+REMEMBERING = """version: 1
+name: own
+stages:
+  - {uses: clone}
+  - {uses: rebase}
+  - {uses: resolve, with: {rungs: [memory, structural]}}
+  - {uses: validate}
+  - {uses: test, run: "RUN"}
+finally: [{uses: report}]
+"""
+
+
+def conflicting(origin: Origin, command: str) -> None:
+    main = {**BASE, "a.py": IMPORTS.replace("os\n", "os\nimport re\n")}
+    definition = REMEMBERING.replace("RUN", command)
+    origin.repo.commit({**main, ".flowforge.yml": definition}, origin.start, branch="main", message="main")
+    origin.add("topic", **{"a.py": IMPORTS.replace("os\n", "os\nimport sys\n")})
+
+
+def test_what_tests_have_confirmed_is_answered_from_memory_by_the_next_run(
+    origin: Origin, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    conflicting(origin, "true")
+    reports = [ran(origin, settings).report for _ in range(2)]
+    assert "answered before by" not in reports[0]
+    assert "answered before by structural on 2" in " ".join(reports[1].split())
+    off = ran(origin, settings, memory=False)
+    assert "answered before by" not in off.report
+    never = settings.model_copy(update={"local_memory": False})
+    assert "answered before by" not in ran(origin, never).report
+
+
+def test_what_tests_have_not_confirmed_is_not_remembered(
+    origin: Origin, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    conflicting(origin, "false")
+    ran(origin, settings)
+    conflicting(origin, "true")
+    assert "answered before by" not in ran(origin, settings).report
+
+
 def test_taking_the_push_out_leaves_all_else() -> None:
     stages = tuple(StageSpec(id=name, uses=name) for name in ("clone", "push", "report"))
     pipeline = Pipeline(name="n", version=1, stages=stages)

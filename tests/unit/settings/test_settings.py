@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from flowforge.core.errors import Broken, Reason
-from flowforge.settings import Settings, config_file, read_settings
+from flowforge.core.places import config_file
+from flowforge.settings import Settings, read_settings
 
 DOCUMENT = Path(__file__).parents[3] / "config" / "default.yaml"
 NOWHERE = Path("/nonexistent/config.toml")
