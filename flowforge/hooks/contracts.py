@@ -113,6 +113,7 @@ class Validator:
     check: str  # the word in `validate: {checks: [...]}` that switches it on: markers, syntax, security, ...
     load: str  # "module:function"
     languages: tuple[str, ...] = ()  # ids; empty = every file
+    globs: tuple[str, ...] = ()  # gitignore-style; files of other paths are not handed to it; empty = all
     timeout: float = 10.0
 
 

@@ -5,6 +5,9 @@ Decides only. The one effect, calling a validator in a child process, is handed 
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+import pathspec
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason
 from flowforge.core.verdict import Finding, Level, Outcome, Verdict, fold, judge
@@ -38,9 +41,16 @@ def validators_for(
     fitting = (
         validator
         for validator in validators
-        if validator.check in checks and (not validator.languages or file.language in validator.languages)
+        if validator.check in checks
+        and (not validator.languages or file.language in validator.languages)
+        and (not validator.globs or _spec(validator.globs).match_file(file.path))
     )
     return tuple(sorted(fitting, key=lambda validator: validator.id))
+
+
+@lru_cache(maxsize=64)
+def _spec(globs: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    return pathspec.GitIgnoreSpec.from_lines(globs)
 
 
 def unknown_checks(checks: Iterable[str], validators: Iterable[Validator]) -> tuple[str, ...]:

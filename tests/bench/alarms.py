@@ -21,11 +21,13 @@ from flowforge.git.history import PastMerge, borrowed, merges, tips
 from flowforge.git.objects import Objects
 from flowforge.hooks.contracts import CheckedFile
 from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.merge.manifests import may_be_locked
 from flowforge.pipeline.neighbours import neighbours
 from flowforge.resolve.rungs import language_of
 from flowforge.validate.check import run_check
 from flowforge.validate.gate import validators_for
 from flowforge.validate.introduced import checked_file
+from flowforge.validate.locked import manifests_beside
 from flowforge.validate.related import related
 
 
@@ -37,14 +39,20 @@ def files_of(git: Git, objects: Objects, merge: PastMerge, registry: Registry) -
         return
     tips_ = (bases[0].decode(), merge.upstream, merge.commit, merge.oid)
     *trees, result = [objects.commit(tip).tree for tip in tips_]
-    others = neighbours(objects, trees, result, lambda path: language_of(path, languages) is not None)
-    beside = related(others)
+
+    def known(path: str) -> bool:
+        return language_of(path, languages) is not None
+
+    others = neighbours(objects, trees, result, lambda path: known(path) or may_be_locked(path))
+    beside = related([other for other in others if known(other.path)]) | manifests_beside(others)
     for other in others:
         sides = {"base": other.base, "upstream": other.upstream, "commit": other.commit}
         ours = None not in sides.values() and other.text not in sides.values()
         language = language_of(other.path, languages)
-        if other.text is not None and language is not None and (ours or other.path in beside):
-            file = checked_file(other.path, language.id, other.text, **sides)
+        if other.text is None or not (ours or other.path in beside):
+            continue
+        if language is not None or may_be_locked(other.path):
+            file = checked_file(other.path, language.id if language else "", other.text, **sides)
             yield replace(file, related=beside.get(other.path, ()))
 
 

@@ -12,12 +12,14 @@ from flowforge.core.verdict import Outcome, Verdict
 from flowforge.git.changes import changes
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Entry, Objects
 from flowforge.hooks.contracts import CheckedFile, Neighbour
+from flowforge.merge.manifests import may_be_locked
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.neighbours import neighbours
 from flowforge.pipeline.options import ValidateOptions
 from flowforge.resolve.rungs import language_of
 from flowforge.validate.gate import Decision, decide, unknown_checks, validators_for, verdict_of
 from flowforge.validate.introduced import Ranges, checked_file
+from flowforge.validate.locked import manifests_beside
 from flowforge.validate.related import related
 
 OUTSIDE = "outside"
@@ -100,9 +102,9 @@ def _files(work: Work, tools: Tools, *, across: bool) -> Iterator[CheckedFile | 
     """
     with tools.mirror.git.objects() as objects:
         trees = [objects.commit(tip).tree for tip in (work.merge_base, work.upstream, work.old_head)]
-        known = partial(_known, tools)
+        known = partial(_compared, tools)
         others = neighbours(objects, trees, work.tree, known) if across else ()
-        beside = related(others)
+        beside = related([other for other in others if _known(tools, other.path)]) | manifests_beside(others)
         for change in changes(objects, trees[1], work.tree):
             if change.new is None or change.new.mode in {SYMLINK_MODE, SUBMODULE_MODE}:
                 continue
@@ -142,6 +144,11 @@ def _checked(
 
 def _known(tools: Tools, path: str) -> bool:
     return language_of(path, tools.registry.languages.values()) is not None
+
+
+def _compared(tools: Tools, path: str) -> bool:
+    """Whether other files are read with it: source, and lockfiles with what they are made from."""
+    return _known(tools, path) or may_be_locked(path)
 
 
 def _too_large(path: str, work: Work) -> Verdict:

@@ -7,6 +7,10 @@ from flowforge.plugin import Validator, hookimpl
 _HERE = "flowforge_plugins.validators"
 _SCRIPTS = ("javascript", "typescript", "tsx")
 _TREES = ("go", "java", "javascript", "typescript", "tsx")
+_LOCKS = (
+    "uv.lock", "poetry.lock", "*.txt", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock",
+    "Cargo.lock", "go.sum", "Gemfile.lock", "gems.locked", "composer.lock",
+)  # fmt: skip
 _PARSED = (*_TREES, "bash", "c", "cpp", "csharp", "css", "kotlin", "php", "ruby", "rust", "scala")
 
 
@@ -31,6 +35,13 @@ def register_validators() -> Sequence[Validator]:
         Validator(id="java-names", check="semantics", load=f"{_HERE}.scopes_java:check", languages=("java",)),
         Validator(
             id="script-names", check="semantics", load=f"{_HERE}.scopes_script:check", languages=_SCRIPTS
+        ),
+        Validator(
+            id="lockfile",
+            check="semantics",
+            load="flowforge.validate.locked:check",
+            globs=_LOCKS,
+            timeout=30.0,
         ),
         Validator(id="python-calls", check="security", load=f"{_HERE}.calls:python", languages=("python",)),
         Validator(id="calls", check="security", load=f"{_HERE}.calls:other", languages=_TREES),

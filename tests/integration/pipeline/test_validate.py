@@ -186,6 +186,80 @@ def test_the_bytes_outside_the_hunks_are_proven_by_hash_where_asked(scene: Scene
     assert told["checks"] >= 2
 
 
+# ------------------------------------------------------------------------------- lockfiles that git merged as text
+
+
+def crates(*rows: tuple[str, str]) -> str:
+    """A lockfile of crates by name, each with the name of what it needs, or none."""
+    made = ["version = 4\n"]
+    for name, need in rows:
+        needs = f'dependencies = [\n "{need}",\n]\n' if need else ""
+        made.append(
+            f'\n[[package]]\nname = "{name}"\nversion = "1.0.0"\nsource = "registry+https://index.example.org"\n'
+            f'checksum = "sum of {name}"\n{needs}'
+        )
+    return "".join(made)
+
+
+MANY = tuple((f"m{number}", "") for number in range(5))
+LOCKED: dict[str, Content] = {"Cargo.lock": crates(("asks", "shared"), *MANY, ("shared", ""), ("zero", ""))}
+
+
+def test_a_lockfile_that_lost_what_the_other_side_began_to_need_fails(scene: Scene) -> None:
+    """Upstream takes out `asks`, and with it `shared`; the branch adds `next`, which found `shared` locked."""
+    main = crates(*MANY, ("zero", ""))
+    topic = crates(("asks", "shared"), *MANY, ("shared", ""), ("zero", ""), ("zone", "shared"))
+    scene.branches({"Cargo.lock": main}, {"Cargo.lock": topic}, base=LOCKED)
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    assert not scene.work.pending
+    result = scene.do("validate")
+    assert (result.result, result.reason) == (Result.FAILURE, Reason.VALIDATION_FAILED)
+    line = scene.file("Cargo.lock").splitlines().index('name = "zone"') + 1
+    assert result.sentence == (
+        f"Cargo.lock:{line}: zone 1.0.0 needs shared, which is not here; with the commit it is right; write it anew "
+        "with cargo (in a pipeline: by the rung `lockfile`), not by hand [lockfile/missing-package]"
+    )
+
+
+def test_a_lockfile_that_git_merged_into_a_whole_passes(scene: Scene) -> None:
+    main = crates(("asks", "shared"), ("b", ""), *MANY, ("shared", ""), ("zero", ""))
+    topic = crates(("asks", "shared"), *MANY, ("shared", ""), ("zero", ""), ("zone", "shared"))
+    scene.branches({"Cargo.lock": main}, {"Cargo.lock": topic}, base=LOCKED)
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    assert scene.do("validate").ok
+    told = scene.data("files.validated")
+    assert told
+
+
+def test_a_lockfile_of_the_target_that_the_merged_manifest_outgrew_fails(scene: Scene) -> None:
+    """The branch changes no lockfile: what it began to name was locked, until upstream took it out."""
+
+    def package(*names: str) -> str:
+        rows = "".join(f'  "{name}": "1",\n' for name in names)
+        return (
+            '{"dependencies": {\n' + rows + "".join(f'  "m{n}": "1",\n' for n in range(5)) + '  "z": "1"}}\n'
+        )
+
+    def lock(*names: str) -> str:
+        rows = (
+            f'\n{name}@1:\n  version "1.0.0"\n' for name in (*names, "m0", "m1", "m2", "m3", "m4", "y", "z")
+        )
+        return "# yarn lockfile v1\n" + "".join(rows)
+
+    base: dict[str, Content] = {"package.json": package("asks"), "yarn.lock": lock("asks", "shared")}
+    main: dict[str, Content | None] = {"package.json": package(), "yarn.lock": lock()}
+    branch = package("asks").replace('"z": "1"', '"z": "1", "shared": "1"')
+    scene.branches(main, {"package.json": branch}, base=base)
+    scene.do("clone")
+    assert scene.do("rebase").ok
+    assert not scene.work.pending
+    result = scene.do("validate")
+    assert "'package.json' names shared, which is locked with the commit and not here" in result.sentence
+    assert result.sentence.startswith("yarn.lock:")
+
+
 def test_half_a_branch_is_not_validated(scene: Scene) -> None:
     scene.branches({"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
     scene.do("clone")

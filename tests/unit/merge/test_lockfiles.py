@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowforge.core.conflict import Abstain
-from flowforge.merge.lockfiles import MAX_BYTES, Locked, read_locked
+from flowforge.merge.lockfiles import MAX_BYTES, Locked, read_locked, read_pins
+from flowforge.merge.locklines import Pin
 
 UV = """version = 1
 requires-python = ">=3.11"
@@ -227,6 +228,85 @@ CASES = [
     ),
     ("requirements/dev.txt", COMPILED, {"alpha-one": {"1.0"}, "beta": {"2.0"}}, set()),
 ]
+# what packages need, in the words in which others offer it, and what proves a download of them
+NEEDS: list[tuple[str, str, dict[str, tuple[str, ...]]]] = [
+    ("uv.lock", UV, {"app": ("alpha",)}),
+    (
+        "uv.lock",
+        (
+            '[[package]]\nname = "a"\n[package.optional-dependencies]\nx = [{ name = "b" }]\n'
+            '[package.dev-dependencies]\ndev = [{ name = "c", marker = "m" }]\n'
+        ),
+        {"a": ("b", "c")},
+    ),
+    (
+        "poetry.lock",
+        '[[package]]\nname = "a"\n[package.dependencies]\nB_c = {version = "*"}\n',
+        {"a": ("b-c",)},
+    ),
+    (
+        "Cargo.lock",
+        '[[package]]\nname = "a"\ndependencies = ["b", "c 1.0", 3]\n[[package]]\nname = "d"\ndependencies = 3\n',
+        {"a": ("b", "c 1.0")},
+    ),
+    (
+        "package-lock.json",
+        (
+            '{"packages": {"": {"devDependencies": {"a": "1"}}, "node_modules/a": {"dependencies": {"b": "1"},'
+            ' "devDependencies": {"c": "1"}, "peerDependencies": {"d": "1"}}}}'
+        ),
+        {"": ("a",), "a": ("b",)},
+    ),
+    (
+        "package-lock.json",
+        '{"dependencies": {"a": {"requires": {"b": "1"}}, "c": {"requires": true}}}',
+        {"a": ("b",)},
+    ),
+    ("pnpm-lock.yaml", PNPM_9, {"": ("a@1.0.0",)}),
+    (
+        "pnpm-lock.yaml",
+        (
+            "lockfileVersion: '9.0'\npackages:\n  a@1.0.0:\n    engines: {node: '1'}\n  b@2.0.0:\n    engines: {}\n"
+            "snapshots:\n  a@1.0.0(b@2.0.0):\n    dependencies:\n      b: 2.0.0(c@1.0.0)\n      '@s/d': 1.0.0\n"
+            "      e: other@3.0.0\n      f: link:../f\n    optionalDependencies:\n      g: 1.0.0\n"
+            "    transitivePeerDependencies:\n      - x\n"
+        ),
+        {"a": ("@s/d@1.0.0", "b@2.0.0", "g@1.0.0", "other@3.0.0")},
+    ),
+    (
+        "pnpm-lock.yaml",
+        (
+            "lockfileVersion: 5.4\npackages:\n  /a/1.0.0_b@2.0.0:\n    dependencies:\n      b: 2.0.0_c@1.0.0\n"
+            "      d: /other/3.0.0\n"
+        ),
+        {"a": ("b@2.0.0", "other@3.0.0")},
+    ),
+    ("yarn.lock", YARN_1, {"@s/b": ("a@^1.0.0",)}),
+    ("yarn.lock", YARN_BERRY, {"@s/b": ("version@^1.0.0",)}),
+    ("Gemfile.lock", GEMS, {"rails": ("rack",), "": ("rails",)}),
+    (
+        "composer.lock",
+        '{"packages": [{"name": "a/a", "require": {"php": "8", "B/b": "1"}}, {"name": "c/c", "require": []}]}',
+        {"a/a": ("php", "b/b")},
+    ),
+]
+HASHES = [
+    ("uv.lock", '[[package]]\nname = "a"\nsdist = {hash = "x"}\nwheels = [{hash = "y"}]\n', {"x", "y"}),
+    ("poetry.lock", '[[package]]\nname = "a"\nfiles = [{file = "f", hash = "x"}]\n', {"x"}),
+    ("poetry.lock", '[[package]]\nname = "A"\n[metadata.files]\nA = [{hash = "x"}]\n', {"x"}),
+    ("Cargo.lock", '[[package]]\nname = "a"\nchecksum = "x"\n', {"x"}),
+    ("package-lock.json", '{"packages": {"node_modules/a": {"integrity": "x"}}}', {"x"}),
+    (
+        "pnpm-lock.yaml",
+        "lockfileVersion: 6\npackages:\n  /a@1:\n    resolution: {integrity: x, y: z}\n",
+        {"x"},
+    ),
+    ("yarn.lock", '# yarn lockfile v1\na@1:\n  version "1"\n  integrity x\n', {"x"}),
+    ("yarn.lock", "__metadata:\n  version: 8\na@npm:1:\n  version: 1\n  checksum: 10/x\n", {"10/x"}),
+    ("go.sum", "a v1 h1:x=\na v1/go.mod h1:y=\n", {"h1:x="}),
+    ("composer.lock", '{"packages": [{"name": "a/a", "dist": {"reference": "x", "shasum": ""}}]}', {"x"}),
+    ("requirements.txt", "a==1 \\\n    --hash=sha256:x \\\n    --hash=sha256:y\n", {"sha256:x", "sha256:y"}),
+]
 NAMES = sorted({name for name, *_ in CASES})
 
 
@@ -260,6 +340,37 @@ def test_conflict_markers_make_it_unreadable(name: str, text: str) -> None:
     found = read_locked(name, marked.encode())
     assert isinstance(found, Abstain)
     assert (found.why, "conflict markers" in found.sentence) == ("lock_unreadable", True)
+
+
+def pins(name: str, text: str) -> tuple[Pin, ...]:
+    found = read_pins(name, text.encode())
+    assert not isinstance(found, Abstain), found
+    return found
+
+
+@pytest.mark.parametrize(("name", "text", "needs"), NEEDS)
+def test_what_a_package_needs_is_read(name: str, text: str, needs: dict[str, tuple[str, ...]]) -> None:
+    assert {pin.name: pin.needs for pin in pins(name, text) if pin.needs} == needs
+
+
+@pytest.mark.parametrize(("name", "text", "hashes"), HASHES)
+def test_what_proves_a_download_is_read(name: str, text: str, hashes: set[str]) -> None:
+    assert pins(name, text)[0].hashes == hashes
+
+
+@pytest.mark.parametrize(("name", "text"), [case[:2] for case in CASES])
+def test_a_tool_s_own_file_has_nothing_twice_and_lacks_no_need(name: str, text: str) -> None:
+    found = pins(name, text)
+    keys = [key for pin in found for key in pin.keys]
+    assert len(keys) == len(set(keys))
+    if name not in {"uv.lock", "yarn.lock"}:  # the samples above name what they do not show
+        offers = {offer for pin in found for offer in pin.offers}
+        assert {need for pin in found for need in pin.needs} <= offers
+
+
+def test_a_crate_that_is_there_twice_is_offered_with_its_version_only() -> None:
+    two = "".join(f'[[package]]\nname = "a"\nversion = "{version}"\n' for version in "12")
+    assert [pin.offers for pin in pins("Cargo.lock", two)] == [("a 1", "a 1 ()"), ("a 2", "a 2 ()")]
 
 
 NOT_LOCKS = [

@@ -34,6 +34,13 @@ def test_a_file_of_no_known_language_gets_the_checks_for_every_file() -> None:
     assert [v.id for v in validators_for(unknown, {"syntax", "markers"}, VALIDATORS)] == ["a"]
 
 
+def test_a_validator_with_globs_sees_those_paths_only() -> None:
+    locks = (Validator(id="l", check="syntax", load="m:f", globs=("*.lock", "go.sum")),)
+    for path, seen in [("x/uv.lock", True), ("go.sum", True), ("a/go.sum", True), ("a.py", False)]:
+        file = CheckedFile(path=path, language="", text=b"")
+        assert bool(validators_for(file, {"syntax"}, locks)) is seen, path
+
+
 def test_check_words_that_nobody_answers_to_are_named() -> None:
     assert unknown_checks(["syntax", "speling"], VALIDATORS) == ("speling",)
 
