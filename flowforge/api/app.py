@@ -14,6 +14,7 @@ import falcon.media
 from flowforge.api import errors, openapi
 from flowforge.api.auth import Believe, Guard
 from flowforge.api.bells import Bells
+from flowforge.api.calibrations import Calibrations
 from flowforge.api.control import Control
 from flowforge.api.desk import Desk
 from flowforge.api.docs import Docs
@@ -118,6 +119,7 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
     control = Control(desk=desk, door=parts.door, vault=parts.shelf.vault)
     schedules = Schedules(desk=desk, door=parts.door)
     memory = Memory(desk=desk, vault=parts.shelf.vault)
+    calibrations = Calibrations(desk=desk, door=parts.door, artifacts=parts.artifacts)
     system = System(
         desk=desk,
         ping=parts.database.ping,
@@ -147,6 +149,8 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/pauses/{pause:uuid}", queues, "pause"),
         ("/api/v1/repositories/{repository:uuid}/memory", memory, ""),
         ("/api/v1/repositories/{repository:uuid}/memory/{key}", memory, "one"),
+        ("/api/v1/repositories/{repository:uuid}/calibrate", calibrations, ""),
+        ("/api/v1/repositories/{repository:uuid}/calibrate/page", calibrations, "page"),
         ("/healthz", system, "healthz"),
         ("/readyz", system, "readyz"),
         ("/metrics", system, "metrics"),

@@ -17,6 +17,7 @@ import httpx2
 import stamina
 from pydantic import BaseModel, ValidationError
 
+from flowforge.api.calibration_models import CalibrateIn, CalibrationOut
 from flowforge.api.control_models import DecisionIn, QuestionOut
 from flowforge.api.memory_models import ForgottenOut, KeptDetail, KeptList
 from flowforge.api.models import (
@@ -194,6 +195,19 @@ class Client:
     def remove_repository(self, repository: UUID) -> RepositoryOut:
         return self._send("DELETE", f"/api/v1/repositories/{repository}", RepositoryOut)
 
+    def calibrate(self, repository: UUID, wish: CalibrateIn, idempotency_key: str) -> JobOut:
+        """A job that counts the repository's history; the same key and body give the same job again."""
+        path = f"/api/v1/repositories/{repository}/calibrate"
+        return self._send("POST", path, JobOut, wish, {"Idempotency-Key": idempotency_key})
+
+    def calibration(self, repository: UUID) -> CalibrationOut:
+        """What the newest calibration of the repository has found."""
+        return self._get(f"/api/v1/repositories/{repository}/calibrate", CalibrationOut)
+
+    def calibration_page(self, repository: UUID) -> bytes:
+        """The same as a page of HTML."""
+        return self._fetched(f"/api/v1/repositories/{repository}/calibrate/page").content
+
     def schedules(self, filters: Parameters, cursor: str | None = None) -> ScheduleList:
         chosen = {**filters, **({"cursor": cursor} if cursor else {})}
         return self._get("/api/v1/schedules", ScheduleList, chosen)
@@ -256,6 +270,16 @@ class Client:
         wait: int = 0,
         attempts: int | None = ATTEMPTS,
     ) -> Shape:
+        return _shaped(shape, self._fetched(path, parameters, wait=wait, attempts=attempts).content)
+
+    def _fetched(
+        self,
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        wait: int = 0,
+        attempts: int | None = ATTEMPTS,
+    ) -> httpx2.Response:
         """`wait` is how long the server may take more than usual; no `attempts` means for all the patience."""
         timeout = httpx2.Timeout(ANSWER + wait, connect=CONNECT)
         try:
@@ -271,7 +295,7 @@ class Client:
         except httpx2.TransportError as error:
             raise unreachable(self._url, error) from error
         refuse(response)
-        return _shaped(shape, response.content)
+        return response
 
     def _send(
         self,

@@ -39,6 +39,7 @@ _REQUEST = frozenset(
         Reason.REPOSITORY_MISSING,
         Reason.REPOSITORY_EMPTY,
         Reason.REPOSITORY_SHALLOW,
+        Reason.TOO_FEW_MERGES,
         Reason.REPOSITORY_DAMAGED,
         Reason.AUTHENTICATION_FAILED,
         Reason.BRANCH_MISSING,

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     REPOSITORY_MISSING = "repository_missing"
     REPOSITORY_EMPTY = "repository_empty"
     REPOSITORY_SHALLOW = "repository_shallow"
+    TOO_FEW_MERGES = "too_few_merges"
     REPOSITORY_DAMAGED = "repository_damaged"
     AUTHENTICATION_FAILED = "authentication_failed"
     BRANCH_MISSING = "branch_missing"

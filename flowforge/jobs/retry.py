@@ -8,6 +8,7 @@ from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Job, JobRequest
 from flowforge.jobs.cancel import not_found
 from flowforge.jobs.submit import Door, check, store
+from flowforge.pipeline.calibrating import CALIBRATE
 from flowforge.store import jobs as table
 from flowforge.store import stages
 from flowforge.store.retention import texts_erased
@@ -48,6 +49,12 @@ def retry(
             Reason.CONFLICT_OF_STATE,
             f"job {identity} is still {parent.state}",
             next_action="wait until it has ended, or cancel it first",
+        )
+    if parent.trigger == CALIBRATE:  # who may retry a job may not set a policy
+        raise Refused(
+            Reason.CONFLICT_OF_STATE,
+            f"job {identity} has calibrated its repository, which is not tried again as a job",
+            next_action="ask for a new one: flowforge calibrate --repository REPOSITORY",
         )
     if texts_erased(transaction, parent.id):
         raise Refused(

@@ -14,9 +14,10 @@ from flowforge.core.failpoint import failpoint
 from flowforge.core.job import Job, JobRequest, priority_class
 from flowforge.jobs import groups
 from flowforge.jobs.tell import SILENT, Teller
+from flowforge.pipeline.calibrating import CALIBRATE
 from flowforge.store import jobs as table
 from flowforge.store import outbox
-from flowforge.store.transaction import Transaction
+from flowforge.store.transaction import Row, Transaction
 
 READS_ONLY = frozenset({"validate-only"})  # tasks that write no ref, so they may run beside others
 REPORT = groups.REPORT
@@ -70,19 +71,7 @@ def check(transaction: Transaction, request: JobRequest, check_ref: Callable[[st
     """
     priority_class(request.priority)
     _refuse_variables(request.environment)
-    repository = table.repository(transaction, request.repository)
-    if repository is None:
-        raise Refused(
-            Reason.NOT_FOUND,
-            f"there is no repository {str(request.repository)!r}",
-            next_action="list yours: flowforge repo list",
-        )
-    if not repository["is_active"]:
-        raise Refused(
-            Reason.CONFLICT_OF_STATE,
-            f"repository {str(request.repository)!r} is switched off",
-            next_action="switch it on: flowforge repo update --active",
-        )
+    repository = known_repository(transaction, request.repository)
     target = request.target or repository["default_branch"]
     check_ref(request.branch)
     if target:
@@ -95,6 +84,28 @@ def check(transaction: Transaction, request: JobRequest, check_ref: Callable[[st
         )
     filled = replace(request, target=target)
     return Checked(**vars(filled), joins=groups.of_request(filled, repository["groups"]))
+
+
+def known_repository(transaction: Transaction, identity: UUID, *, active: bool = True) -> Row:
+    """What submit must know of a repository; with `active`, of one that takes jobs.
+
+    Raises:
+        Refused: not_found, conflict_of_state.
+    """
+    repository = table.repository(transaction, identity)
+    if repository is None:
+        raise Refused(
+            Reason.NOT_FOUND,
+            f"there is no repository {str(identity)!r}",
+            next_action="list yours: flowforge repo list",
+        )
+    if active and not repository["is_active"]:
+        raise Refused(
+            Reason.CONFLICT_OF_STATE,
+            f"repository {str(identity)!r} is switched off",
+            next_action="switch it on: flowforge repo update --active",
+        )
+    return repository
 
 
 def store(
@@ -135,7 +146,8 @@ def store(
 
 def ref_key(request: JobRequest) -> str:
     """The ref that the job will write, of which there is one running writer at a time; "" = it writes none."""
-    return "" if request.task in READS_ONLY and not request.pipeline else f"refs/heads/{request.branch}"
+    reads = request.trigger == CALIBRATE or (request.task in READS_ONLY and not request.pipeline)
+    return "" if reads else f"refs/heads/{request.branch}"
 
 
 def body_hash(request: JobRequest) -> bytes:

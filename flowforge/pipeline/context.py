@@ -19,6 +19,7 @@ from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.mirror import Mirror, Tips
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
+from flowforge.pipeline.calibrating import Calibrating
 from flowforge.pipeline.options import ModelOptions
 from flowforge.pipeline.undoing import Undoing
 from flowforge.report.facts import ModelCost
@@ -185,6 +186,7 @@ class Tools:
     fetched: Tips | None = None  # the tips, where the definition was read from the target a moment ago
     models: Models | None = None  # None: no model is configured, and the rung says so
     undo: Undoing | None = None  # what an undo job takes back
+    calibrating: Calibrating | None = None  # what a calibration job is made of
     told: Told = NOBODY  # what persons have decided in this job
     cancelled: Callable[[], bool] = lambda: False
     done: tuple[StageResult, ...] = ()  # results of the stages before the one that is handed these tools

@@ -6,7 +6,19 @@ from functools import partial
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.context import RunStage
 from flowforge.pipeline.plugged import run_plugin
-from flowforge.pipeline.stages import approve, clone, push, rebase, report, resolve, run, test, undo, validate
+from flowforge.pipeline.stages import (
+    approve,
+    calibrate,
+    clone,
+    push,
+    rebase,
+    report,
+    resolve,
+    run,
+    test,
+    undo,
+    validate,
+)
 
 BUILT_IN: Mapping[str, RunStage] = {
     "clone": clone.run,
@@ -18,6 +30,7 @@ BUILT_IN: Mapping[str, RunStage] = {
     "push": push.run,
     "run": run.run,
     "report": report.run,
+    "calibrate": calibrate.run,  # as undo: only a job of its own has it
     "undo": undo.run,  # in no definition: only a job that undoes another has it
 }
 

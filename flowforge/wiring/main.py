@@ -70,6 +70,7 @@ VERBS: Mapping[str, Verb] = {
         app="flowforge.cli.calibrate:app",
         summary="Count what each rule has earned there; write its policy.",
         parts="flowforge.wiring.calibrate:calibrate_asked",
+        quick="flowforge.cli.earning:served",
     ),
     "merge-driver": Verb(
         app="flowforge.cli.merging:driver_app",

@@ -34,6 +34,8 @@ from flowforge.jobs.undo import undoing_of
 from flowforge.llm.in_process import LocalCache, LocalLimiter
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
+from flowforge.pipeline.calibrating import CALIBRATE, Wish
+from flowforge.pipeline.calibrating import PIPELINE as CALIBRATE_PIPELINE
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.definition import Found, Given, find_definition, read_definition
 from flowforge.pipeline.progress import changed_paths
@@ -52,6 +54,7 @@ from flowforge.store.operations import add_operation
 from flowforge.store.scope import Scope
 from flowforge.store.transaction import Row
 from flowforge.vault.envelope import Vault
+from flowforge.wiring.history_job import StoredCalibration
 from flowforge.wiring.models import Services
 from flowforge.wiring.policies import policy_set
 from flowforge.wiring.sandbox import sandbox_for
@@ -120,6 +123,7 @@ class PipelineRunner:
                 cancelled=session.cancelled,
                 fetched=found.fetched,
                 undo=undoing,
+                calibrating=self._calibrating(job, repository.url, recorder, session),
                 told=told_of(decided, self.vault),
             )
             ended = run_pipeline(
@@ -145,6 +149,22 @@ class PipelineRunner:
         with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
             return decisions.decided(tx, job.id), undoing_of(tx, job, self.artifacts.fetch)
 
+    def _calibrating(
+        self, job: Job, url: str, recorder: FencedRecorder, session: JobSession
+    ) -> StoredCalibration | None:
+        if job.trigger != CALIBRATE:
+            return None
+        return StoredCalibration(
+            wish=Wish.read(job.environment),
+            job=job,
+            url=url,
+            plugins=self.settings.plugins,
+            recorder=recorder,
+            artifacts=self.artifacts,
+            vault=self.vault,
+            cancelled=session.cancelled,
+        )
+
     @contextmanager
     def _mirror(self, job: Job, url: str, login: Login | None, session: JobSession) -> Iterator[Mirror]:
         door = Door(
@@ -166,6 +186,9 @@ class PipelineRunner:
 
     def _definition(self, job: Job, target: str, recorder: FencedRecorder, mirror: Mirror) -> Found:
         """What an earlier attempt read stands; the first one reads it and notes it on the job."""
+        if job.trigger == CALIBRATE:
+            source = CALIBRATE_PIPELINE.source
+            return Found(given=Given(text=b"", source=source), pipeline=CALIBRATE_PIPELINE)
         if job.trigger == UNDO:
             return Found(given=Given(text=b"", source=UNDO_PIPELINE.source), pipeline=UNDO_PIPELINE)
         if job.pipeline:

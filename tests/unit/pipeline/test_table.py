@@ -4,14 +4,15 @@ from dataclasses import replace
 
 from flowforge.hooks.contracts import Stage
 from flowforge.hooks.manager import Registry
+from flowforge.pipeline.calibrating import CALIBRATE
 from flowforge.pipeline.options import OPTIONS
 from flowforge.pipeline.stages import clone
 from flowforge.pipeline.table import BUILT_IN, stage_table
 from flowforge.pipeline.undoing import UNDO
 
 
-def test_every_built_in_stage_but_undo_may_stand_in_a_definition_and_has_options() -> None:
-    assert set(BUILT_IN) == set(OPTIONS) | {UNDO}
+def test_every_built_in_stage_but_undo_and_calibrate_may_stand_in_a_definition_and_has_options() -> None:
+    assert set(BUILT_IN) == set(OPTIONS) | {UNDO, CALIBRATE}
     assert UNDO not in OPTIONS
 
 
