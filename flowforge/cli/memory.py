@@ -19,7 +19,7 @@ from flowforge.cli.output import data, data_json, say, table
 from flowforge.cli.requests import invalid, listed
 from flowforge.cli.server import is_named
 
-app = group("What is remembered of answered conflicts: list, show, forget.")
+app = group("What is remembered of answered conflicts: list, show, reject, forget.")
 
 MUCH = 10  # answers; more are not forgotten without a question
 _SHORT = 12  # letters of a key that are shown
@@ -53,6 +53,10 @@ class Keeper(Protocol):
 
     def forget_one(self, key: str) -> int: ...
 
+    def reject(self, key: str) -> KeptDetail:
+        """Say no to an answer: it is not offered again until another text is used there."""
+        ...
+
 
 Open = Callable[[str], Keeper]  # a folder or url -> what this machine remembers of it
 
@@ -83,6 +87,12 @@ class _Served:
 
     def forget_one(self, key: str) -> int:
         return self.client.forget_answer(self.repository, key).count
+
+    def reject(self, key: str) -> KeptDetail:
+        raise invalid(
+            f"a server hears a no to {key[:_SHORT]} from the job that holds the answer",
+            "flowforge job reject JOB, or flowforge job undo JOB; or forget the answer",
+        )
 
 
 @contextmanager
@@ -135,6 +145,22 @@ def show(
         data_json(found.model_dump(mode="json"))
     else:
         data("\n".join(_described(found)))
+
+
+@app.command()
+def reject(
+    ctx: typer.Context, repository: Which, key: Key, *, here: Here = False, json: AsJson = False
+) -> None:
+    """Say no to an answer of this machine: it is not offered again until another text is used there.
+
+    Of what a person wrote, the no makes a proposal.
+    """
+    with _keeper(ctx, repository, here=here) as keeper:
+        found = keeper.reject(_whole(keeper, key))
+    if json:
+        data_json(found.model_dump(mode="json"))
+    else:
+        say(f"{found.key[:_SHORT]} of {found.path}: {_state(found)}")
 
 
 @app.command()

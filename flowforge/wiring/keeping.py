@@ -12,8 +12,9 @@ from flowforge.cli.output import say
 from flowforge.cli.requests import invalid
 from flowforge.core.errors import Reason, Refused
 from flowforge.jobs.answers import expression
+from flowforge.resolve.memory import rejected
 from flowforge.store.answer_file import AnswerFile, Row
-from flowforge.wiring.remembered import answer_file, found_in, repository_at
+from flowforge.wiring.remembered import answer_file, found_in, kept_in, repository_at, said_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,20 @@ class LocalKeeper:
         if not count:
             raise _missing(key)
         return count
+
+    def reject(self, key: str) -> KeptDetail:
+        """As a person's no to a result does it in a service.
+
+        Raises:
+            Refused: not_found.
+        """
+
+        def no(before: Mapping[str, Row]) -> Mapping[str, Row | None]:
+            return {one: {**row, **said_of(rejected(kept_in(row)))} for one, row in before.items()}
+
+        self.answer(key)  # or it is refused, before a file is made
+        self.file.change(self.repository, [key], no)
+        return self.answer(key)
 
     def _chosen(self, filters: Mapping[str, str]) -> list[Row]:
         fits = _Filter.read(filters)

@@ -154,9 +154,20 @@ def kept_in(row: Mapping[str, Any]) -> Kept:
     )
 
 
-def _row(text: bytes, path: str, kept: Kept) -> Row:
+def said_of(kept: Kept) -> Row:
+    """The columns that say who agreed to it, and who took it back."""
     by = kept.by
     return {
+        "confirmed": kept.confirmed.value,
+        "by_user": by.user if by else None,
+        "by_name": by.name if by else None,
+        "refused": kept.refused.value,
+    }
+
+
+def _row(text: bytes, path: str, kept: Kept) -> Row:
+    return {
+        **said_of(kept),
         "path": path,
         "digest": kept.digest,
         "text": text,
@@ -164,10 +175,6 @@ def _row(text: bytes, path: str, kept: Kept) -> Row:
         "rung": kept.rung,
         "rule": kept.rule,
         "why": kept.why,
-        "confirmed": kept.confirmed.value,
-        "by_user": by.user if by else None,
-        "by_name": by.name if by else None,
-        "refused": kept.refused.value,
         "commit_id": kept.commit,
         "last_commit": kept.last[1],
         "uses": kept.uses,

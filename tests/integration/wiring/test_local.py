@@ -15,6 +15,7 @@ from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageSpec
 from flowforge.settings import Settings
+from flowforge.wiring.keeping import keeper_of
 from flowforge.wiring.local import run_asked, run_here, without_push
 from flowforge.wiring.main import main
 from tests.gitrepo import IDENTITY, Repository, git
@@ -259,6 +260,11 @@ def test_what_tests_have_confirmed_is_answered_from_memory_by_the_next_run(
     reports = [ran(origin, settings).report for _ in range(2)]
     assert "answered before by" not in reports[0]
     assert "answered before by structural on 2" in " ".join(reports[1].split())
+    keeper = keeper_of(str(origin.repo.path))
+    (one,) = keeper.answers({}, 10)
+    assert (one.path, one.confirmed) == ("a.py", "tests")
+    keeper.reject(one.key)
+    assert "answered before by" not in ran(origin, settings).report
     off = ran(origin, settings, memory=False)
     assert "answered before by" not in off.report
     never = settings.model_copy(update={"local_memory": False})

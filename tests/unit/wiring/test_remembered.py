@@ -236,6 +236,9 @@ def test_the_verbs_speak_of_this_machine_where_no_server_is_named(
     assert "no key begins with 'c'" in said("show", shop, "c")[2]
     assert "nothing is kept under" in said("show", shop, "f" * 64)[2]
     assert "no server is named" in said("list", "nowhere")[2]
+    assert said("reject", shop, "b")[2] == "bbbbbbbbbbbb of docs/b.md: rejected"
+    assert said("reject", shop, "a")[2] == "aaaaaaaaaaaa of a.py: a proposal"  # what a person wrote
+    assert "nothing is kept under" in said("reject", shop, "f" * 64)[2]
     assert said("forget", shop, "aaa")[2].endswith("forgot 1 answer")
     assert said("forget", shop, "--all")[2].endswith("forgot 1 answer")
     assert said("list", shop)[1].splitlines()[1:] == []
@@ -247,4 +250,5 @@ def test_a_server_that_is_named_is_asked_unless_this_machine_is_meant(
     monkeypatch.setenv("FLOWFORGE_URL", "http://127.0.0.1:1")
     assert run_verb(verbs.app, "memory", ("list", shop), keeper_of) != 0
     assert run_verb(verbs.app, "memory", ("list", shop, "--here"), keeper_of) == 0
+    assert run_verb(verbs.app, "memory", ("reject", shop, "b", "--here"), keeper_of) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
