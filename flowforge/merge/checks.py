@@ -1,7 +1,9 @@
 """What a merged text must pass before it is offered: it parses, doubles nothing and loses nothing."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 
 from rapidfuzz import fuzz
@@ -9,7 +11,7 @@ from rapidfuzz import fuzz
 from flowforge.core.conflict import Hunk, split_lines
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Body, Key, Piece, Role, file_body, open_piece, signed_key
-from flowforge.merge.syntax import Source
+from flowforge.merge.syntax import Source, find
 from flowforge.merge.tokens import Tokens, lex
 
 _MARKS = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
@@ -19,20 +21,45 @@ def check(result: Source, sources: Sequence[Source]) -> None:
     """Check a whole result against base, upstream and commit.
 
     Raises:
-        Doubt: `does_not_parse`, `duplicate`.
+        Doubt: `does_not_parse`, `duplicate`, `same_name_added`.
     """
     if result.has_error:
         raise Doubt("does_not_parse", "the merged text would not parse")
-    allowed = [_definitions(file_body(source)) for source in sources[1:]]
-    for key, count in _definitions(file_body(result)).items():
-        if count > max(1, *(side[key] for side in allowed)):
-            name = key[1].decode("utf-8", "replace")
-            raise Doubt("duplicate", f"{name!r} would be defined twice")
+    base, *allowed = (_definitions(file_body(source)) for source in sources)
+    merged = _definitions(file_body(result))
+    for key, count in merged.keys.items():
+        if count > max(1, *(side.keys[key] for side in allowed)):
+            raise Doubt("duplicate", f"{_show_path(key[1])} would be defined twice")
+    for what, count in merged.names.items():
+        sides = [side.names[what] for side in allowed]
+        if what not in base.names and all(sides) and count > max(sides):
+            raise Doubt(
+                "same_name_added", f"both sides added {_show_path(what[0])}, each in a form of its own"
+            )
 
 
-def _definitions(body: Body) -> Counter[Key]:
-    """How often each entity is defined, at the top level and in containers."""
-    counts: Counter[Key] = Counter()
+def _show_path(path: bytes) -> str:
+    """The names on the way to an entity, as they are told to a person."""
+    return repr(path.strip(b"/").decode("utf-8", "replace").replace("/", "."))
+
+
+@dataclass(frozen=True)
+class _Defined:
+    """How often each entity is defined, and each name: by itself and with a number of parameters."""
+
+    keys: Counter[Key] = field(default_factory=Counter)
+    names: Counter[tuple[bytes, ...]] = field(default_factory=Counter)
+
+    def add(self, name: bytes, piece: Piece) -> None:
+        self.keys[piece.key[0], name, signed_key(piece)[2]] += 1
+        if piece.role is Role.ENTITY and piece.key[1]:
+            words, parameters = _distinction(piece)
+            self.names.update([(name, words), (name, words, b"%d" % parameters)])
+
+
+def _definitions(body: Body) -> _Defined:
+    """What is defined at the top level and in containers."""
+    found = _Defined()
     todo: list[tuple[bytes, Body]] = [(b"", body)]
     while todo:
         path, inner = todo.pop()
@@ -41,11 +68,29 @@ def _definitions(body: Body) -> Counter[Key]:
                 continue
             name = path + b"/" + piece.key[1]
             if piece.rule is None or piece.rule.counted:
-                counts[piece.key[0], name, signed_key(piece)[2]] += 1
+                found.add(name, piece)
             deeper = open_piece(piece) if piece.rule and piece.rule.body else None
             if deeper is not None:
                 todo.append((name, deeper))
-    return counts
+    return found
+
+
+def _distinction(piece: Piece) -> tuple[bytes, int]:
+    """What tells a piece from namesakes, however it is written: the words of its signature, which is a receiver, a
+    getter or the like, and how many parameters it has.
+    """
+    words: list[bytes] = []
+    parameters = 0
+    for path in piece.rule.signature if piece.rule else ():
+        node = find(piece.node, path) if piece.node is not None else None
+        if node is None:
+            continue
+        if "parameter" not in path.rpartition("/")[2] and path != "declarator":
+            words.extend(re.findall(rb"\w+", node.text or b""))
+        elif not path.startswith("type_"):
+            inner = find(node, "parameters|declarator/parameters|.")
+            parameters += sum(1 for child in (inner or node).named_children if not child.is_extra)
+    return b" ".join(words), parameters
 
 
 Counts = Counter[tuple[bytes, ...]]

@@ -129,7 +129,7 @@ def _cut_body(span: Span, edges: _Edges) -> Body | None:
     nodes = _flat([node for node in edges.nodes if node.is_named], source.language)
     inside = [node for node in nodes if node.start_byte >= start]
     cut = [node for node in nodes if edges.head <= node.start_byte < start]
-    if end < start or any(node.type not in source.language.comments for node in cut):
+    if not start <= end <= span.end or any(node.type not in source.language.comments for node in cut):
         return None
     if inside and _text_end(source, inside[-1]) > end:
         return None

@@ -21,6 +21,20 @@ from flowforge.merge import checks
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Span, file_body
 from flowforge.merge.names import Names, check_hunk_names, imports_in, troubled, uses
+from flowforge.merge.relations import (
+    BESIDE,
+    BESIDE_NAMES,
+    CHANGED_IMPORTS,
+    LINES,
+    SIMILAR,
+    WITHIN,
+    WITHIN_IMPORTS,
+    Files,
+    check_twice,
+    lines_of,
+    rule_of_definitions,
+    rule_of_lines,
+)
 from flowforge.merge.sides import Versions, hunk_texts, versions
 from flowforge.merge.syntax import parse
 from flowforge.merge.weave import (
@@ -87,12 +101,20 @@ def _resolve(conflict: Conflict, language: Language, tick: Callable[[], None]) -
     if len({tuple(imports_in(body)) for body in (base, upstream, commit)}) > 1:
         names = [Names.of(parse(conflict.text(side) or b"", language)) for side in Side]
         trouble = tuple(troubled(names, _possible(conflict, filled, open_, language)))
+    lines = Files.of([conflict.text(side) or b"" for side in Side], splice(conflict.segments, filled))
+    imports = frozenset(
+        line for body in (base, upstream, commit) for t in imports_in(body) for line in lines_of(t)
+    )
     for hunk, text in zip(conflict.hunks, texts, strict=True):
         if hunk.index in open_:
             continue
         try:
-            rules = _rules(hunk, sides, weaver.used)
-            check_hunk_names(hunk, files, trouble, words=bool(BY_WORDS.intersection(rules)))
+            rules = _rules(hunk, sides, weaver.used) or [rule_of_lines(hunk, imports)]
+            if rules[0] == DEFINITIONS:
+                rules[0] = rule_of_definitions(hunk, text, files[0])
+            close = BY_WORDS | {BESIDE, BESIDE_NAMES}
+            check_hunk_names(hunk, files, trouble, words=not close.isdisjoint(rules))
+            check_twice(hunk, text, lines)
             answers.append(_answer(hunk, text, rules))
         except Doubt as doubt:
             doubts.append(doubt)
@@ -116,8 +138,14 @@ _WHY = {
     DEFINITIONS: "both sides added definitions, which may stand in any order; upstream's come first",
     REPLACED: "both sides added imports beside some that one of them removed; both changes are kept",
     IMPORTS: "both sides added imports; the set of both is kept",
+    SIMILAR: "both sides added definitions that look like each other; both are kept, upstream's first",
+    WITHIN: "one side's change holds the other's",
+    WITHIN_IMPORTS: "one side's change of imports holds the other's",
+    CHANGED_IMPORTS: "the sides changed different imports",
+    BESIDE: "one side added lines beside those that the other changed",
+    BESIDE_NAMES: "one side added lines beside those that the other changed, with words of theirs",
+    LINES: "the sides changed different lines or definitions",
 }
-LINES = "different lines or definitions"
 
 
 def _answer(hunk: Hunk, text: bytes, rules: Sequence[str]) -> HunkAnswer:
@@ -126,8 +154,8 @@ def _answer(hunk: Hunk, text: bytes, rules: Sequence[str]) -> HunkAnswer:
         index=hunk.index,
         text=text,
         rung=RUNG,
-        rule=rules[0] if rules else LINES,
-        why="; ".join(_WHY[rule] for rule in rules) or "the sides changed different lines or definitions",
+        rule=rules[0],
+        why="; ".join(_WHY[rule] for rule in rules),
     )
 
 

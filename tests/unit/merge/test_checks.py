@@ -1,5 +1,7 @@
 """What a merged text must pass: tables of one case a line, and what must hold for any texts."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from flowforge.core.conflict import Hunk
 from flowforge.merge.checks import check, check_hunk, check_twins, check_words
 from flowforge.merge.doubt import Doubt
+from flowforge.merge.syntax import Source
 from flowforge.merge.tokens import lex
 from tests.unit.merge.languages import pieces, source
 
@@ -194,3 +197,62 @@ def test_a_result_parses_and_defines_nothing_more_often_than_a_side(
 @pytest.mark.parametrize("language", ["python", "javascript", "typescript", "tsx"])
 def test_an_empty_result_is_fine(language: str) -> None:
     check(source("", language), [source("", language)] * 3)
+
+
+def wrapped(*members: str) -> str:
+    return "class A {\n" + "".join(f"  {member}\n" for member in members) + "}\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "base", "upstream", "commit", "doubt"),
+    [
+        ("scala", [], ["def f() = 1"], ["def f: Int = 1"], "same_name_added"),
+        ("scala", [], ["def f() = 1"], ["val f = 1"], "same_name_added"),
+        ("scala", [], ["def f(a: Int) = 1"], ["def g(a: Int) = 1"], ""),
+        ("java", [], ["void f(int a) {}"], ["void f(long a) {}"], "same_name_added"),
+        ("java", [], ["void f(int a) {}"], ["void f(int a, int b) {}"], "same_name_added"),
+        ("java", ["void f() {}"], ["void f(int a) {}"], ["void f(long a) {}"], "same_name_added"),
+        (
+            "java",
+            ["void f() {}"],
+            ["void f(int a) {}"],
+            ["void f(int a, int b) {}"],
+            "",
+        ),  # overloads stand here
+        ("java", [], ["void f() {}", "void f(int a) {}"], [], ""),  # one side alone means both
+        ("typescript", [], ["f(): string;"], ["f(a: string): string;"], "same_name_added"),
+        ("javascript", [], ["get b() {}"], ["set b(c) {}"], ""),
+        ("php", [], ["const f = 1;"], ["public function f() {}"], "same_name_added"),
+    ],
+)
+def test_one_name_that_each_side_added_in_a_form_of_its_own_is_a_doubt(
+    language: str, base: list[str], upstream: list[str], commit: list[str], doubt: str
+) -> None:
+    head = "<?php\n" if language == "php" else "declare " if language == "typescript" else ""
+    result, *sides = (
+        source(head + wrapped(*base, *members), language)
+        for members in ([*upstream, *commit], [], upstream, commit)
+    )
+    assert not result.has_error
+    assert reason(result, sides) == doubt
+    assert reason(result, [sides[0], sides[2], sides[1]]) == doubt
+
+
+def test_one_name_of_two_receivers_is_two_methods() -> None:
+    both = [
+        source("package p\n" + text, "go")
+        for text in ("func (a *A) F() {}\n", "func (b B) F() {}\n", "func (a A) F() {}\n")
+    ]
+    none = source("package p\n", "go")
+    two = source("package p\nfunc (a *A) F() {}\n\nfunc (b B) F() {}\n", "go")
+    one = source("package p\nfunc (a *A) F() {}\n\nfunc (a A) F() {}\n", "go")
+    assert reason(two, [none, both[0], both[1]]) == ""
+    assert reason(one, [none, both[0], both[2]]) == "same_name_added"
+
+
+def reason(result: Source, sides: Sequence[Source]) -> str:
+    try:
+        check(result, sides)
+    except Doubt as doubt:
+        return doubt.why
+    return ""

@@ -130,6 +130,9 @@ def test_a_byte_order_mark_on_one_side_only_abstains(tmp_path: Path) -> None:
         ("words close together", "f(a, b, c)\n", "f(x, b, c)\n", "f(a, b, z)\n"),
         ("different lines or definitions", "def f():\n    return 1\ndef g():\n    return 1\n",
          "def f():\n    return 2\ndef g():\n    return 1\n", "def f():\n    return 1\ndef g(a):\n    return 1\n"),
+        ("similar definitions", "x = 1\n", "x = 1\n\n\ndef f(queue): ...\n", "x = 1\n\n\nclass G:\n    a = queue\n"),
+        ("addition beside a change", "def f():\n    return 1\n# About g.\ng = f\n",
+         "def f():\n    return 1\n# Of g.\ng = f\n", "def f():\n    return 1\n    print(2)\n# About g.\ng = f\n"),
     ],
 )  # fmt: skip
 def test_an_answer_names_its_rule_and_says_why(

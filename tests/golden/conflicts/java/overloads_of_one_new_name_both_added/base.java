@@ -1,0 +1,5 @@
+class Desk {
+    int open() {
+        return 1;
+    }
+}

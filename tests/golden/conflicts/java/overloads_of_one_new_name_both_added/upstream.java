@@ -1,0 +1,9 @@
+class Desk {
+    int open() {
+        return 1;
+    }
+
+    int lend(Book book) {
+        return book.number;
+    }
+}

@@ -1,0 +1,6 @@
+def load(path):
+    return parse(path)
+
+
+def close(path):
+    forget(path)

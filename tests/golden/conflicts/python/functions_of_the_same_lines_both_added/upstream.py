@@ -1,0 +1,12 @@
+def load(path):
+    return parse(path)
+
+
+def shelves(path):
+    catalogue = load(path)
+    for shelf in catalogue:
+        yield shelf.label
+
+
+def close(path):
+    forget(path)

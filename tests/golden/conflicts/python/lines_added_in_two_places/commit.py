@@ -1,0 +1,6 @@
+def start(queue):
+    queue.open()
+def restart(queue):
+    queue.shift()
+def stop(queue):
+    queue.close()

@@ -1,0 +1,4 @@
+def start(queue):
+    queue.open()
+def stop(queue):
+    queue.close()

@@ -1,0 +1,5 @@
+def start(queue):
+    queue.open()
+    registry.flush_pending()
+def stop(queue):
+    queue.close()

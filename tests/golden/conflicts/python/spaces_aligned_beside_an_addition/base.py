@@ -1,0 +1,5 @@
+import os
+
+limit = "five"
+def shelf():
+    return limit

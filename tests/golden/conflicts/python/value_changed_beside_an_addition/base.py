@@ -1,0 +1,5 @@
+import os
+
+limit = 5
+def shelf():
+    return limit

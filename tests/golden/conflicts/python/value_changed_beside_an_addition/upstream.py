@@ -1,0 +1,5 @@
+import os
+
+limit = 7
+def shelf():
+    return limit

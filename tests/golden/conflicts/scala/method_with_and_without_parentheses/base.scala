@@ -1,0 +1,3 @@
+class Shelf(val books: List[String]) {
+  def first: String = books.head
+}
