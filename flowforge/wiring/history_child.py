@@ -27,7 +27,7 @@ from flowforge.resolve.counts import Action
 from flowforge.resolve.learnt import as_json
 from flowforge.resolve.replay import Tally
 from flowforge.wiring.calibrate import calibrate_here
-from flowforge.wiring.history_task import NOT_DONE, OK, PAGE, REFUSED, REPORT, RESULT, Task
+from flowforge.wiring.history_task import NOT_DONE, OK, PAGE, REFUSED, REPORT, RESULT, Task, refusal
 
 NICE = 5  # jobs that somebody waits for come first
 EVERY = 25  # files between two lines
@@ -41,8 +41,7 @@ def main() -> int:
     try:
         found = counted(task, folder / "scratch")
     except FlowForgeError as error:
-        refused = {"reason": error.reason, "sentence": error.sentence, "next_action": error.next_action}
-        (folder / REFUSED).write_text(json.dumps(refused), "utf-8")
+        (folder / REFUSED).write_text(refusal(error), "utf-8")
         return NOT_DONE
     finally:
         shutil.rmtree(folder / "scratch", ignore_errors=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flowforge.accounts.repositories import Changes, update_repository
 from flowforge.artifacts.store import Artifacts
@@ -27,7 +26,7 @@ from flowforge.pipeline.calibrating import LONGEST, Measured, Wish
 from flowforge.store import jobs as table
 from flowforge.store.transaction import Transaction
 from flowforge.vault.envelope import Vault
-from flowforge.wiring.history_task import NOT_DONE, PAGE, REFUSED, REPORT, RESULT, Task
+from flowforge.wiring.history_task import NOT_DONE, PAGE, REFUSED, REPORT, RESULT, Task, raised
 
 _log = logging.getLogger(__name__)
 _LOG = "child.log"
@@ -63,7 +62,7 @@ class StoredCalibration:
         )
         code = self._run(task, tell)
         if code == NOT_DONE:
-            raise _refused(json.loads((folder / REFUSED).read_text("utf-8")))
+            raise raised((folder / REFUSED).read_text("utf-8"))
         if code:
             _log.warning("the calibration of job %s died: %s", self.job.id, _last_line(folder / _LOG))
             raise Temporary(
@@ -139,8 +138,9 @@ class StoredCalibration:
     def _followed(self, child: "subprocess.Popen[bytes]", task: Task, tell: Callable[[int], None]) -> int:
         if child.stdin is None or child.stdout is None:
             raise Broken(Reason.INTERNAL_ERROR, "the process that counts was started without its pipes")
-        child.stdin.write(task.line())
-        child.stdin.flush()  # and not closed: it is the life line
+        with suppress(BrokenPipeError):  # it is dead already; its status tells
+            child.stdin.write(task.line())
+            child.stdin.flush()  # and not closed: it is the life line
         os.set_blocking(child.stdout.fileno(), False)
         bounds = process.Bounds(deadline=LONGEST, max_output=1 << 20, cancelled=self.cancelled)
         until, said = time.monotonic() + LONGEST, b""
@@ -159,7 +159,3 @@ class StoredCalibration:
 def _last_line(log: Path) -> str:
     lines = log.read_text("utf-8", "replace")[-4000:].strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def _refused(told: Mapping[str, Any]) -> Refused:
-    return Refused(Reason(told["reason"]), told["sentence"], next_action=told["next_action"])
