@@ -1,7 +1,7 @@
 """What a merged text must pass before it is offered: it parses, doubles nothing and loses nothing."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -25,17 +25,25 @@ def check(result: Source, sources: Sequence[Source]) -> None:
     """
     if result.has_error:
         raise Doubt("does_not_parse", "the merged text would not parse")
-    base, *allowed = (_definitions(file_body(source)) for source in sources)
+    allowed = [_definitions(file_body(source)) for source in sources[1:]]
     merged = _definitions(file_body(result))
     for key, count in merged.keys.items():
         if count > max(1, *(side.keys[key] for side in allowed)):
             raise Doubt("duplicate", f"{_show_path(key[1])} would be defined twice")
-    for what, count in merged.names.items():
-        sides = [side.names[what] for side in allowed]
-        if what not in base.names and all(sides) and count > max(sides):
-            raise Doubt(
-                "same_name_added", f"both sides added {_show_path(what[0])}, each in a form of its own"
-            )
+    grown = {
+        name: [side.named[name] for side in allowed]
+        for name, pieces in merged.named.items()
+        if len(pieces) > max(len(side.named[name]) for side in allowed)
+        and all(side.named[name] for side in allowed)
+    }
+    base = _definitions(file_body(sources[0])).named if grown else {}
+    for name, sides in grown.items():
+        old, one, two, new = map(_forms, (base.get(name, []), *sides, merged.named[name]))
+        if any(
+            what not in old and one[what] and two[what] and new[what] > max(one[what], two[what])
+            for what in new
+        ):
+            raise Doubt("same_name_added", f"both sides added {_show_path(name)}, each in a form of its own")
 
 
 def _show_path(path: bytes) -> str:
@@ -45,16 +53,21 @@ def _show_path(path: bytes) -> str:
 
 @dataclass(frozen=True)
 class _Defined:
-    """How often each entity is defined, and each name: by itself and with a number of parameters."""
+    """How often each entity is defined, and what has each name, by its path."""
 
     keys: Counter[Key] = field(default_factory=Counter)
-    names: Counter[tuple[bytes, ...]] = field(default_factory=Counter)
+    named: defaultdict[bytes, list[Piece]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, name: bytes, piece: Piece) -> None:
         self.keys[piece.key[0], name, signed_key(piece)[2]] += 1
         if piece.role is Role.ENTITY and piece.key[1]:
-            words, parameters = _distinction(piece)
-            self.names.update([(name, words), (name, words, b"%d" % parameters)])
+            self.named[name].append(piece)
+
+
+def _forms(pieces: Iterable[Piece]) -> Counter[tuple[bytes, int]]:
+    """What tells namesakes apart, once with the number of parameters and once without (-1)."""
+    forms = [_distinction(piece) for piece in pieces]
+    return Counter([*forms, *((words, -1) for words, _ in forms)])
 
 
 def _definitions(body: Body) -> _Defined:
