@@ -38,17 +38,24 @@ from flowforge.merge.relations import (
 from flowforge.merge.sides import Versions, hunk_texts, versions
 from flowforge.merge.syntax import parse
 from flowforge.merge.weave import (
-    BY_WORDS,
     DEFINITIONS,
     IMPORTS,
     NAMES,
-    NEAR_WORDS,
     REPLACED,
-    TEXTS,
-    WORDS,
     Open,
     Used,
     Weaver,
+)
+from flowforge.merge.wording import (
+    ADDED,
+    BY_WORDS,
+    FEW,
+    INDENTED,
+    MORE,
+    NEIGHBOURS,
+    ONE_LINE,
+    REFORMATTED,
+    TEXTS,
 )
 
 RUNG = "structural"
@@ -131,9 +138,14 @@ def _possible(conflict: Conflict, filled: Sequence[bytes], open_: set[int], lang
 
 
 _WHY = {
-    NEAR_WORDS: "both sides changed words close together",
-    TEXTS: "both sides changed different words, one of them in a text or comment only",
-    WORDS: "both sides changed different words of neighbouring lines",
+    ONE_LINE: "one side added words to a line in which the other changed some",
+    TEXTS: "both sides made the same change, and one of them more, in texts or comments",
+    REFORMATTED: "one side changed the layout of lines in which the other changed words",
+    NEIGHBOURS: "both sides changed different words of neighbouring lines",
+    INDENTED: "one side indented lines in which the other changed words",
+    FEW: "each side changed a word or two of one place, and not the same ones",
+    ADDED: "one side added lines beside words that the other changed",
+    MORE: "both sides made the same change, and one of them more",
     NAMES: "both sides changed the names of one import; the set of both is kept",
     DEFINITIONS: "both sides added definitions, which may stand in any order; upstream's come first",
     REPLACED: "both sides added imports beside some that one of them removed; both changes are kept",

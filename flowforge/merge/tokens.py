@@ -46,14 +46,14 @@ def lex(text: bytes) -> list[Token]:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merged text, and the fewest tokens that both sides kept between an edit of one and one of the other.
-
-    `told`: one side changed nothing but strings and comments.
+    """A merged text, the fewest tokens that both sides kept between an edit of one and one of the other, and
+    how base, upstream and commit were cut.
     """
 
     text: bytes
     apart: int
-    told: bool = False
+    chunks: Sequence[Chunk]
+    sides: tuple[Tokens, Tokens, Tokens]
 
 
 def merge_tokens(base: Tokens, upstream: Tokens, commit: Tokens) -> Merged:
@@ -66,30 +66,13 @@ def merge_tokens(base: Tokens, upstream: Tokens, commit: Tokens) -> Merged:
     """
     if max(len(base), len(upstream), len(commit)) > MAX_TOKENS:
         raise Doubt("too_large", f"a changed place has more than {MAX_TOKENS} tokens")
-    sides = base, upstream, commit = _line(base), _line(upstream), _line(commit)
+    base, upstream, commit = sides = _line(base), _line(upstream), _line(commit)
     parts: list[bytes] = []
     chunks = list(diff3(*([token.text for token in side] for side in sides)))
     _check_whitespace(chunks, *sides)
     for chunk in chunks:
         parts.extend(_merge_chunk(chunk, base[chunk.base], upstream[chunk.upstream], commit[chunk.commit]))
-    return Merged(b"".join(parts)[1:], _apart(chunks), told=_told(chunks, *sides))
-
-
-def _told(chunks: Sequence[Chunk], base: Tokens, upstream: Tokens, commit: Tokens) -> bool:
-    """Whether what one side changed is all atoms."""
-    for who, side in ((Changed.UPSTREAM, upstream), (Changed.COMMIT, commit)):
-        own = [chunk for chunk in chunks if chunk.changed is who]
-        changed = [
-            token
-            for chunk in own
-            for token in (
-                *base[chunk.base],
-                *(side[chunk.upstream if who is Changed.UPSTREAM else chunk.commit]),
-            )
-        ]
-        if changed and all(token.atom for token in changed):
-            return True
-    return False
+    return Merged(b"".join(parts)[1:], _apart(chunks), chunks, sides)
 
 
 def _apart(chunks: Sequence[Chunk]) -> int:

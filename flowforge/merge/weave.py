@@ -16,20 +16,16 @@ from flowforge.merge.entities import Body, Key, Piece, Role, Span, identify, ope
 from flowforge.merge.lines import Changed, Chunk, chunk_text, diff3
 from flowforge.merge.syntax import leaves
 from flowforge.merge.tokens import Token, cut, merge_tokens
+from flowforge.merge.wording import rule_of
 
-# Rules, the most doubtful first: what a place was decided by, beside "other definitions changed".
-NEAR_WORDS = "words close together"
-TEXTS = "words of a text or comment"
-WORDS = "words apart"
+# Rules, the most doubtful first: what a place was decided by, beside those of `wording` and "other definitions changed".
 NAMES = "names of an import"
 DEFINITIONS = "added definitions"
 REPLACED = "imports beside removed ones"
 IMPORTS = "added imports"
 
-BY_WORDS = frozenset({NEAR_WORDS, TEXTS, WORDS})
-
-# Tokens that both sides kept between their edits: at fewer than APART, people merged as we did in 4 of 5 cases,
-# and in 3 of 5 where only one stood between, which is as good as touching.
+# Tokens that both sides kept between their edits: edits with fewer than APART between are close together, and
+# those with only one between are as good as touching.
 APART = 8
 TOUCHING = 2
 
@@ -154,9 +150,8 @@ class Weaver:
         merged = merge_tokens(base, upstream, commit)
         if merged.apart < TOUCHING:
             raise Doubt("same_tokens", "both sides changed words with a single one between")
-        near = merged.apart < APART
-        checks.check_words((base, upstream, commit), near=near)
-        self.used.append(Used(TEXTS if merged.told else NEAR_WORDS if near else WORDS, spans))
+        checks.check_words((base, upstream, commit), near=merged.apart < APART)
+        self.used.append(Used(rule_of(merged), spans))
         return merged.text
 
 

@@ -1,5 +1,4 @@
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -170,21 +169,3 @@ def test_the_distance_between_edits_does_not_know_which_side_is_upstream(
         return
     assert there.apart == merge_tokens(rows[0], rows[2], rows[1]).apart
     assert 0 <= there.apart <= MAX_TOKENS
-
-
-@pytest.mark.parametrize(
-    ("upstream", "commit", "told"),
-    [
-        ('f("other", old)', 'f("text", new)', True),
-        ('f("text", new)', 'f("other", old)', True),
-        ('f("text", new)', 'g("text", old)', False),
-        ('g("other", old)', 'f("text", old, 1)', False),
-        ('f("text", old)', 'f("text", new)', False),
-    ],
-)
-def test_a_side_that_changed_only_a_text_is_told(upstream: str, commit: str, told: bool) -> None:
-    def whole(text: str) -> list[Token]:  # a string is one token
-        found = lex(text.replace('"', "").encode())
-        return [replace(token, atom=token.text in {b"other", b"text"}) for token in found]
-
-    assert merge_tokens(whole('f("text", old)'), whole(upstream), whole(commit)).told is told

@@ -1,0 +1,7 @@
+class Boat {
+    void Sail(Wind wind)
+    {
+            Hoist(mainsail);
+            Steer(wind.Side);
+    }
+}

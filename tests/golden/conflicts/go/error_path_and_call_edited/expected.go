@@ -1,5 +1,0 @@
-package shop
-
-func F() error {
-	return reopen("cart", 1, nil, false)
-}

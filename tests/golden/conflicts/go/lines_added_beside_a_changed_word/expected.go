@@ -1,0 +1,7 @@
+package pond
+
+func Fill(pond *Pond, litres int) error {
+	pond.Level = half(litres)
+	pond.Fish.Wake()
+	return pond.Save()
+}

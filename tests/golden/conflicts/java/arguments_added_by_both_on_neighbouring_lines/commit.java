@@ -1,0 +1,6 @@
+class Choir {
+    void sing(Song song) {
+        lead(song);
+        follow(song, tempo);
+    }
+}

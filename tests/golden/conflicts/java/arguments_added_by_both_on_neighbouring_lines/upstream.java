@@ -1,0 +1,6 @@
+class Choir {
+    void sing(Song song) {
+        lead(song, key);
+        follow(song);
+    }
+}

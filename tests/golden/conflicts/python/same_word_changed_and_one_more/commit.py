@@ -1,0 +1,3 @@
+def bill(cart, rate, note):
+    total = add_up(cart, rate, note, round=True)
+    return total

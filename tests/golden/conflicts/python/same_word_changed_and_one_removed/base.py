@@ -1,0 +1,3 @@
+def bill(cart, rate, note):
+    total = add(cart, rate, note)
+    return total

@@ -1,1 +1,0 @@
-export const Row = () => <li className="wide" id="a" onClick={choose} />;

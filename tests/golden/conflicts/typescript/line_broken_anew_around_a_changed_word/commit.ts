@@ -1,0 +1,3 @@
+export function bake(oven: Oven): Bread {
+  return oven.heat(flour, water, 220, salt);
+}

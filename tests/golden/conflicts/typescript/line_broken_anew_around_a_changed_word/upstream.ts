@@ -1,0 +1,4 @@
+export function bake(oven: Oven): Bread {
+  return oven.heat(
+    flour, water, 200, salt);
+}
