@@ -5,22 +5,19 @@ went back, a range of several bounds, or a version that its ecosystem does not o
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import PurePosixPath
 
-from packaging.version import InvalidVersion, Version
+from flowforge.merge.releases import Order, Ranked, dotted, go, gone_back, maven, pep440, semver, surely
 
-Ranked = tuple[object, ...]
-Order = Callable[[str], Ranked | None]  # None: not a version that can be ordered
-
-_SEMANTIC = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(\+[0-9A-Za-z.-]+)?")
-_MAVEN = re.compile(r"(\d+(?:\.\d+)*)(?:[.-]([0-9A-Za-z.-]+))?")
-_NUMBER = r"v?\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+(?:[.-][0-9A-Za-z]+)*)?"
+NUMBER = (
+    r"(?:\d+(?:\.\d+)*\.v[0-9a-f_]{8,}"  # a count of changes, and the commit
+    r"|v?\d+(?:\.\d+)+(?:[-+.]?[0-9A-Za-z]+(?:[.-][0-9A-Za-z]+)*)?)"  # two numbers: bare counts never match
+)
 _WRITTEN = re.compile(
     rf"""(?P<before>["']?(?:[A-Za-z@][\w./:@\[\]-]*?[\s:@]*)?(?P<operator>===|==|~=|>=|\^|~>|~)?\s*)"""
-    rf"""(?P<version>{_NUMBER})(?P<behind>\s*["']?\s*(?:;.*)?)""",
+    rf"""(?P<version>{NUMBER})(?P<behind>(?:\.\*)?\s*["']?\s*(?:;.*)?)""",
     re.DOTALL,
 )
 
@@ -42,23 +39,35 @@ def written(value: str) -> Written | None:
     return Written(before=found["before"], version=found["version"], behind=found["behind"])
 
 
-def larger(base: str, upstream: str, commit: str, order: Order) -> str | None:
-    """Which of two values that each hold a version stands; None where they cannot be ordered."""
-    sides = [written(value) for value in (base, upstream, commit)]
+def larger(base: str | None, upstream: str, commit: str, order: Order) -> str | None:
+    """Which of two values that each hold a version stands; None where they cannot be ordered.
+
+    Without a base both sides added it.
+    """
+    sides = [written(value) for value in (base or upstream, upstream, commit)]
     old, one, two = sides
-    if old is None or one is None or two is None:
+    if old is None or one is None or two is None or len({(s.before, s.behind) for s in (old, one, two)}) > 1:
         return None
-    if len({(side.before, side.behind) for side in (old, one, two)}) > 1:
-        return None
-    kept = larger_version(old.version, one.version, two.version, order)
+    if base is None:
+        kept = _higher(one.version, two.version, order)
+    else:
+        kept = larger_version(old.version, one.version, two.version, order)
     return None if kept is None else one.before + kept + one.behind
 
 
+def _higher(one: str, two: str, order: Order) -> str | None:
+    lowest = min(((order(version), version) for version in (one, two) if order(version)), default=None)
+    return larger_version(lowest[1], one, two, order) if lowest else None
+
+
 def larger_version(base: str, upstream: str, commit: str, order: Order) -> str | None:
-    """The three-way choice of a bare version; the larger where both moved forward."""
+    """The three-way choice of a bare version; the larger where both moved forward.
+
+    A flavour that all three have, such as `-jre`, is no part of the order.
+    """
     if base == upstream == commit:
         return base
-    old, one, two = order(base), order(upstream), order(commit)
+    old, one, two = _ranked((base, upstream, commit), order)
     if old is None or one is None or two is None or (one == two and upstream != commit):
         return None
     if one < old or two < old:
@@ -66,70 +75,22 @@ def larger_version(base: str, upstream: str, commit: str, order: Order) -> str |
     return upstream if one >= two else commit
 
 
-def pep440(version: str) -> Ranked | None:
-    try:
-        parsed = Version(version)
-    except InvalidVersion:
-        return None
-    return None if parsed.local else (parsed,)
+_FLAVOURS = (
+    re.compile(r"(?P<word>[.-][A-Za-z]+[.-]?)(?P<number>\d*)$"),
+    re.compile(r"(?P<word>\.v)[0-9a-f_]{8,}(?P<number>)$"),
+)
 
 
-def semver(version: str) -> Ranked | None:
-    """Precedence by semver.org; a missing third number is 0. What stands behind a plus is not ordered."""
-    found = _SEMANTIC.fullmatch(version)
-    if not found or found.group(5):
-        return None
-    return _semantic(found)
-
-
-def go(version: str) -> Ranked | None:
-    """As semver, with Go's pseudo-versions, whose time stands in the pre-release, and `+incompatible`."""
-    found = _SEMANTIC.fullmatch(version)
-    if not found or found.group(5) not in {None, "+incompatible"}:
-        return None
-    return _semantic(found)
-
-
-def _semantic(found: re.Match[str]) -> Ranked:
-    numbers = tuple(int(n or 0) for n in found.group(1, 2, 3))
-    before = found.group(4)
-    if before is None:
-        return (*numbers, 1)
-    rank = tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in before.split("."))
-    return (*numbers, 0, rank)
-
-
-_QUALIFIERS = {"alpha": 0, "a": 0, "beta": 1, "b": 1, "milestone": 2, "m": 2, "rc": 3, "cr": 3, "snapshot": 4}
-_RELEASES = frozenset({"final", "ga", "release"})
-_QUALIFIER = re.compile(r"([A-Za-z]+)[.-]?(\d*)")
-_RELEASED = (len(_QUALIFIERS), 0)
-
-
-def maven(version: str) -> Ranked | None:
-    """Numbers, then alpha < beta < M < RC < SNAPSHOT < released; a qualifier of another kind is not ordered.
-
-    A flavour such as `-jre` has no place in that order either.
-    """
-    found = _MAVEN.fullmatch(version)
-    if not found:
-        return None
-    numbers = [int(n) for n in found.group(1).split(".")]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    rank = _qualified(found.group(2) or "")
-    return None if rank is None else (tuple(numbers), rank)
-
-
-def _qualified(text: str) -> tuple[int, int] | None:
-    lowered = text.lower()
-    if not text or lowered in _RELEASES:
-        return _RELEASED
-    if lowered in {"build-snapshot", "build.snapshot"}:
-        return (_QUALIFIERS["snapshot"], 0)
-    found = _QUALIFIER.fullmatch(lowered)
-    if not found or found.group(1) not in _QUALIFIERS:
-        return None
-    return (_QUALIFIERS[found.group(1)], int(found.group(2) or 0))
+def _ranked(versions: Sequence[str], order: Order) -> list[Ranked | None]:
+    """By the ecosystem's order; by what stands before a word that it does not know, but all three have."""
+    ranks = [order(version) for version in versions]
+    for flavour in _FLAVOURS if not any(ranks) else ():
+        found = [flavour.search(version) for version in versions]
+        words = {f["word"] for f in found if f}
+        if all(found) and len(words) == 1:
+            bare = [(order(f.string[: f.start()]), int(f["number"] or 0)) for f in found if f]
+            return [(rank, number) if rank else None for rank, number in bare]
+    return ranks
 
 
 _ORDERS: tuple[tuple[Order, tuple[str, ...]], ...] = (
@@ -161,8 +122,14 @@ _ORDERS: tuple[tuple[Order, tuple[str, ...]], ...] = (
             "*.versions.toml",
             "dependencies.properties",
             "versions.properties",
+            "*.sbt",
         ),
     ),
+    (
+        dotted,
+        ("*.csproj", "*.fsproj", "*.vbproj", "*.props", "*.targets", "packages.config", "composer.json"),
+    ),
+    (surely, ("Gemfile", "gems.rb", "*.gemspec")),
 )
 
 
@@ -175,12 +142,7 @@ def order_of(path: str) -> Order | None:
 def went_back(base: str, new: str) -> bool:
     """Whether a value is a version that one side put back: a decision of its time, seldom one of a merge's."""
     old, now = (_BARE.fullmatch(text.strip()) for text in (base, new))
-    if old is None or now is None:
-        return False
-    pairs = zip_longest(_DIGITS.findall(old[0]), _DIGITS.findall(now[0]), fillvalue="0")
-    before, after = zip(*((int(a), int(b)) for a, b in pairs), strict=True)
-    return after < before
+    return old is not None and now is not None and gone_back(old[1], now[1])
 
 
-_BARE = re.compile(r"""["']?[~^=<>!]{0,3}\s*v?\d+(?:\.\d+)+[^\s"']*["']?""")
-_DIGITS = re.compile(r"\d+")
+_BARE = re.compile(r"""["']?[~^=<>!]{0,3}\s*(v?\d+(?:\.\d+)+[^\s"']*)["']?""")

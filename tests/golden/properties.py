@@ -33,9 +33,18 @@ from flowforge.resolve.rungs import language_of
 ACT = Policy(otherwise=Action.ACT)
 SLOW = 10.0  # seconds for one small file, on a machine that does other work too
 TELLING = 4  # bytes of a line; shorter ones (braces, `end`) stand anywhere
-CHOSEN = frozenset(
-    {"larger version", "larger version of a key"}
-)  # rules that say in their own words which of two texts they drop
+CHOSEN = frozenset(  # rules that say in their own words which of two texts they drop
+    {
+        "larger version",
+        "larger version of the commit",
+        "larger version of the project",
+        "versions raised apart",
+        "larger version of a key",
+        "larger version of a key beside others",
+        "larger version that both added",
+        "keys in the version of their kin",
+    }
+)
 _MARKS = (b"<" * 7, b"|" * 7, b"=" * 7, b">" * 7)
 
 

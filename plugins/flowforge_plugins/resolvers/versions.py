@@ -24,6 +24,17 @@ _GLOBS = (
     "gradle.properties",
     "dependencies.properties",
     "versions.properties",
+    "composer.json",
+    "*.csproj",
+    "*.fsproj",
+    "*.vbproj",
+    "*.props",
+    "*.targets",
+    "packages.config",
+    "*.sbt",
+    "Gemfile",
+    "gems.rb",
+    "*.gemspec",
 )
 
 

@@ -144,7 +144,7 @@ def test_each_version_of_a_hunk_is_chosen_by_itself() -> None:
         ("package.json", '"a": "1.5.0"', '"a": "1.4.0"', '"a": "1.6.0"'),  # one side went back
         ("requirements.txt", "a==1.4.0\nb==1.0.0", "a==1.3.0\nb==1.0.0", "a==1.4.0\nb==1.1.0"),  # or here
         ("pom.xml", "<v>5.1.0-jre</v>", "<v>5.2.0-jre</v>", "<v>5.1.1-android</v>"),  # flavours have no order
-        ("Gemfile", "gem 'a', '1.0.0'", "gem 'a', '1.1.0'", "gem 'a', '1.2.0'"),  # no order is known
+        ("Makefile", "gem 'a', '1.0.0'", "gem 'a', '1.1.0'", "gem 'a', '1.2.0'"),  # no order is known
         ("setup.cfg", "version = 1.0+local", "version = 1.1+local", "version = 1.2+local"),  # local versions
         ("go.mod", "go 2", "go 3", "go 4"),  # a bare number is no version
         ("package.json", '"a": "1.0"', '"a": "1.1"', '"a": "1.1.0"'),  # equal, spelt differently
@@ -152,6 +152,40 @@ def test_each_version_of_a_hunk_is_chosen_by_itself() -> None:
 )
 def test_what_cannot_be_ordered_is_left_to_a_person(path: str, base: str, upstream: str, commit: str) -> None:
     assert larger(base + "\n", upstream + "\n", commit + "\n", path) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "base", "upstream", "commit"),
+    [
+        ("larger version", "package.json", '"a": "1.0.0"', '"a": "1.2.0"', '"a": "1.1.0"'),
+        ("larger version of the commit", "package.json", '"a": "1.0.0"', '"a": "1.1.0"', '"a": "1.2.0"'),
+        (
+            "versions raised apart",
+            "go.mod",
+            "a v1.0.0\nb v1.0.0",
+            "a v1.1.0\nb v1.0.0",
+            "a v1.0.0\nb v1.1.0",
+        ),
+        (
+            "larger version of the project",
+            "package.json",
+            '"version": "1.0.0"',
+            '"version": "1.2.0"',
+            '"version": "1.1.0"',
+        ),
+    ],
+)
+def test_who_raised_what_is_told_apart(rule: str, path: str, base: str, upstream: str, commit: str) -> None:
+    texts = (f"{side}\n".encode() for side in (base, upstream, commit))
+    found = only(bumps.resolve(conflict(*texts, path), UNKNOWN))
+    assert found is not None
+    assert found.rule == rule
+
+
+def test_a_base_that_git_could_not_merge_itself_is_settled_first() -> None:
+    base = "<<<<<<<<< Temporary merge branch 1\na 2.1.0\n||||||||| 1a2b3c\na 2.0.0\n=========\na 3.0.0\n>>>>>>>>> Temporary merge branch 2\n"
+    assert larger(base, "a 3.0.0\n", "a 3.1.0\n", "requirements.txt") == "a 3.1.0\n"
+    assert larger(base, "a 2.5.0\n", "a 3.1.0\n", "requirements.txt") is None  # it went back
 
 
 @pytest.mark.parametrize(
