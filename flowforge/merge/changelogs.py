@@ -26,7 +26,9 @@ from flowforge.merge.sides import hunk_texts, texts_of
 
 RUNG = "mechanical"
 ENTRIES, RELEASES, PLACES = "entries of a release", "changelog releases", "changelog places"
+OPEN = "changelog releases, one without a number"
 _WHY = {
+    OPEN: "both sides added releases, one of them without a number yet; all are kept",
     ENTRIES: "both sides added entries; both are kept, upstream's first",
     RELEASES: "both sides added releases; all are kept, in the order that the file has",
     PLACES: "the sides changed different entries or releases; both changes are kept",
@@ -108,7 +110,7 @@ class _Rows(Generic[_T]):
 class _Log:
     tick: Callable[[], None]
     open: list[Place] = field(default_factory=list)
-    used: dict[str, list[Place]] = field(default_factory=lambda: {RELEASES: [], ENTRIES: []})
+    used: dict[str, list[Place]] = field(default_factory=lambda: {OPEN: [], RELEASES: [], ENTRIES: []})
 
     def releases(
         self, base: Sequence[Release], upstream: Sequence[Release], commit: Sequence[Release]
@@ -144,7 +146,8 @@ class _Log:
         parts: list[bytes] = []
         if upstream and todo:
             _check_one_release(upstream, todo)
-            self.used[RELEASES] += [_place(None, one, two) for one in upstream for two in todo]
+            rule = RELEASES if all(release.version for release in (*upstream, *todo)) else OPEN
+            self.used[rule] += [_place(None, one, two) for one in upstream for two in todo]
         for release in upstream:
             while todo and order(todo[0], release):
                 parts.append(todo.pop(0).text)

@@ -135,3 +135,18 @@ def test_a_long_changelog_takes_no_long_time(tmp_path: Path) -> None:
     old = "".join(f"## 1.{n}\n\n- entry {n}\n\n" for n in range(5000, 0, -1))
     text = merged("CHANGES.md", old, f"## 2.0\n\n- b\n\n{old}", f"## 1.5001\n\n- c\n\n{old}", tmp_path)
     assert text.startswith("## 2.0\n\n- b\n\n## 1.5001\n\n- c\n\n## 1.5000\n")
+
+
+@pytest.mark.parametrize(
+    ("heading", "rule"),
+    [("2.1.0", "changelog releases"), ("Unreleased", "changelog releases, one without a number")],
+)
+def test_a_release_without_a_number_is_counted_apart(tmp_path: Path, heading: str, rule: str) -> None:
+    old = "## 2.0.0\n\n- bell rings\n"
+    one, two = (
+        f"## {name}\n\n- {said}\n\n{old}" for name, said in ((heading, "lamp lit"), ("2.2.0", "tide told"))
+    )
+    conflict = conflict_of("CHANGELOG.md", old.encode(), one.encode(), two.encode(), tmp_path)
+    said = resolve(conflict, ResolveContext(language=None))
+    assert not isinstance(said, Abstain)
+    assert [answer.rule for answer in said.answers] == [rule]
