@@ -13,7 +13,10 @@ from flowforge.merge.keyed import DOCUMENT, Block, Entry, Key, Printed, Span, by
 from flowforge.merge.lines import Changed, Chunk, diff3, merge_lines
 
 _MAX_DEPTH = 100
-Choose = Callable[[bytes, bytes, bytes], bytes | None]  # base, upstream, commit of a value -> the one to keep
+_NOWHERE = (-1, -1)
+Choose = Callable[
+    [bytes | None, bytes, bytes], bytes | None
+]  # base (None: added), upstream, commit -> what stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +29,18 @@ class Place:
 
 @dataclass(kw_only=True)
 class Merger:
-    """Merges the blocks of one document; `open` and `chosen` fill up on the way."""
+    """Merges the blocks of one document; its lists of places fill up on the way."""
 
     tick: Callable[[], None]
     choose: Choose
     forward: Callable[[bytes, bytes, str], None]
     open: list[Place] = field(default_factory=list)
     chosen: list[Place] = field(default_factory=list)
+    met: list[Place] = field(default_factory=list)  # chosen, where both sides added it
+    removed: tuple[list[Place], list[Place]] = field(
+        default_factory=lambda: ([], [])
+    )  # by upstream, the commit
+    added: tuple[list[Place], list[Place]] = field(default_factory=lambda: ([], []))
 
     def block(self, base: Block | None, upstream: Block, commit: Block, depth: int = 0) -> bytes:
         """The merged text of a block; `base` is None where both sides added it.
@@ -88,6 +96,10 @@ class Merger:
         if upstream.says(commit):
             return upstream.value
         one, two = (entry.inside() if entry.inside else None for entry in (upstream, commit))
+        kept = None if one or two else self.choose(None, upstream.value, commit.value)
+        if kept is not None:
+            self.met.append(Place(spans=(_NOWHERE, upstream.span, commit.span)))
+            return kept
         if upstream.key != DOCUMENT or one is None or two is None:
             raise Doubt("same_key", f"both sides added {upstream.name}, differently")
         return self.block(None, one, two, depth + 1)
@@ -107,6 +119,7 @@ class _Keyed:
         old, one, two = by_key(self.base), by_key(self.upstream), by_key(self.commit)
         _check_order(old, one, two)
         _check_replaced(old, one, two)
+        self._note(old, one, two)
         kept: dict[Key, Printed] = {}
         for key, entry in one.items():
             known = self._kept(old.get(key), entry, two.get(key))
@@ -122,6 +135,16 @@ class _Keyed:
         kept |= {key: self._added(key, two, old, order) for key in added}
         block = _closed(self.base, self.upstream, self.commit)
         return printed(block, [kept[key] for key in order])
+
+    def _note(self, old: Mapping[Key, Entry], one: Mapping[Key, Entry], two: Mapping[Key, Entry]) -> None:
+        for side, mine, theirs in ((0, one, two), (1, two, one)):
+            gone = [entry.span for key, entry in old.items() if key not in mine and key in theirs]
+            self.merger.removed[side].extend(Place(spans=(span, _NOWHERE, _NOWHERE)) for span in gone)
+            come = [entry.span for key, entry in mine.items() if key not in old and key not in theirs]
+            self.merger.added[side].extend(
+                Place(spans=(_NOWHERE, _NOWHERE if side else span, span if side else _NOWHERE))
+                for span in come
+            )
 
     def _kept(self, base: Entry | None, upstream: Entry, commit: Entry | None) -> Printed | None:
         if commit is not None:

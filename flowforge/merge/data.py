@@ -22,7 +22,7 @@ IDENTITIES = ("id", "name")
 class DataMerge:
     """How to merge: which scalar stands where both sides changed it, and which lists are sets."""
 
-    choose: Callable[[str, str, str], str | None]
+    choose: Callable[[str | None, str, str], str | None]  # without a base, both added it
     item_key: Callable[[Path], ItemKey | None]
 
     def merged(self, base: Data, upstream: Data, commit: Data, path: Path = ()) -> Data:
@@ -42,7 +42,7 @@ class DataMerge:
             if key is not None:
                 return self._set(base, upstream, commit, key, path)
             return self._sequence(base, upstream, commit, path)
-        if isinstance(base, str) and isinstance(upstream, str) and isinstance(commit, str):
+        if isinstance(base, str | None) and isinstance(upstream, str) and isinstance(commit, str):
             kept = self.choose(base, upstream, commit)
             if kept is not None:
                 return kept

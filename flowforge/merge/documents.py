@@ -8,8 +8,9 @@ be cut in a single way.
 
 import re
 import time
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Side, splice, split_lines
@@ -20,11 +21,15 @@ from flowforge.merge.data import DataMerge, frozen
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.facts import Facts, check_forward
 from flowforge.merge.keyed import Block, Span
+from flowforge.merge.kin import raised
 from flowforge.merge.losses import check_losses
 from flowforge.merge.sides import Texts, hunk_texts, texts_of
 
 RUNG = "document"
-CHOSEN = "larger version of a key"
+CHOSEN, CHOSEN_BESIDE = "larger version of a key", "larger version of a key beside others"
+MET = "larger version that both added"
+REMOVED, OPPOSED = "keys removed beside others", "keys added beside removed ones"
+KIN = "keys in the version of their kin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +89,10 @@ def _resolve(
     texts = texts_of(conflict)
     check_line_ends(texts.texts)
     base, upstream, commit = (known.block(text, facts) for text in texts.texts)
+    conflict, kin = raised(conflict, texts, (base, upstream, commit))
+    if kin:
+        texts = texts_of(conflict)
+        base, upstream, commit = (known.block(text, facts) for text in texts.texts)
     merger = Merger(tick=tick, choose=facts.choose, forward=check_forward)
     result = merger.block(base if conflict.base else None, upstream, commit)
     tick()
@@ -92,25 +101,58 @@ def _resolve(
         return (merger.open[0].doubt or Doubt("same_key", "a place cannot be decided")).abstain()
     answers = hunk_texts(conflict.segments, result, one_way=bool(merger.open))
     _check(conflict, open_, answers, known, facts, tick)
-    chosen = touched(conflict, texts, merger.chosen)
+    ways = _ways(conflict, texts, merger, kin)
     found, doubts = [], []
     for hunk, text in zip(conflict.hunks, answers, strict=True):
         if hunk.index in open_:
             continue
         try:
-            found.append(_answer(hunk, text, known, chosen=hunk.index in chosen))
+            found.append(_answer(hunk, text, known, ways))
         except Doubt as doubt:
             doubts.append(doubt)
     return Candidate(answers=tuple(found)) if found else doubts[0].abstain()
 
 
-def _answer(hunk: Hunk, text: bytes, known: Format, *, chosen: bool) -> HunkAnswer:
-    why = "the sides changed different keys; both changes are kept"
-    if not chosen:
-        check_losses(hunk, text)
-    else:
+@dataclass(frozen=True, kw_only=True)
+class _Ways:
+    """By what each hunk is merged: the hunks in which a version was chosen, and so on."""
+
+    chosen: set[int]
+    met: set[int]
+    kin: frozenset[int]
+    removed: set[int]
+    opposed: set[int]  # one side removed something, the other added something
+
+
+def _ways(conflict: Conflict, texts: Texts, merger: Merger, kin: frozenset[int]) -> _Ways:
+    gone, come = (
+        [touched(conflict, texts, side) for side in sides] for sides in (merger.removed, merger.added)
+    )
+    return _Ways(
+        chosen=touched(conflict, texts, merger.chosen),
+        met=touched(conflict, texts, merger.met),
+        kin=kin,
+        removed=gone[0] | gone[1],
+        opposed=(gone[0] & come[1]) | (gone[1] & come[0]),
+    )
+
+
+def _answer(hunk: Hunk, text: bytes, known: Format, ways: _Ways) -> HunkAnswer:
+    rule, why = known.rule, "the sides changed different keys; both changes are kept"
+    if hunk.index in ways.met:
+        rule, why = MET, "both sides added one package in two versions, of which the larger is kept"
+    elif hunk.index in ways.chosen:
+        rule = CHOSEN if text == hunk.upstream else CHOSEN_BESIDE
         why = "both sides raised a version, of which the larger is kept, beside changes of other keys"
-    return HunkAnswer(index=hunk.index, text=text, rung=RUNG, rule=CHOSEN if chosen else known.rule, why=why)
+    elif hunk.index in ways.opposed:
+        rule, why = OPPOSED, "one side removed keys where the other added some; both changes are kept"
+    elif hunk.index in ways.kin:
+        rule, why = KIN, "one side added a package, the other raised its kin; it is added in their version"
+    elif hunk.index in ways.removed:
+        rule, why = REMOVED, "one side removed keys, the other changed others; both changes are kept"
+    if hunk.index not in ways.chosen | ways.met:
+        check_losses(hunk, text)
+    return HunkAnswer(index=hunk.index, text=text, rung=RUNG, rule=rule, why=why)
 
 
 def touched(conflict: Conflict, texts: Texts, places: Sequence[Place]) -> set[int]:
@@ -118,12 +160,20 @@ def touched(conflict: Conflict, texts: Texts, places: Sequence[Place]) -> set[in
     if places and not texts.hunks:
         return {hunk.index for hunk in conflict.hunks}
     return {
-        hunk.index
-        for hunk in conflict.hunks
-        for place in places
-        for span, ranges in zip(place.spans, texts.hunks, strict=True)
-        if _meets(span, ranges[hunk.index])
+        index
+        for side, ranges in enumerate(texts.hunks)
+        for index in _met(sorted(ranges.items()), [place.spans[side] for place in places])
     }
+
+
+def _met(hunks: Sequence[tuple[int, Span]], spans: Sequence[Span]) -> Iterator[int]:
+    """Hunks stand in order, so each span needs to be held against few of them only."""
+    for span in spans:
+        for index, lines in hunks[bisect_left(hunks, span[0], key=lambda hunk: hunk[1][1]) :]:
+            if lines[0] > span[1]:
+                break
+            if _meets(span, lines):
+                yield index
 
 
 def _meets(span: Span, lines: Span) -> bool:

@@ -33,13 +33,13 @@ class Facts:
     path: str
     language: Language
 
-    def choose(self, base: bytes, upstream: bytes, commit: bytes) -> bytes | None:
-        """The value that stands where both sides changed it: the larger version in a known manifest."""
-        old, one, two = (side.decode("utf-8", "replace") for side in (base, upstream, commit))
-        kept = self.choose_text(old, one, two)
+    def choose(self, base: bytes | None, upstream: bytes, commit: bytes) -> bytes | None:
+        """The value that stands where both sides changed or added it: the larger version in a known manifest."""
+        one, two = (side.decode("utf-8", "replace") for side in (upstream, commit))
+        kept = self.choose_text(None if base is None else base.decode("utf-8", "replace"), one, two)
         return None if kept is None else kept.encode()
 
-    def choose_text(self, base: str, upstream: str, commit: str) -> str | None:
+    def choose_text(self, base: str | None, upstream: str, commit: str) -> str | None:
         order = order_of(self.path)
         return None if order is None else larger(base, upstream, commit, order)
 

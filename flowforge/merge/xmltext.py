@@ -15,7 +15,8 @@ from flowforge.merge.facts import Facts
 from flowforge.merge.keyed import DOCUMENT, Block, Entry
 
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
-_ATTRIBUTES = ("id", "name", "key")
+_ATTRIBUTES = ("id", "name", "key", "Include", "Update", "Remove")  # the last three are MSBuild's
+_GROUPS = frozenset({"ItemGroup", "PropertyGroup"})  # of MSBuild: known by what they are about
 _COORDINATES = ("groupId", "artifactId", "classifier", "type")
 _ANY_ORDER = {
     "pom.xml"
@@ -41,6 +42,9 @@ class _Element:
 
     def identity(self) -> tuple[str, ...]:
         """The tag and what identifies the element; the tag alone where nothing does."""
+        if self.tag in _GROUPS:
+            about = [child.tag for child in self.children[: self.tag == "ItemGroup"]]
+            return (self.tag, self.attributes.get("Condition", ""), *about)
         for name in _ATTRIBUTES:
             if name in self.attributes:
                 return (self.tag, name, self.attributes[name])
