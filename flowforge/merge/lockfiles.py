@@ -21,6 +21,19 @@ from flowforge.merge.locklines import Pin, python_name
 MAX_BYTES = 32 << 20  # of one lockfile
 MARKER = re.compile(rb"^(?:<{7}|\|{7}|>{7})(?: |\r?$)", re.MULTILINE)
 
+_FORMS = {
+    name: re.compile(pattern, re.MULTILINE)
+    for name, pattern in {
+        "package-lock.json": rb'"lockfileVersion" *: *(\d+)',
+        "npm-shrinkwrap.json": rb'"lockfileVersion" *: *(\d+)',
+        "pnpm-lock.yaml": rb"^lockfileVersion: *['\"]?([\d.]+)",
+        "yarn.lock": rb"^# yarn lockfile (v1)|^__metadata:\r?\n +version: *(\d+)",
+        "poetry.lock": rb'^lock-version = "([\d.]+)"',
+        "Cargo.lock": rb"^version = (\d+)",
+        "uv.lock": rb"^version = (\d+)",
+    }.items()
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Locked:
@@ -47,6 +60,13 @@ def read_pins(path: str, text: bytes) -> tuple[Pin, ...] | Abstain:
         return _unreadable(path, doubt.sentence)
     except (ValueError, RecursionError) as error:
         return _unreadable(path, f"does not parse ({type(error).__name__})")
+
+
+def form_of(path: str, text: bytes) -> str:
+    """The version of the file's own form, as it writes it; "" where such files have none, or this one does not say."""
+    pattern = _FORMS.get(PurePosixPath(path).name)
+    found = pattern.search(text) if pattern is not None else None
+    return b"".join(part for part in found.groups() if part).decode("ascii", "replace") if found else ""
 
 
 def reader_of(path: str) -> Callable[[str], Iterator[Pin]] | None:

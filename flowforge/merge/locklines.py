@@ -46,7 +46,9 @@ def go_sum(text: str) -> Iterator[Pin]:
         found = _GO_SUM.fullmatch(line.strip())
         if found is None and line.strip():
             raise Doubt("lock_unreadable", "has a line that is no checksum")
-        if found is not None and not found[3]:
+        if found is not None and found[3]:
+            yield Pin(name="", version="", place=f"{found[1]} {found[2]}{found[3]}", offers=(found[1],))
+        elif found is not None:
             yield Pin(name=found[1], version=found[2], hashes=frozenset({found[4]}), offers=(found[1],))
 
 

@@ -284,11 +284,15 @@ class _Words:
 
 
 def last_words(said: bytes) -> str:
-    """Of what a tool said, the first line that speaks of an error, else the last one; short and printable."""
+    """Of what a tool said, the first line that speaks of an error, else the last one; short and printable.
+
+    Of a crash in Python the last line says what it was, and the lines before it are the tool's own code.
+    """
     text = said.decode("utf-8", "replace")
     lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
     spoken = [line for line in lines if line]
-    errors = [line for line in spoken if "error" in line.lower()]
+    crashed = any(line.startswith("Traceback (most recent call last)") for line in spoken)
+    errors = [] if crashed else [line for line in spoken if "error" in line.lower()]
     return next(iter([*errors, *reversed(spoken)]), "")[:_SHOWN]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flowforge.core.conflict import Abstain, Candidate, Side, WholeAnswer
-from flowforge.merge.lockfiles import Locked, read_locked
+from flowforge.merge.lockfiles import Locked, form_of, read_locked
 from flowforge.merge.manifests import read_named
 from flowforge.merge.releases import below, highest
 
@@ -58,14 +58,16 @@ class _Sets:
 def judge(made: Made) -> Candidate | Abstain:
     """The answer for the whole lockfile, or why a person must look: a typed word and a sentence.
 
-    Words: lock_unreadable, manifest_unreadable, lock_empty, package_lost, version_lowered, change_lost.
+    Words: lock_unreadable, manifest_unreadable, form_changed, lock_empty, package_lost, version_lowered, change_lost.
     """
     sets = _read(made)
     if isinstance(sets, Abstain):
         return sets
-    named = _named(made)
+    named, other = _named(made), _other_form(made)
     if isinstance(named, Abstain):
         return named
+    if other is not None:
+        return other
     for check in (_emptied, _lost, _lowered, _dropped):
         wrong = check(sets, named)
         if wrong is not None:
@@ -98,6 +100,20 @@ def _named(made: Made) -> frozenset[str] | Abstain:
         elif path.rpartition("/")[0] == folder:
             return found
     return frozenset(names)
+
+
+def _other_form(made: Made) -> Abstain | None:
+    """Another generation of the tool writes every line anew, and the repository's own may not read it."""
+    forms = {form_of(made.path, text) for text in (made.upstream, made.commit)}
+    form = form_of(made.path, made.result)
+    if form in forms:
+        return None
+    had = " and ".join(sorted(known or "none" for known in forms))
+    return Abstain(
+        why="form_changed",
+        sentence=f"what {made.program} wrote for {made.path!r} is in form {form or 'none'}, and the sides have {had}: "
+        f"let commands see the version of {made.program} that the repository uses",
+    )
 
 
 def _emptied(sets: _Sets, _named: frozenset[str]) -> Abstain | None:

@@ -22,7 +22,6 @@ from flowforge.validate.locksets import LockSet, Package, line_of
 _SHOWN = 20  # findings of one rule
 _NAME = 80  # characters of a name that a sentence repeats
 _ONE_VERSION = frozenset({"uv", "poetry", "pip-compile", "bundle", "composer"})  # of a package, as a rule
-_NO_NEEDS = frozenset({"go", "pip-compile"})  # nothing in the file says why a package is there
 _WHO = ("upstream", "the commit")
 _FORGIVEN = frozenset({"composer"})  # installs from a lockfile of another manifest, and says so
 
@@ -86,15 +85,12 @@ class _Merge:
 
     def findings(self) -> Iterator[Finding]:
         missing = dict([*self._unneeded_gone(), *self._unlocked()])
-        certain = (self._doubled(), self._mixed(), self._hashed(), missing.values(), self._unsummed(missing))
+        certain = (self._doubled(), self._mixed(), self._hashed(), missing.values())
         for found in certain:
             yield from islice(found, _SHOWN)
         yield from self._stale()
         yield from self._summed("foreign-package", "neither side has {}", self._foreign())
-        if self.program not in _NO_NEEDS:
-            yield from self._summed(
-                "lost-package", "both sides have {}, and it is not here", self._lost(missing)
-            )
+        yield from self._summed("lost-package", "both sides have {}, and it is not here", self._lost(missing))
 
     @cached_property
     def _lines(self) -> Sequence[str]:
@@ -166,8 +162,6 @@ class _Merge:
                 continue
             if not hashes <= frozenset().union(*before):
                 what = "has a hash that no side has for it"
-            elif not hashes and all(before):
-                what = "has lost its hash"
             elif len(hashes) > 1 == max(map(len, before)):
                 what = "has two hashes, each of one side: what was published was exchanged"
             else:
@@ -192,7 +186,7 @@ class _Merge:
         for manifest in self.manifests:
             versions = (manifest.upstream, manifest.commit, manifest.text)
             *sides, merged = (_named(manifest.path, text) for text in versions)
-            for name in sorted(merged - self.result.versions.keys()):
+            for name in sorted(name for name in merged if not self.result.has(name)):
                 having = self._having(name, [name in named for named in sides])
                 if having:
                     what = f"{manifest.path!r} names {_cut(name)}, which is locked with {having} and not here"
@@ -204,13 +198,6 @@ class _Merge:
         if not all(one.has(need) for _, one in sides):
             return ""
         return " and ".join(who for who, _ in sides)
-
-    def _unsummed(self, missing: Iterable[str]) -> Iterator[Finding]:
-        """Where nothing says why a package is there, one that both sides have may not go altogether."""
-        for name, version in self._lost(missing) if self.program in _NO_NEEDS else ():
-            if name not in self.result.versions:
-                what = f"both sides have {_shown(name, version)}, and it is not here"
-                yield self._told("lost-package", Level.ERROR, what, name)
 
     def _lost(self, missing: Iterable[str]) -> Iterator[Package]:
         """Packages that both sides have, where nothing that needs them has been told already."""

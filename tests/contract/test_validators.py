@@ -699,7 +699,7 @@ class TestLockfile(ValidatorContract):
         newly("notes.txt", "", b"no list\n", b"none\n"),
         newly("uv.lock", "", b"\xff\n", b"\xff"),
     )
-    bad = (locked("b==1.0\nc==1.0\n"), locked("a==1.0\na==1.0\n"), locked("a==1.0\n}\n"))
+    bad = (locked("a==1.0\na==1.0\n"), locked("a==1.0\na==2.0\n"), locked("a==1.0\n}\n"))
 
 
 def test_every_built_in_validator_goes_through_the_suite() -> None:

@@ -17,8 +17,11 @@ from tests.gitrepo import Content
 QUIET = {"UV_OFFLINE": "1", "npm_config_offline": "true", "CARGO_NET_OFFLINE": "true", "GOFLAGS": "-mod=mod"}
 
 
-def folder_of(program: str) -> Path:
-    """The folder in whose `bin` a real tool is, as an operator would name it; a skip where it is not installed."""
+def folder_of(program: str, version: str = "") -> Path:
+    """The folder in whose `bin` a real tool is, as an operator would name it; a skip where it is not installed.
+
+    `version` is how its version begins, where several tools have one name.
+    """
     if program == "uv":
         folder = Path(sys.executable).parent.parent
         if not (folder / "bin" / "uv").exists():
@@ -34,10 +37,17 @@ def folder_of(program: str) -> Path:
             pytest.skip("cargo is not installed")
         return Path(said.stdout.strip())
     usual = {"go": "/usr/local/go/bin"}.get(program, "/usr/local/bin")
-    found = shutil.which(program, path=f"{os.environ['PATH']}:{usual}")
+    folders = f"{os.environ['PATH']}:{usual}".split(":")
+    there = [found for folder in folders if (found := shutil.which(program, path=folder))]
+    found = next((one for one in there if not version or _version_of(one).startswith(version)), None)
     if found is None:
-        pytest.skip(f"{program} is not installed")
+        pytest.skip(f"{program} {version} is not installed".replace("  ", " "))
     return Path(found).resolve().parent.parent if program == "go" else Path(found).parent.parent
+
+
+def _version_of(program: str) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, cwd="/")
+    return said.stdout.strip()
 
 
 def run_tool(

@@ -1,70 +1,12 @@
 """Real package managers, in the sandbox and without a network: the answer is what a person would get by hand."""
 
-import itertools
 import json
-import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from flowforge.core.errors import Refused
-from flowforge.core.pipeline import StageResult
-from flowforge.sandbox.choose import choose_sandbox, python_tools
-from tests.gitrepo import Content
-from tests.integration.pipeline.lockyard import folder_of, go_proxy, run_tool, wheels
+from tests.integration.pipeline.lockscene import Files, Seen, by_hand, resolved
+from tests.integration.pipeline.lockyard import go_proxy, wheels
 from tests.integration.pipeline.scene import Scene
-
-Files = dict[str, Content]
-Relocked = Callable[..., StageResult]
-
-
-@pytest.fixture
-def seen(scene: Scene) -> Callable[[str], Path]:
-    """Give the scene a sandbox that shows a real tool; the folder of the tool."""
-
-    def show(program: str) -> Path:
-        folder = folder_of(program)
-        numbers = itertools.count()
-        tools = (folder,) if not folder.is_relative_to("/usr") or program == "go" else ()
-        if program == "uv":
-            tools = python_tools(folder / "bin" / "python")
-        try:
-            scene.sandbox = choose_sandbox(
-                "auto",
-                unique=lambda: f"locks-{os.getpid()}-{next(numbers)}",
-                warn=lambda _text: None,
-                tools=tools,
-            )
-        except Refused as error:
-            pytest.skip(error.sentence)
-        return folder
-
-    return show
-
-
-def by_hand(
-    scene: Scene, tools: Path, command: str, files: Files, env: Mapping[str, str] | None = None
-) -> Files:
-    """The files after a person ran the tool, lockfile included."""
-    count = len(list(scene.folder.glob("hand-*")))
-    return run_tool(command, files, scene.folder / f"hand-{count}" / "tree", tools, env)
-
-
-def resolved(scene: Scene, base: Files, upstream: Files, commit: Files, **spec: Any) -> StageResult:
-    """Rebase a branch that has `commit` onto a target that has `upstream`; both began with `base`."""
-    scene.branches(
-        {path: upstream.get(path) for path in {*base, *upstream}},
-        {path: commit.get(path) for path in {*base, *commit}},
-        base=base,
-    )
-    scene.with_resolve()
-    scene.do("clone")
-    scene.do("rebase")
-    assert scene.work.pending, "the lockfiles do not conflict"
-    return scene.do("resolve", spec=spec)
-
 
 # ----------------------------------------------------------------------------------------------------------- uv
 
@@ -106,7 +48,7 @@ def uv_sides(scene: Scene, tools: Path) -> tuple[Files, Files, Files]:
     return base, upstream, commit
 
 
-def test_uv_locks_what_both_sides_added(scene: Scene, seen: Callable[[str], Path]) -> None:
+def test_uv_locks_what_both_sides_added(scene: Scene, seen: Seen) -> None:
     tools = seen("uv")
     base, upstream, commit = uv_sides(scene, tools)
     result = resolved(scene, base, upstream, commit)
@@ -119,9 +61,7 @@ def test_uv_locks_what_both_sides_added(scene: Scene, seen: Callable[[str], Path
     )
 
 
-def test_uv_without_a_package_and_without_a_network_fails_in_words(
-    scene: Scene, seen: Callable[[str], Path]
-) -> None:
+def test_uv_without_a_package_and_without_a_network_fails_in_words(scene: Scene, seen: Seen) -> None:
     tools = seen("uv")
     base, upstream, commit = uv_sides(scene, tools)
     lost = {path: text for path, text in commit.items() if not path.startswith("wheels/apa")}
@@ -132,9 +72,7 @@ def test_uv_without_a_package_and_without_a_network_fails_in_words(
     assert "'uv lock' ended with exit status" in rows[0]["tried"]["lockfile"]
 
 
-def test_what_both_sides_raised_in_their_lockfiles_alone_is_the_higher_one(
-    scene: Scene, seen: Callable[[str], Path]
-) -> None:
+def test_what_both_sides_raised_in_their_lockfiles_alone_is_the_higher_one(scene: Scene, seen: Seen) -> None:
     """The tool begins with upstream's lockfile and would drop what the commit raised; so it begins with that."""
     tools = seen("uv")
     base, upstream, _ = uv_sides(scene, tools)
@@ -158,7 +96,7 @@ def npm_package(name: str, **dependencies: str) -> str:
     return json.dumps({"name": name, "version": "1.0.0", "dependencies": dependencies}, indent=2) + "\n"
 
 
-def test_npm_locks_the_workspaces_that_both_sides_added(scene: Scene, seen: Callable[[str], Path]) -> None:
+def test_npm_locks_the_workspaces_that_both_sides_added(scene: Scene, seen: Seen) -> None:
     tools = seen("npm")
     root = json.dumps({"name": "root", "version": "1.0.0", "workspaces": ["pkgs/*"]}, indent=2) + "\n"
     plain: Files = {"package.json": root, "pkgs/m/package.json": npm_package("m")}
@@ -178,7 +116,7 @@ def test_npm_locks_the_workspaces_that_both_sides_added(scene: Scene, seen: Call
     assert b"RAN" not in names
 
 
-def test_npm_without_a_network_says_what_it_could_not_get(scene: Scene, seen: Callable[[str], Path]) -> None:
+def test_npm_without_a_network_says_what_it_could_not_get(scene: Scene, seen: Seen) -> None:
     seen("npm")
 
     def side(*names: str) -> Files:
@@ -205,7 +143,7 @@ def crate(name: str, *needs: str) -> Files:
     return {f"{name}/Cargo.toml": "".join(lines), f"{name}/src/lib.rs": "\n"}
 
 
-def test_cargo_locks_the_crates_that_both_sides_added(scene: Scene, seen: Callable[[str], Path]) -> None:
+def test_cargo_locks_the_crates_that_both_sides_added(scene: Scene, seen: Seen) -> None:
     tools = seen("cargo")
     root = '[workspace]\nresolver = "2"\nmembers = ["[a-z]*"]\nexclude = ["target"]\n'
     plain: Files = {"Cargo.toml": root, **crate("mid")}
@@ -232,7 +170,7 @@ def go_file(name: str) -> Files:
     }
 
 
-def test_go_sums_what_both_sides_added(scene: Scene, seen: Callable[[str], Path]) -> None:
+def test_go_sums_what_both_sides_added(scene: Scene, seen: Seen) -> None:
     tools = seen("go")
     proxy = go_proxy(*((f"example.com/{name}", "v1.0.0") for name in ("zero", "alpha", "beta")))
     head = "module example.com/app\n\n{first}go 1.21\n\nrequire example.com/zero v1.0.0\n{second}"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowforge.core.conflict import Abstain
-from flowforge.merge.lockfiles import MAX_BYTES, Locked, read_locked, read_pins
+from flowforge.merge.lockfiles import MAX_BYTES, Locked, form_of, read_locked, read_pins
 from flowforge.merge.locklines import Pin
 
 UV = """version = 1
@@ -366,6 +366,27 @@ def test_a_tool_s_own_file_has_nothing_twice_and_lacks_no_need(name: str, text: 
     if name not in {"uv.lock", "yarn.lock"}:  # the samples above name what they do not show
         offers = {offer for pin in found for offer in pin.offers}
         assert {need for pin in found for need in pin.needs} <= offers
+
+
+FORMS = [
+    ("package-lock.json", json.dumps(NPM, indent=2), "3"),
+    ("npm-shrinkwrap.json", json.dumps(NPM_OLD), "1"),
+    ("pnpm-lock.yaml", PNPM_9, "9.0"),
+    ("pnpm-lock.yaml", PNPM_5, "5.4"),
+    ("yarn.lock", YARN_1, "v1"),
+    ("yarn.lock", YARN_BERRY, "8"),
+    ("poetry.lock", POETRY, "2.0"),
+    ("Cargo.lock", CARGO, "4"),
+    ("uv.lock", UV, "1"),
+    ("go.sum", GO_SUM, ""),
+    ("Cargo.lock", "[[package]]\n", ""),
+    ("poetry.lock", "\ufffd", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "form"), FORMS)
+def test_the_form_of_a_lockfile_is_read(name: str, text: str, form: str) -> None:
+    assert form_of(f"x/{name}", text.encode()) == form
 
 
 def test_a_crate_that_is_there_twice_is_offered_with_its_version_only() -> None:

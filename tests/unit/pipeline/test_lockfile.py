@@ -56,6 +56,10 @@ def test_a_thousand_members_are_bounded() -> None:
         (b"one\ntwo\n\n", "two"),
         (b"reading\nnpm ERROR no such thing\nA log is in /x\n", "npm ERROR no such thing"),
         (b"\x1b[31mred\x1b[0m error\x07\n", "[31mred[0m error"),
+        (
+            b"Traceback (most recent call last):\n  raise error from e\nx.NotFound: no zero\n",
+            "x.NotFound: no zero",
+        ),
         (b"\xff\xfe\n", "\ufffd\ufffd"),
         (b"e" * 999, "e" * 200),
         ("trap \u202e error\n".encode(), "trap  error"),

@@ -49,6 +49,32 @@ def refused(made: Made) -> Abstain:
     return said
 
 
+@pytest.mark.parametrize(
+    ("upstream", "commit", "result", "had"),
+    [(2, 2, 3, "2"), (1, 2, 3, "1 and 2"), (2, None, 3, "2 and none")],
+)
+def test_a_file_in_a_form_that_no_side_has_is_another_tools_work(
+    upstream: int, commit: int | None, result: int, had: str
+) -> None:
+    def formed(text: bytes, form: int | None) -> bytes:
+        root = {**json.loads(text), "lockfileVersion": form}
+        return json.dumps({key: value for key, value in root.items() if value is not None}).encode()
+
+    made = replace(
+        MADE,
+        upstream=formed(MADE.upstream, upstream),
+        commit=formed(MADE.commit, commit),
+        result=formed(MADE.result, result),
+    )
+    said = refused(made)
+    assert said.why == "form_changed"
+    assert said.sentence == (
+        f"what npm wrote for 'package-lock.json' is in form 3, and the sides have {had}: "
+        "let commands see the version of npm that the repository uses"
+    )
+    taken(replace(made, upstream=formed(MADE.upstream, 3)))
+
+
 def test_both_sides_packages_together_are_the_answer() -> None:
     answer = taken(MADE)
     assert (answer.path, answer.text, answer.version) == (PATH, MADE.result, None)

@@ -1,0 +1,43 @@
+"""A scene whose sandbox shows a real package manager: what a person gets by hand, and what the rung makes of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from flowforge.core.pipeline import StageResult
+from tests.gitrepo import Content
+from tests.integration.pipeline.lockyard import run_tool
+from tests.integration.pipeline.scene import Scene
+
+Files = dict[str, Content]
+
+
+class Seen(Protocol):
+    def __call__(self, program: str, *, version: str = "", network: bool = False) -> Path:
+        """Give the scene a sandbox that shows a real tool of that version; the folder of the tool.
+
+        `network`: it lets a stage that asks for it have the host's, where a registry of the test's own is.
+        """
+        ...
+
+
+def by_hand(
+    scene: Scene, tools: Path, command: str, files: Files, env: Mapping[str, str] | None = None
+) -> Files:
+    """The files after a person ran the tool, lockfile included."""
+    count = len(list(scene.folder.glob("hand-*")))
+    return run_tool(command, files, scene.folder / f"hand-{count}" / "tree", tools, env)
+
+
+def resolved(scene: Scene, base: Files, upstream: Files, commit: Files, **spec: Any) -> StageResult:
+    """Rebase a branch that has `commit` onto a target that has `upstream`; both began with `base`."""
+    scene.branches(
+        {path: upstream.get(path) for path in {*base, *upstream}},
+        {path: commit.get(path) for path in {*base, *commit}},
+        base=base,
+    )
+    scene.with_resolve()
+    scene.do("clone")
+    scene.do("rebase")
+    assert scene.work.pending, "the lockfiles do not conflict"
+    return scene.do("resolve", spec=spec)
