@@ -11,6 +11,7 @@ from rapidfuzz import fuzz
 from flowforge.core.conflict import Hunk, split_lines
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Body, Key, Piece, Role, file_body, open_piece, signed_key
+from flowforge.merge.faults import adds_faults
 from flowforge.merge.syntax import Source, find
 from flowforge.merge.tokens import Tokens, lex
 
@@ -23,7 +24,7 @@ def check(result: Source, sources: Sequence[Source]) -> None:
     Raises:
         Doubt: `does_not_parse`, `duplicate`, `same_name_added`.
     """
-    if result.has_error:
+    if adds_faults(result, sources[1:]):
         raise Doubt("does_not_parse", "the merged text would not parse")
     allowed = [_definitions(file_body(source)) for source in sources[1:]]
     merged = _definitions(file_body(result))

@@ -67,9 +67,12 @@ class Body:
 
 def file_body(source: Source) -> Body:
     """The top level of a file."""
-    end = len(source.text)
-    pieces, tail = _pieces(source, _flat(source.root.named_children, source.language), 0, end)
-    return Body(Span(source, 0, 0), pieces, tail, Span(source, end, end))
+    start, end = len(_BOM) if source.text.startswith(_BOM) else 0, len(source.text)
+    pieces, tail = _pieces(source, _flat(source.root.named_children, source.language), start, end)
+    return Body(Span(source, 0, start), pieces, tail, Span(source, end, end))
+
+
+_BOM = b"\xef\xbb\xbf"  # it belongs to the file, never to what happens to stand first
 
 
 def open_piece(piece: Piece) -> Body | None:
@@ -174,7 +177,7 @@ def _pieces(source: Source, nodes: Iterable[Node], low: int, high: int) -> tuple
     language = source.language
     attaching = {*language.comments, *language.prefixes}
     row = _Row(source, low, high)
-    for lines in _by_lines(source, nodes):
+    for lines in _by_lines(source, nodes, low):
         if all(node.type in attaching for node in lines.nodes):
             row.wait(lines)
         else:
@@ -184,14 +187,14 @@ def _pieces(source: Source, nodes: Iterable[Node], low: int, high: int) -> tuple
     return tuple(row.pieces), source.text[row.at : high]
 
 
-def _by_lines(source: Source, nodes: Iterable[Node]) -> list[_Lines]:
+def _by_lines(source: Source, nodes: Iterable[Node], low: int) -> list[_Lines]:
     text = source.text
     found: list[_Lines] = []
     for node in nodes:
         first = _text_start(source, node)
         if first == node.end_byte:
             continue
-        start, end = _line_start(text, first), _line_end(text, _text_end(source, node))
+        start, end = max(_line_start(text, first), low), _line_end(text, _text_end(source, node))
         if found and start < found[-1].end:
             found[-1].end = max(found[-1].end, end)
             found[-1].nodes.append(node)

@@ -1,74 +1,16 @@
 """Imports as a set: names that both sides add to one import statement, and where a new import stands."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
-from itertools import pairwise
+from itertools import product
 
 from flowforge.merge.doubt import Doubt
-from flowforge.merge.entities import Piece, Role
+from flowforge.merge.entities import Key, Piece, Role
+from flowforge.merge.importnames import ORDERS, NameList, Order, is_sorted, merge_names
 from flowforge.merge.names import bound
-from flowforge.merge.syntax import Node, find
-
-_MAX_LINE = 79  # a single-line import is not made longer than this: how to fold it is the project's taste
-
-
-def merge_names(base: Piece, upstream: Piece, commit: Piece) -> bytes:
-    """One import statement whose names both sides changed.
-
-    Raises:
-        Doubt: the statements differ in more than their names, or are laid out in a way not understood.
-    """
-    lists = [_Names.of(piece) for piece in (base, upstream, commit)]
-    old, one, two = (names.items for names in lists)
-    if any(not names.same_frame(lists[1]) for names in lists):
-        raise Doubt("import_changed", "both sides changed more of one import than its names")
-    kept = [name for name in one if name in two or name not in old]
-    fresh = [name for name in two if name not in old and name not in one]
-    order = _order([old, one, two])
-    for name in fresh:
-        kept.insert(_place(kept, name, two, order), name)
-    if len(kept) == 0:
-        raise Doubt("import_changed", "nothing would be left of an import that both sides changed")
-    return lists[1].render(kept)
-
-
-class _Names:
-    """The names of one import statement and the text around them."""
-
-    def __init__(self, text: bytes, spans: Sequence[tuple[int, int]]) -> None:
-        self.items = [text[start:end] for start, end in spans]
-        self.before, self.after = text[: spans[0][0]], text[spans[-1][1] :]
-        gaps = {text[end:start] for (_, end), (start, _) in pairwise(spans)}
-        self.gap = b", " if not gaps else min(gaps)
-        if len(gaps) > 1 or self.gap.strip() != b",":
-            raise Doubt("import_layout", "the names of an import are not laid out evenly")
-
-    @classmethod
-    def of(cls, piece: Piece) -> "_Names":
-        language = piece.span.source.language
-        node = piece.node
-        holder = find(node, language.import_names) if node is not None and language.import_names else None
-        if node is None or holder is None:
-            raise Doubt("import_changed", "both sides changed one import")
-        source = find(node, language.import_source) if language.import_source else None
-        spans = [_relative(n, piece) for n in holder.named_children if source is None or n.id != source.id]
-        if not spans or any(n.type in language.comments for n in holder.named_children):
-            raise Doubt("import_layout", "an import that both sides changed has comments among its names")
-        return cls(piece.text, spans)
-
-    def same_frame(self, other: "_Names") -> bool:
-        """The same statement around the names. A single name may stand on a line of its own or not."""
-        return (self.before, self.after) == (other.before, other.after)
-
-    def render(self, names: Sequence[bytes]) -> bytes:
-        text = self.before + self.gap.join(names) + self.after
-        if b"\n" not in self.gap and max(len(line) for line in text.splitlines()) > _MAX_LINE:
-            raise Doubt("import_layout", "an import with the names of both sides is too long for one line")
-        return text
-
-
-def _relative(node: Node, piece: Piece) -> tuple[int, int]:
-    return node.start_byte - piece.span.start, node.end_byte - piece.span.start
+from flowforge.merge.syntax import find
 
 
 def brought(row: Iterable[Piece]) -> frozenset[bytes]:
@@ -77,34 +19,113 @@ def brought(row: Iterable[Piece]) -> frozenset[bytes]:
 
 
 def check_bound(upstream: Sequence[Piece], commit: Sequence[Piece]) -> None:
-    """Two imports that one side each added must not bring the same name from different places.
+    """Two imports that one side each added must not bring one name, or one thing under two names.
 
     Raises:
         Doubt: `same_name_added`.
     """
     names = [brought(row) for row in (upstream, commit)]
     for name in sorted(names[0] & names[1]):
-        word = name.decode("utf-8", "replace")
-        raise Doubt("same_name_added", f"each side imports {word!r} from another place")
+        raise Doubt("same_name_added", f"each side imports {_show(name)} from another place")
+    for one, two in product(upstream, commit):
+        if _renamed(one, two):
+            raise Doubt("same_name_added", f"each side imports {_show(_thing(one))} under a name of its own")
+        if _covers(one, two) or _covers(two, one):
+            raise Doubt("same_name_added", "one side imports all of what the other imports a part of")
 
 
-Order = Callable[[bytes], object]
+_ALIAS = re.compile(rb"\s+(?:as|=>)\s+[\w$]+$")
+
+
+_DEEPER = re.compile(rb"[\w$](?:\.|::|\\)")
+
+
+def _renamed(one: Piece, two: Piece) -> bool:
+    """Whether both import one thing, as an import with an alias says, or one whose source is all that it names."""
+    language = one.span.source.language
+    if language.import_source and not language.import_names and not language.import_opaque:
+        return one.key[1] == two.key[1]
+    return _thing(one) == _thing(two)
+
+
+def _thing(piece: Piece) -> bytes:
+    return _ALIAS.sub(b"", _statement(piece).rstrip(b" ;"))
+
+
+def _covers(one: Piece, two: Piece) -> bool:
+    """Whether `one` is a wildcard import of the place that `two` imports from."""
+    whole, part = _statement(one).rstrip(b" ;"), _statement(two).rstrip(b" ;")
+    place = whole.rstrip(b"*_")
+    return whole.endswith((b"*", b"._")) and part.startswith(place) and not _DEEPER.search(part, len(place))
+
+
+def check_style(upstream: Sequence[Piece], commit: Sequence[Piece]) -> None:
+    """Imports that the sides write in different ways come from an old and a new style; people use one.
+
+    Raises:
+        Doubt: `import_layout`.
+    """
+    styles = {style for piece in (*upstream, *commit) if (style := _style(piece)) is not None}
+    if len(styles) > 1:
+        raise Doubt("import_layout", "the sides lay out their new imports in different ways")
+
+
+def _style(piece: Piece) -> tuple[bool, bool] | None:
+    """Whether a list of names on one line stands apart from its brackets, and whether a semicolon ends it."""
+    found = _IN_BRACES.search(piece.text)
+    return (found[1] == b" ", piece.text.rstrip().endswith(b";")) if found is not None else None
+
+
+_IN_BRACES = re.compile(rb"\{( ?)[^\s{}][^\n{}]*\}")
+
+
+def check_removed(upstream: AbstractSet[Key], commit: AbstractSet[Key]) -> None:
+    """Each side took other imports away: what is left beside what they added is what neither saw.
+
+    Raises:
+        Doubt: `both_removed`.
+    """
+    if upstream and commit and upstream != commit:
+        raise Doubt("both_removed", "each side removed different imports of one place")
+
+
+def joined(upstream: Sequence[Piece], commit: Sequence[Piece]) -> dict[Key, tuple[Key, bytes]]:
+    """Imports of one module that both sides added, made one: the commit's key -> upstream's, and the text of both.
+
+    Raises:
+        Doubt: they are of one module and cannot be made one.
+    """
+    made: dict[Key, tuple[Key, bytes]] = {}
+    for one, two in product(upstream, commit):
+        if _module(one) is None or _module(one) != _module(two):
+            continue
+        if two.key in made or any(one.key == key for key, _ in made.values()):
+            raise Doubt("import_layout", "several imports of one module were added")
+        made[two.key] = one.key, merge_names(None, one, two)
+    return made
+
+
+def _module(piece: Piece) -> tuple[bytes, bytes] | None:
+    """The statement around a list of names, None where it has no such list."""
+    node, language = piece.node, piece.span.source.language
+    holder = find(node, language.import_names) if node is not None and language.import_names else None
+    if node is None or holder is None:
+        return None
+    if holder.id == node.id and find(node, language.import_source) is None:
+        return None
+    return NameList.of(piece).frame
+
+
+def _show(name: bytes) -> str:
+    return repr(name.decode("utf-8", "replace"))
+
+
 OfPiece = Callable[[Piece], object]
-_ORDERS: tuple[Order, ...] = (lambda name: name, lambda name: (name.lower(), name))
-
-
-def _order(lists: Sequence[Sequence[bytes]]) -> Order | None:
-    """The order that all lists keep, if they keep one."""
-    return next((key for key in _ORDERS if all(is_sorted(names, key) for names in lists)), None)
-
-
-def is_sorted(names: Sequence[bytes], key: Order) -> bool:
-    return list(names) == sorted(names, key=key)  # type: ignore[arg-type]  # keys are bytes or tuples of them
 
 
 def sorted_by(upstream: Sequence[Piece], commit: Sequence[Piece]) -> OfPiece | None:
     """The order in which both sides keep a block of imports, if it is one that we know."""
-    for order in _ORDERS:
+    for order in ORDERS:
         for read in (_statement, _source):
             blocks = [[read(piece) for piece in block] for block in (upstream, commit)]
             if all(is_sorted(names, order) for names in blocks):
@@ -132,10 +153,3 @@ def block_of(row: Sequence[Piece], part: slice) -> Sequence[Piece]:
     while stop < len(row) and row[stop].role is Role.IMPORT and not row[stop].lead:
         stop += 1
     return row[start:stop]
-
-
-def _place(kept: Sequence[bytes], name: bytes, two: Sequence[bytes], order: Order | None) -> int:
-    if order is not None:
-        return next((i for i, other in enumerate(kept) if order(other) > order(name)), len(kept))  # type: ignore[operator]
-    at = two.index(name)
-    return kept.index(two[at - 1]) + 1 if at and two[at - 1] in kept else len(kept)

@@ -23,6 +23,9 @@ def bound(piece: Piece) -> frozenset[bytes]:
     node, language = piece.node, piece.span.source.language
     if node is None or language.import_opaque:
         return frozenset()
+    text = (node.text or b"").rstrip(b" ;")
+    if text.endswith((b"*", b"._")):
+        return frozenset()
     source = find(node, language.import_source) if language.import_source else None
     if source is not None and source.id != node.id:
         words = _words(node, source)
@@ -30,8 +33,7 @@ def bound(piece: Piece) -> frozenset[bytes]:
     names = find(node, language.import_names) if language.import_names else None
     if names is not None and names.id != node.id:
         return frozenset(_words(names)) - {_PLACEHOLDER}
-    text = (node.text or b"").rstrip(b" ;")
-    return frozenset() if text.endswith((b"*", b"._")) else frozenset(_words(node)[-1:])
+    return frozenset(_words(node)[-1:])
 
 
 def _words(node: Node, without: Node | None = None) -> list[bytes]:
@@ -56,19 +58,23 @@ def uses(text: bytes) -> Counter[bytes]:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one version of a file: those that its imports bring, and how often each is used."""
+    """The names of one version of a file: how often its imports bring each, and how often each is used."""
 
-    imported: frozenset[bytes]
+    brought: Counter[bytes]
     used: Counter[bytes]  # imports left out
+
+    @property
+    def imported(self) -> frozenset[bytes]:
+        return frozenset(self.brought)
 
     @classmethod
     def of(cls, source: Source) -> "Names":
         used = uses(source.text)
-        imported: set[bytes] = set()
-        for piece in _imports(file_body(source)):
-            imported |= bound(piece)
+        brought: Counter[bytes] = Counter()
+        for piece in all_imports(file_body(source)):
+            brought.update(bound(piece))
             used -= uses(piece.text)
-        return cls(frozenset(imported), used)
+        return cls(brought, used)
 
 
 def imports_in(body: Body) -> Iterator[bytes]:
@@ -76,11 +82,12 @@ def imports_in(body: Body) -> Iterator[bytes]:
     return (piece.text for piece in body.pieces if piece.role is Role.IMPORT)
 
 
-def _imports(body: Body) -> Iterator[Piece]:
+def all_imports(body: Body) -> Iterator[Piece]:
+    """The single imports of a file, those of blocks too."""
     for piece in body.pieces:
         inner = open_piece(piece) if piece.role is Role.IMPORT else None
         if inner is not None:
-            yield from _imports(inner)
+            yield from all_imports(inner)
         elif piece.role is Role.IMPORT:
             yield piece
 

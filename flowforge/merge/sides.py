@@ -2,6 +2,7 @@
 
 The texts are git's own merge with each side's hunks put in: they differ in the hunks only, and every byte
 outside is git's already. Where one of them does not parse although the real files do, the real files serve.
+Where neither parse, a merge works around the places that do not.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from flowforge.core.conflict import Conflict, Hunk, Segment, Side, fit
 from flowforge.hooks.contracts import Language
 from flowforge.merge.doubt import Doubt
+from flowforge.merge.faults import MANY, at_fault, faults
 from flowforge.merge.syntax import Source, parse
 
 MAX_BYTES = 1 << 20  # of one version; larger files are generated, mostly
@@ -23,6 +25,7 @@ class Versions:
 
     sources: tuple[Source, Source, Source]
     hunks: tuple[dict[int, tuple[int, int]], ...]  # per side: hunk index -> byte range; empty = not known
+    broken: frozenset[int] = frozenset()  # hunks at a place that does not parse: they stay open
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,43 @@ def versions(conflict: Conflict, language: Language) -> Versions:
     """The texts to merge; a missing base (both sides added the file) is an empty one.
 
     Raises:
-        Doubt: as `real_texts`, or a version does not parse.
+        Doubt: as `real_texts`, or no hunk stands at a place that parses on every side.
     """
-    texts = real_texts(conflict)
+    real = real_texts(conflict)
     filled = [_fill(conflict.segments, side) for side in _SIDES]
-    base, upstream, commit = (parse(text, language) for text, _ in filled)
-    if not any(source.has_error for source in (base, upstream, commit)):
-        return Versions((base, upstream, commit), tuple(ranges for _, ranges in filled))
+    ranges = tuple(ranges for _, ranges in filled)
+    sources = _parsed([text for text, _ in filled], language)
+    if not any(source.has_error for source in sources):
+        return Versions(sources, ranges)
+    whole = _parsed(real, language)
+    if not any(source.has_error for source in whole):
+        return Versions(whole, ())
+    broken = _broken(sources, ranges)
+    if len(broken) == len(conflict.hunks):
+        raise broken_place()
+    return Versions(sources, ranges, broken)
+
+
+def broken_place() -> Doubt:
+    """The doubt about a hunk at a place that does not parse."""
+    return Doubt("does_not_parse", "a version of this file does not parse where both sides changed it")
+
+
+def _parsed(texts: Sequence[bytes], language: Language) -> tuple[Source, Source, Source]:
     base, upstream, commit = (parse(text, language) for text in texts)
-    if any(source.has_error for source in (base, upstream, commit)):
-        raise Doubt("does_not_parse", "a version of this file does not parse")
-    return Versions((base, upstream, commit), ())
+    return base, upstream, commit
+
+
+def _broken(sources: Sequence[Source], ranges: Sequence[dict[int, tuple[int, int]]]) -> frozenset[int]:
+    """The hunks at which a side's parser had to guess; all where it had to too often."""
+    if any(faults(source).total() > MANY for source in sources):
+        return frozenset(ranges[0])
+    return frozenset(
+        index
+        for source, places in zip(sources, ranges, strict=True)
+        for index, (start, end) in places.items()
+        if at_fault(source.root, start, end)
+    )
 
 
 def _fill(segments: Sequence[Segment], side: Side) -> tuple[bytes, dict[int, tuple[int, int]]]:

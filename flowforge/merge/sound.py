@@ -3,12 +3,14 @@
 Asked where the resolver runs, in a child process, as a hostile text may take a parser down.
 """
 
+from collections.abc import Mapping
 from typing import cast
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Side, splice
 from flowforge.hooks.contracts import Language, Resolve, ResolveContext
 from flowforge.hooks.manager import resolve_load
-from flowforge.merge.syntax import parse
+from flowforge.merge.faults import faults
+from flowforge.merge.syntax import Source, parse
 
 _BROKEN = Abstain(why="does_not_parse", sentence="the answer would break a file that parses without it")
 
@@ -26,14 +28,23 @@ def ask(load: str, conflict: Conflict, context: ResolveContext) -> Candidate | A
 
 
 def breaks(conflict: Conflict, said: Candidate, language: Language) -> bool:
-    """Whether no side's text for the hunks that stay open makes a file that parses, though one side's own hunks do."""
-    given = {answer.index: answer.text for answer in said.answers}
+    """Whether the answers make a file worse to read, whichever side's text the hunks get that stay open.
+
+    Worse: no such file parses though one side's own hunks do, or each has more faults than the sides together.
+    """
     sides = (Side.UPSTREAM, Side.COMMIT)
-    if not all(_has_error(conflict, side, given, language) for side in sides):
+    given = {answer.index: answer.text for answer in said.answers}
+    own = [_filled(conflict, side, {}, language) for side in sides]
+    answered = [_filled(conflict, side, given, language) for side in sides]
+    if not all(source.has_error for source in answered):
         return False
-    return not all(_has_error(conflict, side, {}, language) for side in sides)
+    if not all(source.has_error for source in own):
+        return True
+    upstream, commit = (faults(source) for source in own)
+    most = (upstream | commit).total()
+    return all(faults(source).total() > most for source in answered)
 
 
-def _has_error(conflict: Conflict, side: Side, given: dict[int, bytes], language: Language) -> bool:
+def _filled(conflict: Conflict, side: Side, given: Mapping[int, bytes], language: Language) -> Source:
     texts = [given.get(hunk.index, hunk.side(side)) for hunk in conflict.hunks]
-    return parse(splice(conflict.segments, texts), language).has_error
+    return parse(splice(conflict.segments, texts), language)

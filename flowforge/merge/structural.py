@@ -5,7 +5,8 @@ place which the engine doubts stay open, the others are answered.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from flowforge.core.conflict import (
     Abstain,
@@ -21,6 +22,7 @@ from flowforge.merge import checks
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Span, file_body
 from flowforge.merge.names import Names, check_hunk_names, imports_in, troubled, uses
+from flowforge.merge.needs import Needs
 from flowforge.merge.relations import (
     BESIDE,
     BESIDE_NAMES,
@@ -35,13 +37,17 @@ from flowforge.merge.relations import (
     rule_of_definitions,
     rule_of_lines,
 )
-from flowforge.merge.sides import Versions, hunk_texts, versions
+from flowforge.merge.sides import Versions, broken_place, hunk_texts, versions
 from flowforge.merge.syntax import parse
 from flowforge.merge.weave import (
     DEFINITIONS,
     IMPORTS,
+    JOINED,
     NAMES,
+    OF_IMPORTS,
+    OPEN_IMPORTS,
     REPLACED,
+    UNKNOWN_IMPORTS,
     Open,
     Used,
     Weaver,
@@ -92,20 +98,23 @@ def _resolve(conflict: Conflict, language: Language, tick: Callable[[], None]) -
     weaver = Weaver(tick)
     base, upstream, commit = (file_body(source) for source in sides.sources)
     result = weaver.bodies(base, upstream, commit)
-    open_ = _open_hunks(conflict, sides, weaver.open)
+    open_ = _open_hunks(conflict, sides, weaver.open) | sides.broken
+    doubts = [*(place.doubt for place in weaver.open), *(broken_place() for _ in sides.broken)]
     if len(open_) == len(conflict.hunks):
-        return weaver.open[0].doubt.abstain()
-    texts = hunk_texts(conflict.segments, result, one_way=bool(weaver.open))
+        return doubts[0].abstain()
+    texts = hunk_texts(conflict.segments, result, one_way=bool(open_))
     filled = [
         hunk.upstream if hunk.index in open_ else text
         for hunk, text in zip(conflict.hunks, texts, strict=True)
     ]
     checks.check(parse(splice(conflict.segments, filled), sides.sources[0].language), sides.sources)
     answers: list[HunkAnswer] = []
-    doubts = [place.doubt for place in weaver.open]
+    decided: dict[int, Sequence[str]] = {}
     files = [uses(conflict.text(side) or b"") for side in Side]
     trouble: tuple[tuple[bytes, str], ...] = ()
-    if len({tuple(imports_in(body)) for body in (base, upstream, commit)}) > 1:
+    names: list[Names] = []
+    moved = len({tuple(imports_in(body)) for body in (base, upstream, commit)}) > 1
+    if moved or any(note.rule in OF_IMPORTS for note in weaver.used):
         names = [Names.of(parse(conflict.text(side) or b"", language)) for side in Side]
         trouble = tuple(troubled(names, _possible(conflict, filled, open_, language)))
     lines = Files.of([conflict.text(side) or b"" for side in Side], splice(conflict.segments, filled))
@@ -123,9 +132,28 @@ def _resolve(conflict: Conflict, language: Language, tick: Callable[[], None]) -
             check_hunk_names(hunk, files, trouble, words=not close.isdisjoint(rules))
             check_twice(hunk, text, lines)
             answers.append(_answer(hunk, text, rules))
+            decided[hunk.index] = rules
         except Doubt as doubt:
             doubts.append(doubt)
+    if any(OF_IMPORTS.intersection(rules) for rules in decided.values()):
+        answers = _needed(Needs.of(conflict, answers, sides, names), answers, decided, doubts)
     return Candidate(answers=tuple(answers)) if answers else doubts[0].abstain()
+
+
+def _needed(
+    needs: Needs, answers: Sequence[HunkAnswer], decided: Mapping[int, Sequence[str]], doubts: list[Doubt]
+) -> list[HunkAnswer]:
+    """The answers whose imports are needed, the more doubtful ones by a rule that says so; `doubts` fills up."""
+    kept: list[HunkAnswer] = []
+    for answer in answers:
+        rules = decided[answer.index]
+        try:
+            rule = needs.check(answer.index) if OF_IMPORTS.intersection(rules) else ""
+        except Doubt as doubt:
+            doubts.append(doubt)
+            continue
+        kept.append(replace(answer, rule=rule, why=_WHY[rule]) if rule and rules[0] in OF_IMPORTS else answer)
+    return kept
 
 
 def _possible(conflict: Conflict, filled: Sequence[bytes], open_: set[int], language: Language) -> Names:
@@ -146,7 +174,10 @@ _WHY = {
     FEW: "each side changed a word or two of one place, and not the same ones",
     ADDED: "one side added lines beside words that the other changed",
     MORE: "both sides made the same change, and one of them more",
+    OPEN_IMPORTS: "both sides changed imports of a file with other places to decide; both changes are kept",
+    UNKNOWN_IMPORTS: "both sides changed imports, some of names that are not told; both changes are kept",
     NAMES: "both sides changed the names of one import; the set of both is kept",
+    JOINED: "both sides added imports of one module, which are made one with the names of both",
     DEFINITIONS: "both sides added definitions, which may stand in any order; upstream's come first",
     REPLACED: "both sides added imports beside some that one of them removed; both changes are kept",
     IMPORTS: "both sides added imports; the set of both is kept",

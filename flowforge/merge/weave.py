@@ -5,7 +5,7 @@ What cannot be decided is noted with the places it concerns and filled with upst
 only the hunks that no such place touches.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -13,16 +13,23 @@ from flowforge.core.conflict import split_lines
 from flowforge.merge import checks, imports
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.entities import Body, Key, Piece, Role, Span, identify, open_piece
+from flowforge.merge.importnames import merge_names
 from flowforge.merge.lines import Changed, Chunk, chunk_text, diff3
+from flowforge.merge.placed import COMMIT, Placed, in_order
 from flowforge.merge.syntax import leaves
 from flowforge.merge.tokens import Token, cut, merge_tokens
 from flowforge.merge.wording import rule_of
 
 # Rules, the most doubtful first: what a place was decided by, beside those of `wording` and "other definitions changed".
+OPEN_IMPORTS = "imports of a file with open places"
+UNKNOWN_IMPORTS = "imports of unknown names"
 NAMES = "names of an import"
+JOINED = "added imports made one"
 DEFINITIONS = "added definitions"
 REPLACED = "imports beside removed ones"
 IMPORTS = "added imports"
+
+OF_IMPORTS = frozenset({NAMES, JOINED, REPLACED, IMPORTS})
 
 # Tokens that both sides kept between their edits: edits with fewer than APART between are close together, and
 # those with only one between are as good as touching.
@@ -47,16 +54,6 @@ class Used:
 
     rule: str
     spans: Spans
-
-
-@dataclass(slots=True)
-class Placed:
-    """A piece of the result with the blank lines before it."""
-
-    key: Key
-    lead: bytes
-    text: bytes
-    added: int = 0  # by which side, here: 1 upstream, 2 the commit, 0 nobody
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ class Weaver:
         return self.text(spans)
 
     def _names(self, spans: Spans, pieces: tuple[Piece, Piece, Piece]) -> bytes:
-        text = imports.merge_names(*pieces)
+        text = merge_names(*pieces)
         self.used.append(Used(NAMES, spans))
         return text
 
@@ -175,7 +172,7 @@ class _Rows:
     def merge(self) -> bytes:
         for chunk in diff3(*([piece.key for piece in row] for row in self.rows)):
             self._chunk(chunk)
-        return b"".join(_joined(self.placed))
+        return b"".join(in_order(self.placed))
 
     def _chunk(self, chunk: Chunk) -> None:
         base, upstream, commit = (
@@ -287,20 +284,37 @@ class _Rows:
         if any(p.ordered for p in added) and any(p.ordered for p in fresh):
             raise Doubt("two_ordered_inserts", "both sides added something at one place where order matters")
         imported = all(p.role is Role.IMPORT for p in (*fresh, *added))
+        if imported:
+            fresh = self._join(chunk, added, fresh, start)
         if fresh and added:
             self.weaver.used.append(Used(self._rule(chunk, added, fresh), self._spans(chunk)))
-        order = self._import_order(chunk) if imported and added and fresh else None
+        alike = bool(added and fresh) and added[0].lead == fresh[0].lead
+        order = self._import_order(chunk) if imported and alike else None
         followed = dict(zip([p.key for p in commit[1:]], [p.key for p in commit], strict=False))
+        first = next((i for i, p in enumerate(upstream) if p.key in self.known[0]), len(upstream))
         later = {p.key for p in added}
+        laters = later, later & {p.key for p in upstream[:first]}
+        if imported and added and fresh and len(fresh[0].lead) < len(added[0].lead):
+            laters = set(), set()  # the commit's are of the group above, upstream's begin a new one
         for piece in fresh:
             if order is not None:
                 at = self._sorted_place(piece, order, start)
             else:
-                at = self._after(followed.get(piece.key), start, later)
-            self.placed.insert(at, Placed(piece.key, piece.lead, piece.text, added=2))
+                at = self._after(followed.get(piece.key), start, laters)
+            self.placed.insert(at, Placed(piece.key, piece.lead, piece.text, added=COMMIT))
             after = self.placed[at + 1] if at + 1 < len(self.placed) else None
             if after is not None and followed.get(after.key) == piece.key:
                 after.lead = self.known[2][after.key].lead  # they are neighbours on the commit's side too
+
+    def _join(self, chunk: Chunk, added: Row, fresh: Row, start: int) -> list[Piece]:
+        """Make imports of one module that both sides added one; the others of `fresh` are left."""
+        made = imports.joined(added, fresh)
+        texts = dict(made.values())
+        for placed in self.placed[start:]:
+            placed.text = texts.get(placed.key, placed.text)
+        if made:
+            self.weaver.used.append(Used(JOINED, self._spans(chunk)))
+        return [piece for piece in fresh if piece.key not in made]
 
     def _rule(self, chunk: Chunk, added: Row, fresh: Row) -> str:
         """The rule by which both sides' additions are kept."""
@@ -311,7 +325,12 @@ class _Rows:
             checks.check_twins(added, fresh)
             return DEFINITIONS
         imports.check_bound(added, fresh)
+        imports.check_style(added, fresh)
+        imports.check_removed(*(self._removed(chunk, side) for side in (1, 2)))
         return REPLACED if changed else IMPORTS
+
+    def _removed(self, chunk: Chunk, side: int) -> set[Key]:
+        return {piece.key for piece in self.rows[0][chunk.base]} - self.known[side].keys()
 
     def _import_order(self, chunk: Chunk) -> imports.OfPiece | None:
         upstream = imports.block_of(self.rows[1], chunk.upstream)
@@ -324,11 +343,17 @@ class _Rows:
                 return at
         return len(self.placed)
 
-    def _after(self, key: Key | None, start: int, later: AbstractSet[Key]) -> int:
-        """The place after the piece `key`, or else the first, and after what upstream added there."""
+    def _after(self, key: Key | None, start: int, later: tuple[AbstractSet[Key], AbstractSet[Key]]) -> int:
+        """The place after the piece `key` and after what upstream added there, or else the first.
+
+        `later`: all that upstream added, and what stands before anything that only the commit removed.
+        """
         places = range(len(self.placed) - 1, start - 1, -1)
-        at = next((i + 1 for i in places if self.placed[i].key == key), start)
-        while at < len(self.placed) and self.placed[at].key in later:
+        found = next((i for i in places if self.placed[i].key == key), None)
+        if found is not None and self.placed[found].added == COMMIT:
+            return found + 1
+        at = start if found is None else found + 1
+        while at < len(self.placed) and self.placed[at].key in later[found is None]:
             at += 1
         return at
 
@@ -339,27 +364,6 @@ class _Rows:
             for row, body, part in zip(self.rows, self.bodies, parts, strict=True)
         )
         return base, upstream, commit
-
-
-def _joined(placed: Sequence[Placed]) -> Iterable[bytes]:
-    """The text of placed pieces; two that were added side by side get the wider gap of the two."""
-    before: Placed | None = None
-    for place, piece in enumerate(placed):
-        lead = piece.lead
-        if before is not None and piece.added and before.added and piece.added != before.added:
-            lead = _gap(before, piece, placed[place + 1] if place + 1 < len(placed) else None)
-        if before is not None and before.text and not before.text.endswith(b"\n"):
-            raise Doubt("no_final_newline", "something was added after a last line without a line end")
-        yield lead
-        yield piece.text
-        before = piece
-
-
-def _gap(before: Placed, piece: Placed, after: Placed | None) -> bytes:
-    """The gap between what each side added; at the top of a container the one after it, if it is a block."""
-    gap = max(before.lead, piece.lead, key=len)
-    block = before.text.count(b"\n") > 1 and piece.text.count(b"\n") > 1
-    return after.lead if not gap and block and after is not None else gap
 
 
 def _three(base: bytes, upstream: bytes, commit: bytes) -> bytes:

@@ -20,7 +20,7 @@ _GROUPS = tuple(
 )
 
 
-def _prototypes(node: str, names: str) -> tuple[EntityRule, ...]:
+def _prototypes(node: str, names: str, signature: tuple[str, ...]) -> tuple[EntityRule, ...]:
     """Functions that are declared; a pointer to one has its name in parentheses, and is a variable."""
     deeper = "declarator/declarator|function_declarator"
     return tuple(
@@ -28,25 +28,26 @@ def _prototypes(node: str, names: str) -> tuple[EntityRule, ...]:
             node=node,
             kind="prototype",
             name=_INNERMOST,
-            signature=("declarator",),
+            signature=signature,
             when=f"{declarator}/parameters&{declarator}/{names}",
         )
         for declarator in ("declarator", deeper)
     )
 
 
-def entities(names: str) -> tuple[EntityRule, ...]:
+def entities(names: str, *, overloads: bool) -> tuple[EntityRule, ...]:
     """What C and C++ share; `names` are the node types that name a function, joined by "|"."""
+    signature = ("declarator",) if overloads else ()
     return (
-        EntityRule(node="function_definition", kind="function", name=_INNERMOST, signature=("declarator",)),
-        *_prototypes("declaration", names),
+        EntityRule(node="function_definition", kind="function", name=_INNERMOST, signature=signature),
+        *_prototypes("declaration", names, signature),
         EntityRule(node="declaration", kind="variable", name=_INNERMOST, ordered=True),
         EntityRule(node="struct_specifier", kind="type", body="body", when="body"),
         EntityRule(node="union_specifier", kind="type", body="body", when="body"),
         EntityRule(node="enum_specifier", kind="type", body="body", when="body"),
         EntityRule(node="struct_specifier", kind="forward"),
         EntityRule(node="type_definition", kind="type", name=_INNERMOST, body="type/body"),
-        *_prototypes("field_declaration", names),
+        *_prototypes("field_declaration", names, signature),
         EntityRule(node="field_declaration", kind="field", name=_INNERMOST, ordered=True, when="declarator"),
         EntityRule(node="enumerator", kind="constant", ordered=True),
         EntityRule(node="preproc_def", kind="macro", ordered=True),  # values that are counted on by hand
@@ -62,7 +63,7 @@ _C = Language(
     id="c",
     globs=("*.c",),
     grammar="tree_sitter_c:language",
-    entities=entities("identifier|field_identifier"),
+    entities=entities("identifier|field_identifier", overloads=False),
     imports=("preproc_include",),
     import_source="path",
     import_opaque=True,

@@ -23,7 +23,7 @@ _CPP = Language(
         EntityRule(
             node="namespace_definition", kind="unnamed namespace", name="", body="body", counted=False
         ),
-        *c.entities(_NAMES),
+        *c.entities(_NAMES, overloads=True),
     ),
     imports=("preproc_include",),
     import_source="path",

@@ -298,6 +298,11 @@ def test_bodies_cover_their_containers_without_a_gap(language: str) -> None:
             assert inner is None or text_of(inner) == piece.text
 
 
+def test_a_container_whose_end_is_missing_is_not_opened() -> None:
+    (piece,) = body("object Shelf {\n\n", "scala").pieces
+    assert open_piece(piece) is None
+
+
 @pytest.mark.parametrize("language", SAMPLES)
 @given(data=st.data())
 @settings(max_examples=60)

@@ -1,133 +1,18 @@
-"""Imports as a set: names within one statement, the order of a block, and what may not be brought twice."""
+"""Imports as a set: the order of a block, what may not be brought twice, and what is made one."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flowforge.merge.doubt import Doubt
 from flowforge.merge.imports import (
     block_of,
     brought,
     check_bound,
-    is_sorted,
-    merge_names,
+    check_removed,
+    check_style,
+    joined,
     sorted_by,
 )
 from tests.unit.merge.languages import imports_of, pieces
-
-NAMES = st.lists(st.sampled_from(["ant", "bee", "cat", "dog", "Eel"]), min_size=1, unique=True)
-
-
-def names(base: str, upstream: str, commit: str, language: str = "python") -> str:
-    """The merged statement, or the word of the doubt."""
-    triple = [imports_of(text + "\n", language)[0] for text in (base, upstream, commit)]
-    try:
-        return merge_names(*triple).decode().rstrip("\n")
-    except Doubt as doubt:
-        return doubt.why
-
-
-@pytest.mark.parametrize(
-    ("language", "base", "upstream", "commit", "merged"),
-    [
-        # sorted lists stay sorted, whichever side added what
-        ("python", "from a import b", "from a import b, c", "from a import b, d", "from a import b, c, d"),
-        ("python", "from a import m", "from a import b, m", "from a import m, z", "from a import b, m, z"),
-        ("python", "from a import m", "from a import m, z", "from a import b, m", "from a import b, m, z"),
-        # lists in no order: after the name that it followed
-        ("python", "from a import z, b", "from a import z, q, b", "from a import z, b, m",
-         "from a import z, q, b, m"),
-        # removed by one side, added by the other
-        ("python", "from a import b, c", "from a import b", "from a import b, c, d", "from a import b, d"),
-        ("python", "from a import b, c", "from a import b, c, d", "from a import c", "from a import c, d"),
-        # the same name added by both stands once
-        ("python", "from a import b", "from a import b, c", "from a import b, c, d", "from a import b, c, d"),
-        # aliases are part of a name
-        ("python", "from a import b", "from a import b, c as d", "from a import b, e as f",
-         "from a import b, c as d, e as f"),
-        # brackets, one name a line
-        ("python", "from a import (\n    b,\n)", "from a import (\n    b,\n    c,\n)",
-         "from a import (\n    b,\n    d,\n)", "from a import (\n    b,\n    c,\n    d,\n)"),
-        # other languages
-        ("javascript", "import { b } from 'a';", "import { b, c } from 'a';", "import { b, d } from 'a';",
-         "import { b, c, d } from 'a';"),
-        ("typescript", "import type { B } from 'a';", "import type { B, C } from 'a';",
-         "import type { B, D } from 'a';", "import type { B, C, D } from 'a';"),
-        ("typescript", "import { b } from 'a';", "import { b, c as x } from 'a';", "import { A, b } from 'a';",
-         "import { A, b, c as x } from 'a';"),
-    ],
-)  # fmt: skip
-def test_names_of_one_import_merge_as_a_set(
-    language: str, base: str, upstream: str, commit: str, merged: str
-) -> None:
-    assert names(base, upstream, commit, language) == merged
-
-
-@pytest.mark.parametrize(
-    ("why", "language", "base", "upstream", "commit"),
-    [
-        ("import_changed", "python", "from a import b", "from x.a import b, c", "from a import b, d"),
-        ("import_changed", "python", "from a import b, c", "from a import b", "from a import c"),
-        ("import_changed", "javascript", "import b from 'a';", "import b, { c } from 'a';", "import d from 'a';"),
-        ("import_changed", "javascript", "import { b } from 'a';", "import { b, c } from 'a'", "import { b, d } from 'a';"),
-        ("import_layout", "python", "from a import b, c", "from a import b,  c, d", "from a import b, c, e"),
-        ("import_layout", "python", "from a import (\n    b,\n)", "from a import (\n    b,  # why\n    c,\n)",
-         "from a import (\n    b,\n    d,\n)"),
-        ("import_layout", "python", "from animals import lion, tiger, wolf, zebra",
-         "from animals import lion, rhinoceros, tiger, wolf, zebra",
-         "from animals import hippopotamus, lion, orang_utan, tiger, wolf, zebra"),
-    ],
-)  # fmt: skip
-def test_an_import_changed_in_more_than_its_names_is_a_doubt(
-    why: str, language: str, base: str, upstream: str, commit: str
-) -> None:
-    assert names(base, upstream, commit, language) == why
-
-
-@given(NAMES, NAMES, NAMES)
-def test_a_merged_import_holds_what_three_sets_would(
-    base: list[str], upstream: list[str], commit: list[str]
-) -> None:
-    merged = names(*(f"from zoo import {', '.join(row)}" for row in (base, upstream, commit)))
-    old, one, two = set(base), set(upstream), set(commit)
-    wanted = (one & two) | (one - old) | (two - old)
-    if not wanted:
-        assert merged == "import_changed"
-        return
-    found = merged.removeprefix("from zoo import ").split(", ")
-    assert sorted(found) == sorted(wanted)
-
-
-@given(NAMES, NAMES)
-def test_a_side_that_changed_nothing_gives_the_other_sides_names(base: list[str], changed: list[str]) -> None:
-    texts = [f"from zoo import {', '.join(row)}" for row in (base, changed)]
-    merged = names(texts[0], texts[1], texts[0])
-    assert merged == texts[1]
-    other = names(texts[0], texts[0], texts[1])
-    assert sorted(other.removeprefix("from zoo import ").split(", ")) == sorted(changed)
-
-
-@given(NAMES, NAMES, NAMES)
-def test_sorted_names_merge_alike_whichever_side_is_upstream(
-    base: list[str], one: list[str], two: list[str]
-) -> None:
-    texts = [f"from zoo import {', '.join(sorted(row))}" for row in (base, one, two)]
-    assert names(*texts) == names(texts[0], texts[2], texts[1])
-
-
-@pytest.mark.parametrize(
-    ("words", "plain", "folded"),
-    [
-        ([b"a", b"b"], True, True),
-        ([b"B", b"a"], True, False),
-        ([b"a", b"B"], False, True),
-        ([b"b", b"a"], False, False),
-        ([], True, True),
-    ],
-)
-def test_a_list_is_sorted_by_an_order(words: list[bytes], plain: bool, folded: bool) -> None:
-    assert is_sorted(words, lambda word: word) is plain
-    assert is_sorted(words, lambda word: (word.lower(), word)) is folded
 
 
 @pytest.mark.parametrize(
@@ -175,6 +60,17 @@ def test_a_block_of_imports_ends_at_a_blank_line_and_at_other_statements() -> No
         ("python", "from a import x as y\n", "from b import y\n", True),
         ("python", "import a.x\n", "import b.x\n", True),
         ("python", "import json\n", "import os\n", False),
+        # one thing under two names, and a part of what the other imports whole
+        ("python", "import a.x as y\n", "import a.x as z\n", True),
+        ("python", "from a import x as y\n", "from a import x as z\n", True),
+        ("go", 'package p\n\nimport (\n\tx "a/c"\n)\n', 'package p\n\nimport (\n\ty "a/c"\n)\n', True),
+        ("kotlin", "import a.B as C\n", "import a.B as D\n", True),
+        ("java", "import a.*;\n", "import a.B;\n", True),
+        ("java", "import a.*;\n", "import a.b.C;\n", False),
+        ("java", "import static a.B.*;\n", "import static a.B.zero;\n", True),
+        ("scala", "import a._\n", "import a.B\n", True),
+        ("scala", "import a._\n", "import a.b.C\n", False),
+        ("rust", "use a::*;\n", "use a::b;\n", True),
         ("go", 'package p\n\nimport "old/codec"\n', 'package p\n\nimport "new/codec"\n', True),
         ("go", 'package p\n\nimport (\n\tx "old/codec"\n)\n', 'package p\n\nimport (\n\ty "new/codec"\n)\n', False),
         ("go", 'package p\n\nimport (\n\tx "a"\n)\n', 'package p\n\nimport (\n\tx "b"\n)\n', True),
@@ -201,3 +97,62 @@ def test_one_name_from_two_places_is_a_doubt(language: str, upstream: str, commi
 def test_names_of_several_imports_are_one_set() -> None:
     assert brought(imports_of("import os\nfrom a import b, c\n")) == {b"os", b"b", b"c"}
     assert brought([]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("language", "upstream", "commit", "made"),
+    [
+        ("python", "from a import b, d\n", "from a import c\n", ["from a import b, c, d\n"]),
+        ("python", "from a import b, d\n", "from e import c\n", []),
+        ("python", "import a\n", "import b\n", []),
+        ("javascript", "import { b, d } from 'a';\n", "import { c } from 'a';\n", ["import { b, c, d } from 'a';\n"]),
+        ("javascript", "import b from 'a';\n", "import { c } from 'a';\n", []),
+        ("typescript", "import { b, d } from 'a';\n", "import type { C } from 'a';\n", []),
+        ("scala", "import a.{b, d}\n", "import a.{c}\n", ["import a.{b, c, d}\n"]),
+        ("scala", "import a.b\n", "import a.c\n", []),
+        ("java", "import a.B;\n", "import a.C;\n", []),
+        ("go", 'package p\n\nimport "a/b"\n', 'package p\n\nimport "a/c"\n', []),
+        ("rust", "use a::{b, d};\n", "use a::{c};\n", ["use a::{b, c, d};\n"]),
+    ],
+)  # fmt: skip
+def test_new_imports_of_one_module_are_made_one(
+    language: str, upstream: str, commit: str, made: list[str]
+) -> None:
+    found = joined(imports_of(upstream, language), imports_of(commit, language))
+    assert [text.decode() for _, text in found.values()] == made
+
+
+def test_a_module_that_a_side_imports_in_two_statements_is_a_doubt() -> None:
+    upstream = imports_of("from a import b, c\nfrom a import d, e\n")
+    with pytest.raises(Doubt) as raised:
+        joined(upstream, imports_of("from a import f\n"))
+    assert raised.value.why == "import_layout"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "commit", "doubt"),
+    [
+        ("import { b } from 'a';\n", "import { d } from 'c';\n", False),
+        ("import {b} from 'a';\n", "import { d } from 'c';\n", True),
+        ("import { b } from 'a';\n", "import { d } from 'c'\n", True),
+        ("import {\n  b,\n} from 'a';\n", "import { d } from 'c';\n", False),
+        ("import b from 'a'\n", "import { d } from 'c';\n", False),
+    ],
+)
+def test_new_imports_in_two_styles_are_a_doubt(upstream: str, commit: str, doubt: bool) -> None:
+    rows = imports_of(upstream, "javascript"), imports_of(commit, "javascript")
+    if not doubt:
+        check_style(*rows)
+        return
+    with pytest.raises(Doubt) as raised:
+        check_style(*rows)
+    assert raised.value.why == "import_layout"
+
+
+def test_imports_that_each_side_took_away_are_a_doubt_unless_they_are_the_same() -> None:
+    one, two = ("import", b"a", b""), ("import", b"b", b"")
+    check_removed({one}, set())
+    check_removed({one}, {one})
+    with pytest.raises(Doubt) as raised:
+        check_removed({one}, {two})
+    assert raised.value.why == "both_removed"

@@ -22,6 +22,7 @@ def of(text: str, language: str = "python") -> Names:
         ("python", "import os\n", {"os"}),
         ("python", "from a.b import c, d as e\n", {"c", "d", "e"}),
         ("python", "from . import json\n", {"json"}),
+        ("python", "from a import *\n", set()),
         ("go", 'package p\n\nimport "net/http"\n', {"http"}),
         ("go", 'package p\n\nimport web "net/http"\n', {"web"}),
         ("java", "import static shop.Money.*;\n", set()),

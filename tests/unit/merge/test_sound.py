@@ -32,6 +32,10 @@ def broken(conflict: Conflict, _context: ResolveContext) -> Candidate:
     return said(conflict.hunks[0].index, b"x = (\n")
 
 
+def twice(conflict: Conflict, _context: ResolveContext) -> Candidate:
+    return said(conflict.hunks[0].index, b"a = = 1\nb = 1\nb = = 1\nd = 1\n")
+
+
 def sound(conflict: Conflict, _context: ResolveContext) -> Candidate:
     return said(conflict.hunks[0].index, b"x = 1\n")
 
@@ -50,6 +54,8 @@ def said(index: int, text: bytes) -> Candidate:
         ("broken", [(b"a = 1\n", b"b = 1\n")], PYTHON, "does_not_parse"),
         ("broken", [(b"a = (\n", b"b = 1\n")], PYTHON, "does_not_parse"),
         ("broken", [(b"a = (\n", b"b = [\n")], PYTHON, ""),  # it is broken already
+        ("twice", [(b"a = = 1\n", b"b = = 1\n")], PYTHON, "does_not_parse"),  # now it would be more so
+        ("twice", [(b"a = = 1\nc = = 1\n", b"b = = 1\n")], PYTHON, ""),
         ("broken", [(b"a = 1\n", b"b = 1\n")], UNKNOWN, ""),
         ("sound", [(b"a = 1\n", b"b = 1\n")], PYTHON, ""),
         ("sound", [(b"a = 1\n", b"b = 1\n"), (b"c = (\n", b"d = 1\n")], PYTHON, ""),

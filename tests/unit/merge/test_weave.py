@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowforge.merge.doubt import Doubt
-from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, REPLACED, Weaver
+from flowforge.merge.weave import DEFINITIONS, IMPORTS, JOINED, NAMES, REPLACED, Weaver
 from flowforge.merge.wording import FEW, MORE
 from tests.unit.merge.languages import body
 
@@ -105,6 +105,7 @@ def test_an_open_place_leaves_the_others_merged() -> None:
         (DEFINITIONS, module(F), module(F, G), module(F, H)),
         (IMPORTS, "import a\n", "import a\nimport b\n", "import a\nimport c\n"),
         (REPLACED, "import a\nimport m\n", "import a\nimport b\n", "import a\nimport m\nimport z\n"),
+        (JOINED, "import a\n", "import a\nfrom b import c, d\n", "import a\nfrom b import e\n"),
         (NAMES, "from a import b\n", "from a import b, c\n", "from a import b, d\n"),
         (FEW, "f(a, b)\ng(c)\n", "f(a, d)\ng(c)\n", "f(a, b)\ng(e)\n"),
         (MORE, "f(a, b, c)\n", "f(x, b, c)\n", "f(x, b, z)\n"),
@@ -126,6 +127,18 @@ def test_words_with_a_single_one_between_are_as_good_as_touching() -> None:
     [
         ("import a\nimport m\n", "import a\nimport b\nimport m\n", "import a\nimport c\nimport m\n",
          "import a\nimport b\nimport c\nimport m\n"),
+        # where one side replaced an import, what the other added after it still comes after it
+        ("import m\nimport c\nx = 1\n", "import m\nimport c\nimport b\nx = 1\n", "import m\nimport d\nx = 1\n",
+         "import m\nimport d\nimport b\nx = 1\n"),
+        ("import m\nimport c\nx = 1\n", "import m\nimport b\nimport c\nx = 1\n", "import m\nimport d\nimport a\nx = 1\n",
+         "import m\nimport b\nimport d\nimport a\nx = 1\n"),
+        # a group that both begin is one group
+        ("import m\n\nx = 1\n", "import m\n\nimport a\nimport d\n\nx = 1\n", "import m\n\nimport b\n\nx = 1\n",
+         "import m\n\nimport a\nimport b\nimport d\n\nx = 1\n"),
+        ("import m\n\nx = 1\n", "import m\nimport z\n\nx = 1\n", "import m\n\nimport b\n\nx = 1\n",
+         "import m\nimport z\n\nimport b\n\nx = 1\n"),
+        ("import m\n\nx = 1\n", "import m\n\nimport b\n\nx = 1\n", "import m\nimport z\n\nx = 1\n",
+         "import m\nimport z\n\nimport b\n\nx = 1\n"),
         ("import a\nimport m\n", "import a\nimport k\nimport m\n", "import a\nimport c\nimport m\n",
          "import a\nimport c\nimport k\nimport m\n"),
         ("import m\nimport a\n", "import m\nimport k\nimport a\n", "import m\nimport c\nimport a\n",

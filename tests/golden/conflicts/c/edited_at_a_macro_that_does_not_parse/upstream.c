@@ -1,0 +1,12 @@
+#include "pump.h"
+
+void pump_cron(void) {
+    every_ms(100) {
+        pump_sample(FAST);
+        pump_report();
+    }
+}
+
+int pump_level(int tank) {
+    return read_level(tank);
+}

@@ -1,0 +1,8 @@
+#include "pump.h"
+
+void pump_open(int tank);
+void pump_close(int tank);
+
+void pump_close(int tank) {
+    shut(tank);
+}

@@ -1,0 +1,10 @@
+#include "pump.h"
+
+void pump_open(int tank);
+void pump_drain(int tank);
+int pump_is_dry(int tank);
+void pump_close(int tank);
+
+void pump_close(int tank) {
+    shut(tank);
+}

@@ -1,0 +1,3 @@
+﻿using Zoo.Ant;
+
+class Shop { }

@@ -1,0 +1,4 @@
+﻿using Cart;
+using Zoo.Ant;
+
+class Shop { }

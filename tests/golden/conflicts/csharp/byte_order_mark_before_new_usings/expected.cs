@@ -1,0 +1,5 @@
+﻿using Bell;
+using Cart;
+using Zoo.Ant;
+
+class Shop { }

@@ -1,0 +1,4 @@
+﻿using Bell;
+using Zoo.Ant;
+
+class Shop { }

@@ -1,0 +1,7 @@
+package shop
+
+import (
+	"os"
+)
+
+var _ = os.Args

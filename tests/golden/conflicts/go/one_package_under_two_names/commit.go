@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"os"
+	chime "zoo/bell"
+)
+
+var _ = os.Args

@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"os"
+	ring "zoo/bell"
+)
+
+var _ = os.Args

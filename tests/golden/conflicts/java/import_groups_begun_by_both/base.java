@@ -1,0 +1,5 @@
+package shop;
+
+import bell.Ring;
+
+class Till {}

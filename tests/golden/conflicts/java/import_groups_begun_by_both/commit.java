@@ -1,0 +1,7 @@
+package shop;
+
+import java.util.Arrays;
+
+import bell.Ring;
+
+class Till {}

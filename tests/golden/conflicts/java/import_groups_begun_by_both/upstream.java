@@ -1,0 +1,7 @@
+package shop;
+
+import java.util.ArrayList;
+
+import bell.Ring;
+
+class Till {}

@@ -1,0 +1,5 @@
+package shop;
+
+import java.io.File;
+
+class Till {}

@@ -1,0 +1,6 @@
+package shop;
+
+import java.io.File;
+import java.util.List;
+
+class Till {}

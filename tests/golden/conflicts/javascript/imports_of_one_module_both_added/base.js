@@ -1,0 +1,3 @@
+import { a, b } from './z.js';
+
+export const x = a + b;

@@ -1,0 +1,4 @@
+import { d } from './shop.js';
+import { a, b } from './z.js';
+
+export const x = a + b;

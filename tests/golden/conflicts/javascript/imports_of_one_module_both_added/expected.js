@@ -1,0 +1,4 @@
+import { c, d, e } from './shop.js';
+import { a, b } from './z.js';
+
+export const x = a + b;

@@ -1,0 +1,4 @@
+import bell
+import cart
+
+print(1)

@@ -1,0 +1,4 @@
+import bell
+import lamp
+
+print(1)

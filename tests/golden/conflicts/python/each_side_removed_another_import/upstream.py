@@ -1,0 +1,4 @@
+import cart
+import desk
+
+print(1)

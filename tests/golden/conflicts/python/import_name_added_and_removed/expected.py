@@ -1,3 +1,0 @@
-from basket import add, clear, total
-
-print(add, total)

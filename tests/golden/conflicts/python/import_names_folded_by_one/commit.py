@@ -1,0 +1,3 @@
+from shop import Bell, Till, Vault
+
+print(Bell, Till)

@@ -1,0 +1,8 @@
+from shop import (
+    Bell,
+    Shelf,
+    Till,
+    Vault,
+)
+
+print(Bell, Till)

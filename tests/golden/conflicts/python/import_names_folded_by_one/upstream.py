@@ -1,0 +1,7 @@
+from shop import (
+    Bell,
+    Shelf,
+    Till,
+)
+
+print(Bell, Till)

@@ -1,0 +1,3 @@
+from shop import Till, Bell, Row
+
+print(Till, Bell, Row)

@@ -1,0 +1,3 @@
+from shop import Till, Bell, Row, Door
+
+print(Till, Bell, Row)

@@ -1,0 +1,11 @@
+import os
+import sys
+
+
+def fail(reason):
+    report(reason, async=True)
+
+
+def size(path):
+    sys.stderr.flush()
+    return os.stat(path).st_size

@@ -1,0 +1,5 @@
+import os
+
+import cart
+
+X = os.sep

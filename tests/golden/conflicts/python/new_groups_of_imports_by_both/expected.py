@@ -1,0 +1,7 @@
+import os
+
+import bell
+import cart
+import till
+
+X = os.sep

@@ -1,0 +1,6 @@
+import os
+
+import bell
+import till
+
+X = os.sep

@@ -1,0 +1,4 @@
+import os
+from old.shop import Till
+
+print(os, Till)

@@ -1,0 +1,4 @@
+import os
+from new.shop import Till
+
+print(os, Till)

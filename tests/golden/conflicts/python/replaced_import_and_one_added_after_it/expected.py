@@ -1,0 +1,5 @@
+import os
+from new.shop import Till
+from bell import ring
+
+print(os, Till)

@@ -1,0 +1,5 @@
+import os
+from shop import Vault, Till
+
+def stock() -> dict[str, int]:
+    return {}

@@ -1,0 +1,3 @@
+use zoo::{Ant, Bee};
+
+fn shop() {}

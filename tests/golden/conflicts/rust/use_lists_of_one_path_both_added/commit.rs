@@ -1,0 +1,4 @@
+use shelf::{Drawer, Step};
+use zoo::{Ant, Bee};
+
+fn shop() {}

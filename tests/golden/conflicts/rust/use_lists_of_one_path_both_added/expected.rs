@@ -1,0 +1,4 @@
+use shelf::{Board, Drawer, Row, Step};
+use zoo::{Ant, Bee};
+
+fn shop() {}

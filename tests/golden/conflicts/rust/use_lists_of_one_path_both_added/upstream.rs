@@ -1,0 +1,4 @@
+use shelf::{Board, Row};
+use zoo::{Ant, Bee};
+
+fn shop() {}

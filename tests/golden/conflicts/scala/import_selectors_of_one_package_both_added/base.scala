@@ -1,0 +1,3 @@
+import zoo.{ Ant, Bee }
+
+object Shop

@@ -1,0 +1,4 @@
+import shelf.{ Drawer }
+import zoo.{ Ant, Bee }
+
+object Shop

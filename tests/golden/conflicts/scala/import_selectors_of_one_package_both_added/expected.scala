@@ -1,0 +1,4 @@
+import shelf.{ Board, Drawer, Row }
+import zoo.{ Ant, Bee }
+
+object Shop

@@ -1,0 +1,4 @@
+import shelf.{ Board, Row }
+import zoo.{ Ant, Bee }
+
+object Shop

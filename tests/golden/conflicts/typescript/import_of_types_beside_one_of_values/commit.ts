@@ -1,0 +1,4 @@
+import { a } from './a';
+import { C } from './b';
+
+export const x = a;
