@@ -31,7 +31,7 @@ def merge_names(base: Piece | None, upstream: Piece, commit: Piece) -> bytes:
         raise Doubt("import_changed", "both sides changed more of one import than its names")
     if old is not None and set(old.items) - set(one.items) != set(old.items) - set(two.items):
         raise Doubt("import_changed", "one side took names away from an import that the other changed")
-    above = _three(old.above if old else two.above, one.above, two.above)
+    above = _three(old.above if old else b"", one.above, two.above)
     names = _merged(old.items if old else [], one.items, two.items, upstream.span.source)
     return above + _render(names, old, one, two)
 
@@ -99,12 +99,12 @@ def is_sorted(names: Sequence[bytes], key: Order) -> bool:
 class NameList:
     """The names of one import statement and the text around them."""
 
-    def __init__(self, text: bytes, spans: Sequence[tuple[int, int]], above: int, longest: int) -> None:
+    def __init__(self, text: bytes, spans: Sequence[tuple[int, int]], above: int, piece: Piece) -> None:
         self.items = [text[start:end] for start, end in spans]
         self.above = text[:above]
         self.before, self.after = text[above : spans[0][0]], text[spans[-1][1] :]
         self.gaps = [text[end:start] for (_, end), (start, _) in pairwise(spans)]
-        self.longest = longest
+        self.piece = piece
         if any(gap.strip() != b"," for gap in self.gaps):
             raise Doubt("import_layout", "the names of an import are not laid out evenly")
 
@@ -119,9 +119,7 @@ class NameList:
         nodes = [n for n in holder.named_children if source is None or n.id != source.id]
         if not nodes or any(n.type in language.comments for n in holder.named_children):
             raise Doubt("import_layout", "an import that both sides changed has comments among its names")
-        return cls(
-            piece.text, [_relative(n, piece) for n in nodes], _relative(node, piece)[0], _longest(piece)
-        )
+        return cls(piece.text, [_relative(n, piece) for n in nodes], _relative(node, piece)[0], piece)
 
     @property
     def frame(self) -> tuple[bytes, bytes]:
@@ -183,7 +181,9 @@ def _laid_out(side: NameList, names: Sequence[bytes], gaps: Sequence[bytes]) -> 
     if not side.lines:
         gap = (side.gaps or [gap for gap in gaps if b"\n" not in gap] or [b", "])[0]
         text = side.before + gap.join(names) + side.after
-        if max(len(line) for line in text.splitlines()) <= max(_MAX_LINE, min(side.longest, _LONGEST)):
+        if max(len(line) for line in text.splitlines()) <= max(
+            _MAX_LINE, min(_longest(side.piece), _LONGEST)
+        ):
             yield text
     elif b"\n" in side.before:
         indent = side.before[side.before.rindex(b"\n") :]

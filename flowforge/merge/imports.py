@@ -1,8 +1,10 @@
 """Imports as a set: names that both sides add to one import statement, and where a new import stands."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -27,36 +29,42 @@ def check_bound(upstream: Sequence[Piece], commit: Sequence[Piece]) -> None:
     names = [brought(row) for row in (upstream, commit)]
     for name in sorted(names[0] & names[1]):
         raise Doubt("same_name_added", f"each side imports {_show(name)} from another place")
-    for one, two in product(upstream, commit):
-        if _renamed(one, two):
-            raise Doubt("same_name_added", f"each side imports {_show(_thing(one))} under a name of its own")
-        if _covers(one, two) or _covers(two, one):
+    for thing in sorted(_things(upstream) & _things(commit)):
+        raise Doubt("same_name_added", f"each side imports {_show(thing)} under a name of its own")
+    for side, other in ((upstream, commit), (commit, upstream)):
+        whole = [place for piece in side if (place := _whole(piece))]
+        if len(whole) * len(other) > _PAIRS:
+            raise Doubt("same_name_added", "there are too many new imports to tell which of them are covered")
+        if any(_covers(place, piece) for place, piece in product(whole, other)):
             raise Doubt("same_name_added", "one side imports all of what the other imports a part of")
 
 
+_PAIRS = 10_000
 _ALIAS = re.compile(rb"\s+(?:as|=>)\s+[\w$]+$")
-
-
 _DEEPER = re.compile(rb"[\w$](?:\.|::|\\)")
 
 
-def _renamed(one: Piece, two: Piece) -> bool:
-    """Whether both import one thing, as an import with an alias says, or one whose source is all that it names."""
-    language = one.span.source.language
-    if language.import_source and not language.import_names and not language.import_opaque:
-        return one.key[1] == two.key[1]
-    return _thing(one) == _thing(two)
+def _things(row: Iterable[Piece]) -> set[bytes]:
+    """What these import, aliases left out."""
+    return {_thing(piece) for piece in row}
 
 
 def _thing(piece: Piece) -> bytes:
+    language = piece.span.source.language
+    if language.import_source and not language.import_names and not language.import_opaque:
+        return piece.key[1]  # its source is all that it names
     return _ALIAS.sub(b"", _statement(piece).rstrip(b" ;"))
 
 
-def _covers(one: Piece, two: Piece) -> bool:
-    """Whether `one` is a wildcard import of the place that `two` imports from."""
-    whole, part = _statement(one).rstrip(b" ;"), _statement(two).rstrip(b" ;")
-    place = whole.rstrip(b"*_")
-    return whole.endswith((b"*", b"._")) and part.startswith(place) and not _DEEPER.search(part, len(place))
+def _whole(piece: Piece) -> bytes:
+    """The place of a wildcard import, b"" for any other."""
+    text = _statement(piece).rstrip(b" ;")
+    return text.rstrip(b"*_") if text.endswith((b"*", b"._")) else b""
+
+
+def _covers(place: bytes, piece: Piece) -> bool:
+    text = _statement(piece).rstrip(b" ;")
+    return text.startswith(place) and not _DEEPER.search(text, len(place))
 
 
 def check_style(upstream: Sequence[Piece], commit: Sequence[Piece]) -> None:
@@ -96,13 +104,22 @@ def joined(upstream: Sequence[Piece], commit: Sequence[Piece]) -> dict[Key, tupl
         Doubt: they are of one module and cannot be made one.
     """
     made: dict[Key, tuple[Key, bytes]] = {}
-    for one, two in product(upstream, commit):
-        if _module(one) is None or _module(one) != _module(two):
-            continue
-        if two.key in made or any(one.key == key for key, _ in made.values()):
+    modules = [_by_module(row) for row in (upstream, commit)]
+    for module in [module for module in modules[0] if module in modules[1]]:
+        if len(modules[0][module]) > 1 or len(modules[1][module]) > 1:
             raise Doubt("import_layout", "several imports of one module were added")
+        one, two = modules[0][module][0], modules[1][module][0]
         made[two.key] = one.key, merge_names(None, one, two)
     return made
+
+
+def _by_module(row: Iterable[Piece]) -> dict[tuple[bytes, bytes], list[Piece]]:
+    found: dict[tuple[bytes, bytes], list[Piece]] = {}
+    for piece in row:
+        module = _module(piece)
+        if module is not None:
+            found.setdefault(module, []).append(piece)
+    return found
 
 
 def _module(piece: Piece) -> tuple[bytes, bytes] | None:
@@ -131,6 +148,23 @@ def sorted_by(upstream: Sequence[Piece], commit: Sequence[Piece]) -> OfPiece | N
             if all(is_sorted(names, order) for names in blocks):
                 return partial(_rank, order, read)
     return None
+
+
+def sorted_place(ranks: list[object], rank: object) -> int:
+    """The place of a new import among others of these ranks, where it is put too."""
+    at = bisect_right(ranks, _Rank(rank), key=_Rank)
+    ranks.insert(at, rank)
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """A rank that can be compared: all of one order are of one kind."""
+
+    of: object
+
+    def __lt__(self, other: "_Rank") -> bool:
+        return bool(self.of < other.of)  # type: ignore[operator]  # bytes, or tuples of them
 
 
 def _rank(order: Order, read: Callable[[Piece], bytes], piece: Piece) -> object:

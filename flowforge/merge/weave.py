@@ -290,6 +290,7 @@ class _Rows:
             self.weaver.used.append(Used(self._rule(chunk, added, fresh), self._spans(chunk)))
         alike = bool(added and fresh) and added[0].lead == fresh[0].lead
         order = self._import_order(chunk) if imported and alike else None
+        ranks = self._ranks(order, start) if order is not None else []
         followed = dict(zip([p.key for p in commit[1:]], [p.key for p in commit], strict=False))
         first = next((i for i, p in enumerate(upstream) if p.key in self.known[0]), len(upstream))
         later = {p.key for p in added}
@@ -298,7 +299,7 @@ class _Rows:
             laters = set(), set()  # the commit's are of the group above, upstream's begin a new one
         for piece in fresh:
             if order is not None:
-                at = self._sorted_place(piece, order, start)
+                at = start + imports.sorted_place(ranks, order(piece))
             else:
                 at = self._after(followed.get(piece.key), start, laters)
             self.placed.insert(at, Placed(piece.key, piece.lead, piece.text, added=COMMIT))
@@ -336,12 +337,9 @@ class _Rows:
         upstream = imports.block_of(self.rows[1], chunk.upstream)
         return imports.sorted_by(upstream, imports.block_of(self.rows[2], chunk.commit))
 
-    def _sorted_place(self, piece: Piece, order: imports.OfPiece, start: int) -> int:
+    def _ranks(self, order: imports.OfPiece, start: int) -> list[object]:
         known = self.known[1] | self.known[2]
-        for at in range(start, len(self.placed)):
-            if order(known[self.placed[at].key]) > order(piece):  # type: ignore[operator]  # one kind of key
-                return at
-        return len(self.placed)
+        return [order(known[placed.key]) for placed in self.placed[start:]]
 
     def _after(self, key: Key | None, start: int, later: tuple[AbstractSet[Key], AbstractSet[Key]]) -> int:
         """The place after the piece `key` and after what upstream added there, or else the first.

@@ -203,3 +203,17 @@ def test_an_import_may_be_as_long_as_the_files_longest_import_line() -> None:
     merged = merged_or_doubt(base, upstream, commit)
     assert 79 < len(merged) <= len(long)
     assert merged.count(",") == 6
+
+
+@pytest.mark.parametrize(
+    ("upstream", "commit", "merged"),
+    [
+        ("", "# why\n", "# why\nfrom a import b, c, d"),
+        ("# why\n", "", "# why\nfrom a import b, c, d"),
+        ("# one\n", "# two\n", "import_changed"),
+    ],
+)
+def test_a_comment_above_one_of_two_new_imports_stays(upstream: str, commit: str, merged: str) -> None:
+    one = imports_of(upstream + "from a import b, d\n")[0]
+    two = imports_of(commit + "from a import c\n")[0]
+    assert merged_or_doubt(None, one, two) == merged

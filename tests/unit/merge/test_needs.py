@@ -63,7 +63,7 @@ def test_an_import_waits_for_the_open_place_that_alone_uses_it(
 ) -> None:
     """Definitions that both sides add are answered, whatever becomes of the imports."""
     used = "x = 0\n", "x = 0\n", "x = cart\n"
-    more = "y = 0\n", "y = 0\n\n\ndef u():\n    pass\n", "y = 0\n\n\ndef c():\n    pass\n"
+    more = "y = 0\n", "y = 0\n\n\ndef u():\n    return [1, 2]\n", "y = 0\n\n\ndef c():\n    raise KeyError\n"
     uses = [one + MANY + two for one, two in zip(used, more, strict=True)]
     said = rules(tmp_path, HEADS, ends, (uses[0], uses[1], uses[2]))
     assert said == (["imports of a file with open places"] if kept else []) + ["added definitions"]
