@@ -126,7 +126,7 @@ class HunkAnswer:
     index: int
     text: bytes
     rung: str  # memory, mechanical, structural, model, person, ...
-    rule: str  # which rule of the rung, e.g. "whitespace-only side"
+    rule: str  # which rule of the rung, e.g. "whitespace-only commit"
     why: str  # one sentence
     confirmed: bool = True  # False: a proposal that tests or a person must confirm
 

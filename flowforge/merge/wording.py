@@ -100,8 +100,10 @@ def _side(who: Changed, tokens: Tokens, part: Callable[[Chunk], slice], chunks: 
 def _one_sided(more: Sequence[_Side], layout: set[Layout], told: bool) -> str:
     """One side changed no word that the other left: it made the same changes, or a new layout."""
     if layout:
-        if layout - {Layout.SPACES} == {Layout.BREAK}:
-            raise Doubt("reformatted", "one side only broke the lines anew in which the other changed words")
+        if Layout.INDENT not in layout:
+            raise Doubt(
+                "reformatted", "one side only laid out anew the lines in which the other changed words"
+            )
         return INDENTED if layout == {Layout.INDENT} else REFORMATTED
     if not more:
         return REFORMATTED

@@ -24,13 +24,15 @@ from flowforge.plugin import (
     Version,
     WholeAnswer,
     hookimpl,
+    split_lines,
 )
-from flowforge_plugins.resolvers.mechanical import tokens
 
 _RUNG = "mechanical"
 _REGULAR = frozenset({"100644", "100755"})
 _EXECUTABLE, _LINK = "100755", "120000"
 _MANY_LINES = re.compile(rb"`|\"\"\"|'''|<<")  # may begin a string in which a line's beginning is text
+_WORD = re.compile(rb"[\w\x80-\xff]+|\s+|[^\w\s]")
+_QUOTES = re.compile(rb"[\"'`]")
 _HERE = re.compile(rb"(?:^|(?<=/))(?:\./+)+|(?<=/)/+")  # parts of a link's target that lead nowhere
 
 _Rule = Callable[[Conflict, Language | None], WholeAnswer | Abstain]
@@ -177,7 +179,7 @@ def _same(one: Version, other: Version, language: Language | None) -> bool:
     free = language is not None and bool(language.entities) and not language.indentation
     if free and not any(_MANY_LINES.search(text) for text in texts):
         texts = [b"\n".join(line.strip() for line in text.split(b"\n")) for text in texts]
-    return tokens(texts[0]) == tokens(texts[1])
+    return _tokens(texts[0]) == _tokens(texts[1])
 
 
 _RULES: Mapping[Kind, _Rule] = {
@@ -198,3 +200,21 @@ _NEVER = {  # kinds that no rule answers: a typed word and why
     Kind.BINARY: ("not_text", "what is no text cannot be merged by places"),
 }
 _NOT_READ = ("not_read", "there are no places in it that could be filled")
+
+
+def _tokens(text: bytes) -> list[bytes]:
+    """The text without whitespace that has no meaning.
+
+    Lines with a quote are compared whole but for their ends: whitespace may stand inside a string.
+    """
+    found: list[bytes] = []
+    for line in split_lines(text):
+        bare = line.strip()
+        if not bare:
+            continue
+        found.append(b"\n" + line[: len(line) - len(line.lstrip())])
+        if _QUOTES.search(bare):
+            found.append(bare)
+        else:
+            found.extend(word for word in _WORD.findall(bare) if not word.isspace())
+    return found

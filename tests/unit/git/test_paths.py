@@ -12,9 +12,10 @@ from flowforge.core.conflict import Abstain, Candidate, Conflict, Kind
 from flowforge.git.mirror import Mirror
 from flowforge.git.replay import Committer, Replay, replay, resume
 from flowforge.hooks.contracts import EntityRule, Language, ResolveContext
+from flowforge.merge import whitespace
 from flowforge.resolve.ladder import Answers, Rung, climb
 from flowforge.resolve.policy import Action, Policy
-from flowforge_plugins.resolvers import mechanical, paths
+from flowforge_plugins.resolvers import paths
 from tests.gitrepo import Content, Repository
 from tests.unit.git.test_conflicts import CASES, LONG, OTHER
 
@@ -46,7 +47,7 @@ def rungs() -> list[Rung]:
             hunks=not whole,
         )
 
-    return [asked(mechanical.resolve, "mechanical", whole=False), asked(paths.resolve, "paths", whole=True)]
+    return [asked(whitespace.resolve, "mechanical", whole=False), asked(paths.resolve, "paths", whole=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,14 +175,20 @@ def test_a_renamed_file_that_the_other_side_deleted_is_never_answered(
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("x = 1\ny\n", "x  = 1\ny\n"), ("x\ny\n", "x\r\ny\r\n"), ("f(a, b)\n", "f(a,b)\n")],
+    [("x = 1\ny\n", "x = 1\n\ny\n"), ("x\ny\n", "x\r\ny\r\n"), ("f(a, b)\n", "f(a, b)  \n\n")],
 )
-def test_a_file_that_both_added_alike_but_for_whitespace_is_upstreams(
+def test_a_file_that_both_added_alike_but_for_blank_lines_and_line_ends_is_upstreams(
     solve: Solve, one: str, other: str
 ) -> None:
     found = solve({**K}, {**K, "a": one}, {**K, "a": other})
     assert found.files["a"] == file(one)
     assert len(set(found.rules)) == 1
+
+
+def test_a_file_that_both_added_laid_out_differently_is_left_to_a_person(solve: Solve) -> None:
+    found = solve({**K}, {**K, "a": "f(a, b)\n"}, {**K, "a": "f(a,b)\n"})
+    (left,) = found.answers.unresolved
+    assert "laid them out differently" in left.tried["mechanical"]
 
 
 @pytest.mark.parametrize("who", ["upstream", "commit"])

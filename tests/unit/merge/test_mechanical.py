@@ -1,11 +1,14 @@
-"""The mechanical rules: plugins, but the ladder's first answers, so they are tested beside the engine."""
+"""The mechanical rules, the ladder's first answers: whitespace, and versions of manifests."""
+
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Kind, Version
 from flowforge.hooks.contracts import Language, ResolveContext
-from flowforge.merge import bumps
-from flowforge_plugins.resolvers import mechanical
+from flowforge.merge import bumps, whitespace
 
 GO = ResolveContext(language=Language(id="go", globs=("*.go",)))
 PYTHON = ResolveContext(language=Language(id="python", globs=("*.py",), indentation=True))
@@ -27,7 +30,7 @@ def only(said: Candidate | Abstain) -> HunkAnswer | None:
 def mechanically(
     base: bytes, upstream: bytes, commit: bytes, context: ResolveContext = GO
 ) -> HunkAnswer | None:
-    return only(mechanical.resolve(conflict(base, upstream, commit), context))
+    return only(whitespace.resolve(conflict(base, upstream, commit), context))
 
 
 def test_identical_edits_are_taken_once() -> None:
@@ -42,18 +45,57 @@ def test_the_same_edit_up_to_line_ends_takes_upstreams() -> None:
     assert (found.text, found.rule) == (b"b\n", "same edit, trailing whitespace")
 
 
+def said(
+    base: bytes, upstream: bytes, commit: bytes, context: ResolveContext = GO
+) -> tuple[bytes, str] | str:
+    """The answer's text and rule, or the word of the abstention."""
+    found = whitespace.resolve(conflict(base, upstream, commit), context)
+    if isinstance(found, Abstain):
+        return found.why
+    return found.answers[0].text, found.answers[0].rule
+
+
 def test_a_side_that_changed_whitespace_only_gives_way() -> None:
-    upstream_only = mechanically(b"f(a,b)\n", b"f(a, b)\n", b"f(a,c)\n")
-    commit_only = mechanically(b"f(a,b)\n", b"f(a,c)\n", b"f(a,  b)\n")
-    assert upstream_only is not None
-    assert commit_only is not None
-    assert upstream_only.text == commit_only.text == b"f(a,c)\n"
+    base, spaced, worded = b"f(a,b)\n", b"f(a, b)\n", b"f(a,c)\n"
+    assert said(base, spaced, worded) == (worded, "whitespace-only upstream")
+    assert said(base, worded, spaced) == (worded, "whitespace-only commit")
 
 
-def test_whitespace_that_both_sides_changed_stays_as_upstream_has_it() -> None:
-    found = mechanically(b"a = 1 # one\n", b"a = 1  # one\n", b"a = 1    # one\n")
-    assert found is not None
-    assert (found.text, found.rule) == (b"a = 1  # one\n", "whitespace on both sides")
+@pytest.mark.parametrize(
+    ("base", "spaced", "worded"),
+    [
+        (b"f(a,b)\n", b"f(a, b)\n", b"f(a,b,c)\n"),  # `b` stands still, and its whitespace is new
+        (b"a=1\nb=2\n", b"a = 1\nb=2\n", b"a=1\nb=3\n"),  # on the line above
+        (b"a=1\n", b"a = 1\n", b"a=1\nb=2\n"),  # beside a line that was added
+        (b"def f(a,b):\n    g()\n", b"def f(a, b):\n    g()\n", b"def f(a,b):\n    h()\n"),
+    ],
+)
+def test_a_new_layout_of_words_that_stand_still_is_a_doubt(base: bytes, spaced: bytes, worded: bytes) -> None:
+    assert said(base, spaced, worded) == "reformatted"
+    assert said(base, worded, spaced) == "reformatted"
+
+
+def test_what_one_side_removed_needs_no_layout() -> None:
+    base, spaced = b"a = f(1,2)\nb = 2\n", b"a = f(1, 2)\n\nb = 2\n"
+    assert said(base, spaced, b"") == (b"", "removed beside whitespace")
+    assert said(base, b"", spaced) == (b"", "removed beside whitespace")
+    joined = b"    a = f(1,\n          2)\n    b = 2\n"
+    assert said(base, b"\n", joined) == (b"\n", "removed beside whitespace")
+
+
+def test_what_one_side_removed_and_the_other_changed_stays_a_conflict() -> None:
+    assert said(b"a = 1\n", b"", b"a = 2\n") == "both_changed"
+    assert said(b'a = "b c"\n', b"", b'a = "b  c"\n') == "both_changed"
+
+
+def test_whitespace_that_both_sides_changed_is_a_doubt() -> None:
+    assert said(b"a = 1 # one\n", b"a = 1  # one\n", b"a = 1    # one\n") == "reformatted"
+
+
+def test_whitespace_before_one_word_changed_by_both_is_left_open_where_upstreams_would_go() -> None:
+    base, spaced, worded = b"a\nb\n", b"a\n\nb\n", b"c\n\n\nb\n"
+    assert said(base, worded, spaced) == (worded, "whitespace-only commit")
+    assert said(base, spaced, worded) == "both_changed"
 
 
 @pytest.mark.parametrize("context", [GO, PYTHON, UNKNOWN])
@@ -82,7 +124,7 @@ def test_blank_lines_alone_are_no_side() -> None:
 
 
 def test_an_edit_on_both_sides_is_not_mechanical() -> None:
-    said = mechanical.resolve(conflict(b"a\n", b"b\n", b"c\n"), GO)
+    said = whitespace.resolve(conflict(b"a\n", b"b\n", b"c\n"), GO)
     assert isinstance(said, Abstain)
     assert said.why == "both_changed"
 
@@ -191,9 +233,9 @@ def test_a_base_that_git_could_not_merge_itself_is_settled_first() -> None:
 @pytest.mark.parametrize(
     ("base", "upstream", "commit", "text"),
     [
-        ("a = 1\r\n", "a  = 1\r\n", "a = 2\r\n", "a = 2\r\n"),
+        ("a = 1\r\n", "a =  1\r\n", "a = 2\r\n", "a = 2\r\n"),
         ("a\n", "a\r\n", "b\n", "b\n"),  # line ends alone are no edit
-        ("if a:\n\tb()\n", "if a:\n\tb( )\n", "if a:\n\tc()\n", "if a:\n\tc()\n"),
+        ("if a:\n\tb(x)\n", "if a:\n\tb( x)\n", "if a:\n\tb(y)\n", "if a:\n\tb(y)\n"),
         ("if a:\n\tb()\n", "if a:\n    b()\n", "if a:\n\tc()\n", None),  # tabs to spaces is indentation
         ("", "a\n", "b\n", None),
         ("a\n", "", "b\n", None),
@@ -208,14 +250,57 @@ def test_whitespace_of_one_side_in_many_forms(
     assert (other.text.decode() if other else None) == text
 
 
-def test_the_same_edit_laid_out_differently_takes_upstreams() -> None:
-    found = mechanically(b"a(1)\n", b"f(x,y)\n", b"f(x, y)\n")
-    assert found is not None
-    assert (found.text, found.rule) == (b"f(x,y)\n", "same edit, other whitespace")
-    assert mechanically(b"a(1)\n", b"f(x,y)\n", b"f(x, z)\n") is None
-    assert mechanically(b"a(1)\n", b"  f(x)\n", b"    f(x)\n") is None
+def test_the_same_edit_laid_out_differently_is_a_doubt() -> None:
+    assert said(b"a(1)\n", b"f(x,y)\n", b"f(x, y)\n") == "reformatted"
+    assert said(b"a(1)\n", b"f(x,\n  y)\n", b"f(x, y)\n") == "reformatted"
+    assert said(b"a(1)\n", b"f(x,y)\n", b"f(x, z)\n") == "both_changed"
 
 
-def test_a_hunk_of_a_megabyte_is_no_layout_to_compare() -> None:
+def test_the_same_edit_with_other_blank_lines_takes_upstreams() -> None:
+    upstream, commit = b"f(x)\n\ng(y)\n", b"f(x)\ng(y)\n"
+    for base in (b"", b"a(1)\n", b"f(x)\ng(y)  \n"):
+        assert said(base, upstream, commit) == (upstream, "same edit, blank lines")
+
+
+def test_the_same_edit_at_another_depth_takes_upstreams_where_depth_has_no_meaning() -> None:
+    sides = b"a(1)\n", b"  f(x)\n", b"    f(x)\n"
+    assert said(*sides) == (b"  f(x)\n", "same edit, indentation")
+    markdown = ResolveContext(language=Language(id="markdown", globs=("*.md",), document=True))
+    for context in (PYTHON, UNKNOWN, markdown):
+        assert said(*sides, context=context) == "reformatted"
+
+
+def test_other_hunks_are_answered_beside_a_doubt() -> None:
+    doubtful = Hunk(index=0, base=b"f(a,b)\n", upstream=b"f(a, b)\n", commit=b"f(a,b,c)\n")
+    clear = Hunk(index=1, base=b"a\n", upstream=b"b\n", commit=b"b\n")
+    two = replace(conflict(b"", b"", b""), segments=(b"", doubtful, b"x\n", clear, b""))
+    found = whitespace.resolve(two, GO)
+    assert isinstance(found, Candidate)
+    assert [answer.index for answer in found.answers] == [1]
+
+
+LAYOUTS = st.lists(st.sampled_from([b"a", b"b", b"(", b'"', b" ", b"\n", b"  ", b"\r\n"]), max_size=16).map(
+    b"".join
+)
+
+
+@given(LAYOUTS, LAYOUTS, LAYOUTS)
+def test_an_answer_is_always_one_of_the_sides(base: bytes, upstream: bytes, commit: bytes) -> None:
+    found = said(base, upstream, commit)
+    if isinstance(found, str):
+        assert found in {"both_changed", "reformatted"}
+        return
+    assert found[0] in {upstream, commit}
+
+
+@given(LAYOUTS, LAYOUTS)
+def test_no_word_of_the_side_that_changed_words_gets_lost(base: bytes, worded: bytes) -> None:
+    spaced = base.replace(b"\n", b"\n\n")
+    found = said(base, spaced, worded)
+    if not isinstance(found, str) and found[1] == "whitespace-only upstream":
+        assert found[0] == worded
+
+
+def test_a_large_hunk_is_no_layout_to_compare() -> None:
     long = b"x, " * (1 << 19) + b"\n"
     assert mechanically(b"a\n", long, long.replace(b", ", b",  ", 1)) is None

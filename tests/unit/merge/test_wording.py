@@ -100,7 +100,7 @@ def test_one_side_may_make_the_others_change_and_more(rule: str, base: str, same
     ("rule", "base", "layout", "words"),
     [
         (INDENTED, "f(a)\ng(b)\n", "  f(a)\n  g(b)\n", "f(a)\ng(c)\n"),
-        (REFORMATTED, "f( a,b )\n", "f(a, b)\n", "f( a,c )\n"),
+        ("no: reformatted", "f( a,b )\n", "f(a, b)\n", "f( a,c )\n"),
         (REFORMATTED, "f(a, b)\ng(c)\n", "  f(a,\n    b)\n  g(c)\n", "f(a, b)\ng(d)\n"),
         # the whitespace stands directly before the changed word
         (INDENTED, "f(a)\ng(b)\n", "f(a)\n  g(b)\n", "f(a)\nh(b)\n"),

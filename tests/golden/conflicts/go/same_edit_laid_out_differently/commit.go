@@ -1,0 +1,6 @@
+package shelf
+
+func size() int {
+	return sum(left,
+		right)
+}

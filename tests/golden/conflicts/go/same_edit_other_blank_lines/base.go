@@ -1,0 +1,5 @@
+package shelf
+
+func size() int {
+	return 1
+}

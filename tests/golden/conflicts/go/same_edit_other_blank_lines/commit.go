@@ -1,0 +1,6 @@
+package shelf
+
+func size() int {
+	n := left()
+	return n
+}

@@ -1,0 +1,7 @@
+package shelf
+
+func size() int {
+	n := left()
+
+	return n
+}

@@ -1,0 +1,5 @@
+class Shelf {
+    int books() {
+        return count("a", left, right);
+    }
+}

@@ -1,0 +1,7 @@
+class Shelf {
+    int books() {
+        return count(
+            left,
+            right);
+    }
+}

@@ -1,0 +1,6 @@
+class Shelf {
+  int books() {
+    open(door);
+    return count(left, right);
+  }
+}

@@ -1,0 +1,5 @@
+start();
+const size = f(1, 4);
+
+const depth = 3;
+stop();

@@ -1,1 +1,0 @@
-limit = 10  # of rows

@@ -1,2 +1,0 @@
-def area(width,height,depth):
-    return width*height*depth

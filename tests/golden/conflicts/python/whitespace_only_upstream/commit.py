@@ -1,0 +1,3 @@
+def total(rows):
+    rate = price()
+    return rate * len(rows)

@@ -1,0 +1,4 @@
+def total(rows):
+
+    rate = 3
+    return rate * len(rows)
