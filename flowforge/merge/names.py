@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from flowforge.core.conflict import Hunk
 from flowforge.merge.doubt import Doubt
@@ -63,7 +64,7 @@ class Names:
     brought: Counter[bytes]
     used: Counter[bytes]  # imports left out
 
-    @property
+    @cached_property
     def imported(self) -> frozenset[bytes]:
         return frozenset(self.brought)
 
@@ -73,8 +74,8 @@ class Names:
         brought: Counter[bytes] = Counter()
         for piece in all_imports(file_body(source)):
             brought.update(bound(piece))
-            used -= uses(piece.text)
-        return cls(brought, used)
+            used.subtract(uses(piece.text))
+        return cls(brought, +used)
 
 
 def imports_in(body: Body) -> Iterator[bytes]:
