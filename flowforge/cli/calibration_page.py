@@ -11,7 +11,8 @@ from flowforge.cli.calibration_style import STYLE
 from flowforge.core.conflict import split_lines
 from flowforge.resolve.calibrate import EARLIER, Figures, newest_first
 from flowforge.resolve.cases import Excerpt, FileCase, HunkCase
-from flowforge.resolve.replay import COSTS
+from flowforge.resolve.difference import Difference
+from flowforge.resolve.replay import COSTS, differences
 
 MAX_CASES = 60
 MAX_BYTES = 1 << 20  # of all excerpts together
@@ -156,7 +157,15 @@ def _differences(found: Calibrated) -> Iterator[str]:
         f"<p>{len(every)} answers differ from what people committed.{left} A different answer can be right too: "
         "judge for yourself. Lines that only the answer or only people's text has are marked.</p>"
     )
+    yield from _classes(found.cases)
     yield from (_case(*one) for one in shown)
+
+
+def _classes(cases: Sequence[FileCase]) -> Iterator[str]:
+    yield "<table><tr><th>files that differ because<th class=n>files"
+    for name, number in differences(case.difference for case in cases).items():
+        yield f"<tr><td>{Difference(name).words}<td class=n>{number}"
+    yield "</table>"
 
 
 def _differing(cases: Sequence[FileCase]) -> Iterator[Differing]:
@@ -204,9 +213,14 @@ def _case(case: FileCase, hunk: HunkCase, excerpt: Excerpt) -> str:
     return (
         f"<details class=case><summary><b>{escape(_seen(hunk.rule))}</b> "
         f"<code>{escape(_seen(case.path))}</code> line {excerpt.line}, {day}, "
-        f"<code>{escape(case.merge[:SHORT])}</code></summary><p class=note>{escape(_seen(excerpt.why))}</p>{cut}"
+        f"<code>{escape(case.merge[:SHORT])}</code>{_because(hunk)}</summary>"
+        f"<p class=note>{escape(_seen(excerpt.why))}</p>{cut}"
         f"<div class=sides>{cells}</div></details>"
     )
+
+
+def _because(hunk: HunkCase) -> str:
+    return f", {hunk.difference.words}" if hunk.difference is not None else ""
 
 
 def _code(text: bytes, marked: frozenset[int]) -> str:

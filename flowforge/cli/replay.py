@@ -11,7 +11,8 @@ import typer
 from flowforge.cli.app import AsJson, single
 from flowforge.cli.output import data, data_line, say, table
 from flowforge.core.errors import Reason, Refused
-from flowforge.resolve.replay import COSTS, Outcome, Row, Tally, by_rung, tally, times
+from flowforge.resolve.difference import Difference
+from flowforge.resolve.replay import COSTS, Outcome, Row, Tally, by_rung, differences, tally, times
 
 ANSWERED = (Outcome.RESOLVED, Outcome.PROPOSED)
 
@@ -107,6 +108,7 @@ def described(row: Row) -> Mapping[str, Any]:
         "equal": row.equal.value if row.equal else None,
         "human_took_side": row.human_took_side or None,
         "parses": row.parses,
+        "difference": row.difference.value if row.difference else None,
     }
 
 
@@ -125,6 +127,7 @@ def summary(rows: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
             if (some := [row for row in rows if row.kind is kind])
         },
         "rungs": {rung: tallied(counted) for rung, counted in by_rung(rows).items()},
+        "differences": differences(row.difference for row in rows),
         "ms": {"median": round(took.median, 2), "p99": round(took.p99, 2), "worst": round(took.worst, 2)},
     }
 
@@ -155,6 +158,10 @@ def show(rows: Sequence[Row], found: Replayed) -> None:
     data("")
     heads = {"answered by": "left", "files": "right", "equal": "right", "precision": "right"}
     table(heads, [[rung, *_counted(counted)] for rung, counted in by_rung(rows).items()])
+    classes = differences(row.difference for row in rows)
+    if classes:
+        data("")
+        table({"different because": "left", "files ": "right"}, differing(classes))
     took = times(rows)
     say(_LEGEND)
     say(f"a file took {took.median:.1f} ms (median), {took.p99:.0f} ms (99 of 100)")
@@ -175,6 +182,11 @@ def _line(name: str, rows: Sequence[Row]) -> list[str]:
     for counted in (acted, answered):
         cells += [_share(counted.coverage), _share(counted.precision), f"{counted.cost(10):.2f}"]
     return cells
+
+
+def differing(classes: Mapping[str, int]) -> list[list[str]]:
+    """Rows of a table: how answers differ, in words, and how many do."""
+    return [[Difference(name).words, str(number)] for name, number in classes.items()]
 
 
 def _counted(counted: Tally) -> list[str]:

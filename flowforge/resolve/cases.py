@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowforge.core.conflict import Conflict, Hunk, HunkAnswer, Resolution
+from flowforge.resolve.difference import Difference, difference, of_file, of_path
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.place import human_texts
@@ -38,6 +39,7 @@ class HunkCase:
     rule: str = ""  # "rung/rule"; "" where no rung answered
     sure: bool = True  # False: the rule itself wants its answer confirmed
     equal: Equal | None = None  # None: not answered, or people's text for it was not found
+    difference: Difference | None = None  # of one that differs
     excerpt: Excerpt | None = None  # of one that differs
 
     @property
@@ -73,10 +75,21 @@ class FileCase:
         return self.equal is not None and self.equal is not Equal.DIFFERENT
 
     @property
+    def difference(self) -> Difference | None:
+        """Of a file whose answer differs, how; None where it does not."""
+        if self.equal is not Equal.DIFFERENT:
+            return None
+        return of_file([hunk.difference for hunk in self.hunks], placed=all(map(_counted, self.hunks)))
+
+    @property
     def rules(self) -> tuple[str, ...]:
         """Of its hunks, each once; none where a hunk stayed open."""
         rules = tuple(dict.fromkeys(hunk.rule for hunk in self.hunks))
         return () if "" in rules else rules
+
+
+def _counted(hunk: HunkCase) -> bool:
+    return hunk.counted
 
 
 def file_case(case: Case, answers: Answers, ms: float) -> FileCase:
@@ -104,11 +117,14 @@ def _of_the_path(resolution: Resolution, hunks: Sequence[HunkCase], human: bytes
     """A whole answer counts as one hunk that is all of the file's."""
     (answer,) = resolution.given
     digest = hashlib.sha256("".join(hunk.key for hunk in hunks).encode()).hexdigest()[:32]
+    equal = compare(resolution.result, human)
+    differs = equal is Equal.DIFFERENT
     return HunkCase(
         key=digest,
         rule=f"{answer.rung}/{answer.rule}",
         sure=answer.confirmed,
-        equal=compare(resolution.result, human),
+        equal=equal,
+        difference=of_path(resolution.conflict, resolution.result, human) if differs else None,
     )
 
 
@@ -123,12 +139,14 @@ def _hunk(hunk: Hunk, answer: HunkAnswer | None, human: bytes | None) -> HunkCas
     if answer is None:
         return HunkCase(key=key)
     equal = None if human is None else compare(answer.text, human)
+    differs = human is not None and equal is Equal.DIFFERENT
     return HunkCase(
         key=key,
         rule=f"{answer.rung}/{answer.rule}",
         sure=answer.confirmed,
         equal=equal,
-        excerpt=_excerpt(hunk, answer, human or b"") if equal is Equal.DIFFERENT else None,
+        difference=difference(hunk, answer.text, human) if differs and human is not None else None,
+        excerpt=_excerpt(hunk, answer, human or b"") if differs else None,
     )
 
 

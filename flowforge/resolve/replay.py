@@ -13,8 +13,10 @@ from enum import StrEnum
 from flowforge.core.conflict import Conflict, HunkAnswer, Resolution, Side, WholeAnswer, split_lines
 from flowforge.hooks.contracts import Language
 from flowforge.merge.syntax import parse
+from flowforge.resolve.difference import Difference, of_path, of_resolution
 from flowforge.resolve.kinds import FileKind, kind_of
 from flowforge.resolve.ladder import Answers
+from flowforge.resolve.place import human_texts
 
 COSTS = (1, 3, 5, 10, 20)  # k: one wrong answer costs as much as so many hand-backs
 _MARKERS = (b"<" * 7 + b" ", b">" * 7 + b" ")
@@ -68,6 +70,7 @@ class Row:
     equal: Equal | None
     human_took_side: str  # upstream | commit | base | "" where people wrote something else
     parses: bool | None = None  # the result; None where there is none, or no grammar
+    difference: Difference | None = None  # how one that differs does
 
     @property
     def right(self) -> bool:
@@ -105,6 +108,7 @@ def judged(case: Case, answers: Answers, ms: float) -> Row:
     """The row of a case that the ladder has climbed."""
     whole = answers.resolutions[0] if answers.resolutions else None
     given = whole.given if whole else ()
+    equal = compare(whole.result, case.human) if whole and case.human is not None else None
     return Row(
         merge=case.merge,
         date=case.date,
@@ -116,10 +120,20 @@ def judged(case: Case, answers: Answers, ms: float) -> Row:
         rules=tuple(dict.fromkeys(f"{answer.rung}/{answer.rule}" for answer in given)),
         reason="" if whole else _reason(answers),
         ms=ms,
-        equal=compare(whole.result, case.human) if whole and case.human is not None else None,
+        equal=equal,
         human_took_side=took_side(case),
         parses=parses(whole, case),
+        difference=_difference(whole, case.human or b"") if whole and equal is Equal.DIFFERENT else None,
     )
+
+
+def _difference(whole: Resolution, human: bytes) -> Difference:
+    if whole.whole is not None:
+        return of_path(whole.conflict, whole.result, human)
+    texts = human_texts(whole.conflict, human)
+    given = (answer for answer in whole.answers if answer.index in texts)
+    equal = (a.index for a in given if compare(a.text, texts[a.index]) is not Equal.DIFFERENT)
+    return of_resolution(whole, texts, equal)
 
 
 def compare(result: bytes, human: bytes) -> Equal:
@@ -201,6 +215,12 @@ def by_rung(rows: Sequence[Row]) -> Mapping[str, Tally]:
         if row.outcome is not Outcome.HANDED_BACK:
             found.setdefault("+".join(row.rungs), []).append(row)
     return {rung: tally(some, (Outcome.RESOLVED, Outcome.PROPOSED)) for rung, some in sorted(found.items())}
+
+
+def differences(found: Iterable[Difference | None]) -> Mapping[str, int]:
+    """How many there are of each class, most first."""
+    counted = Counter(one.value for one in found if one is not None)
+    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from flowforge.cli.calibration import Calibrated, Question
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.resolve.calibrate import Figures
 from flowforge.resolve.kinds import FileKind
-from flowforge.resolve.replay import COSTS, Tally
+from flowforge.resolve.replay import COSTS, Tally, differences
 from flowforge.wiring.calibrate import calibrate_here
 from tests.bench.priors import name_of
 
@@ -97,6 +97,12 @@ def report(named: Mapping[str, Calibrated]) -> Mapping[str, Any]:
         "manifests_and_changelogs": told(manifests),
         "repositories": {name: _one(one) for name, one in named.items()},
         "rules": rules_of(found),
+        "different": {
+            kind.value: differences(
+                case.difference for one in found for case in one.cases if case.kind is kind
+            )
+            for kind in (SOURCE, MANIFEST, CHANGELOG)
+        },
         "bounds": {
             **{k: f"<= {v:g}" for k, v in AT_MOST.items()},
             **{k: f">= {v:g}" for k, v in AT_LEAST.items()},
