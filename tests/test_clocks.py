@@ -20,8 +20,10 @@ ALLOWED = {
     "flowforge/queues/limits.py": "a header's seconds until the window ends; Redis ends the window",
     "flowforge/sandbox/choose.py": "ages of this machine's own folders",
     "flowforge/cli/live.py": "seconds on a person's screen",
+    "flowforge/store/answer_file.py": "what of one machine's own memory was used longest ago, and a damaged file's name",
     "flowforge/wiring/calibrate.py": "the day that stands in a policy's file and on its page",
     "flowforge/wiring/doctor.py": "compares this clock with the database's, to warn",
+    "flowforge/wiring/history_child.py": "the day that stands in a policy's file and on its page",
     "flowforge/wiring/local.py": "a run without a service has no other clock",
     "plugins/flowforge_plugins/models/anthropic_client.py": "the date in a provider's retry-after, as seconds",
 }

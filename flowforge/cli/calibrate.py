@@ -40,7 +40,8 @@ def calibrate(
 ) -> int:
     """Count in a repository's own history how often each rule is right, and what it may do from now on.
 
-    Nothing is written into the repository, no command of it runs, and no network is needed.
+    Nothing is written into the repository, no command of it runs, and no network is needed. A service calibrates
+    one of its repositories with --repository NAME, and tells its options with --repository NAME --help.
     """
     calibrator: Calibrator = ctx.obj
     question = Question(
