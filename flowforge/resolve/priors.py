@@ -1,10 +1,11 @@
 """What is known about each rule before a repository has a history of its own: public counts, dated.
 
-Measured over the two-parent merges and the landed pull requests of public repositories, each counted by itself
-(`resolve.public`): at most 12 files of one merge, merges whose text does not parse left out, one hunk that many merges
+Measured over two-parent merges of public repositories (of each, some 400 with conflicts chosen at random, or all), each
+counted by itself (`resolve.public`): at most 12 files of one merge, merges whose text does not parse left out, one hunk that many merges
 repeat counted once. A hunk's answer counts as right where it equals what people committed between the same
 neighbouring lines: exactly, but for whitespace, or in other order. That is a lower bound, since a different merge can
-be right too.
+be right too. Half of the repositories were at hand when rules were split; of those rules that act, the other half says
+the same.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,26 +13,6 @@ from dataclasses import dataclass
 
 from flowforge.resolve.counts import Action, Counts, earned
 from flowforge.resolve.public import Measured, Public, measured
-
-# "rung/rule" -> hunks: for rules that are newer than the shipped counts, measured over the same repositories all
-# together. Nothing of these can be left out, so a repository that is among them is not told by them.
-# Of 2026-11-23, over samples of the merges of nine repositories (a random half of the merges of the larger ones), a hunk
-# that many merges repeat once; where people committed conflict markers, the merge is left out. Left out is also
-# "mechanical/entries of a release" (37 of 38): it was made with these very merges at hand, and nothing may act by what
-# it was learnt from.
-PRIORS: Mapping[str, Counts] = {
-    "document/go modules": Counts(right=18, total=25),
-    "document/gradle lines": Counts(right=28, total=34),
-    "document/ini options": Counts(right=4, total=4),
-    "document/larger version of a key": Counts(right=85, total=93),
-    "document/properties": Counts(right=5, total=12),
-    "document/requirements": Counts(right=16, total=22),
-    "document/toml keys": Counts(right=42, total=51),
-    "document/xml elements": Counts(right=3, total=3),
-    "document/yaml keys": Counts(right=15, total=21),
-    "mechanical/changelog places": Counts(right=8, total=12),
-    "mechanical/changelog releases": Counts(right=125, total=140),
-}
 
 # Right by construction, whatever was counted: both sides wrote the same.
 CERTAIN = ("mechanical/identical edits", "mechanical/same edit, trailing whitespace")
@@ -65,11 +46,11 @@ class Priors:
 
 def shipped_priors(roots: Collection[str] = ()) -> Priors:
     """The shipped counts without those of the repository whose first commits are `roots`."""
-    return priors_from(measured(), PRIORS, roots)
+    return priors_from(measured(), roots)
 
 
-def priors_from(found: Measured, together: Mapping[str, Counts], roots: Collection[str]) -> Priors:
-    """`together`: counts of newer rules over all the repositories of `found`."""
+def priors_from(found: Measured, roots: Collection[str]) -> Priors:
+    """The counts of those of `found` that share no first commit with `roots`, added up."""
     apart = found.without(roots)
     by_kind: dict[tuple[str, str], Counts] = {}
     by_rule: dict[str, Counts] = {}
@@ -80,13 +61,7 @@ def priors_from(found: Measured, together: Mapping[str, Counts], roots: Collecti
             by_kind[rule, kind] = _sum(by_kind.get((rule, kind), UNKNOWN), heard)
             by_rule[rule] = _sum(by_rule.get(rule, UNKNOWN), heard)
     left_out = tuple(one.name for one in found.repositories if one not in apart.repositories)
-    newer = {} if left_out else _richer(together, by_rule)
-    return Priors(day=found.day, by_kind=by_kind, by_rule={**by_rule, **newer}, left_out=left_out)
-
-
-def _richer(together: Mapping[str, Counts], apart: Mapping[str, Counts]) -> Mapping[str, Counts]:
-    """Those of `together` that rest on more cases: one repository that is counted anew must not hide them."""
-    return {rule: prior for rule, prior in together.items() if prior.total > apart.get(rule, UNKNOWN).total}
+    return Priors(day=found.day, by_kind=by_kind, by_rule=by_rule, left_out=left_out)
 
 
 def _weights(one: Public) -> Mapping[str, float]:

@@ -117,9 +117,10 @@ def test_without_history_only_what_is_certain_or_well_proven_acts_and_nothing_is
     acts = {rule for rule, action in actions.items() if action is Action.ACT}
     assert acts >= {*CERTAIN, *AGREED}
     known = shipped_priors().by_rule
-    assert all(known[rule].precision > 0.97 for rule in acts - {*CERTAIN, *AGREED})
+    # with the weight of 20 cases nothing below 0.96 clears a bar of 0.9 by nine in ten
+    assert all(known[rule].precision > 0.96 for rule in acts - {*CERTAIN, *AGREED})
     assert Action.OFF not in actions.values()
-    assert Policy().action("structural", "words apart") is Action.CONFIRM
+    assert Policy().action("structural", "added definitions") is Action.CONFIRM
     assert Policy().action("mechanical", "identical edits") is Action.ACT
 
 
@@ -128,7 +129,7 @@ def test_shipped_counts_are_counts() -> None:
 
 
 def test_a_rule_close_to_the_bar_is_earned_by_a_good_record_of_the_repositorys_own() -> None:
-    prior = shipped_priors().by_rule["structural/words apart"]
+    prior = shipped_priors().by_rule["structural/the same words and more"]
     assert earned(prior, Counts(right=60, total=60)) is Action.ACT
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from flowforge.resolve.counts import Action, Counts, earned
 from flowforge.resolve.kinds import FileKind
-from flowforge.resolve.priors import AGREED, CERTAIN, MOST_OF_ONE, PRIORS, priors_from, shipped_priors
+from flowforge.resolve.priors import AGREED, CERTAIN, MOST_OF_ONE, priors_from, shipped_priors
 from flowforge.resolve.public import Measured, Public, measured, read_measured, write_measured
 
 WORDS = "structural/words apart"
@@ -26,38 +26,24 @@ BOTH = Measured(repositories=(public("one/a", 90, 100), public("two/b", 10, 100,
 
 def test_repositories_are_added_up() -> None:
     few = Measured(repositories=(public("one/a", 9, 10), public("two/b", 10, 20, "manifest")))
-    assert priors_from(few, {}, ()).by_rule == {WORDS: Counts(right=19, total=30)}
+    assert priors_from(few, ()).by_rule == {WORDS: Counts(right=19, total=30)}
 
 
 def test_one_repository_with_many_cases_does_not_speak_for_all() -> None:
-    heard = priors_from(BOTH, {}, ())
+    heard = priors_from(BOTH, ())
     assert heard.by_rule[WORDS].total == 2 * MOST_OF_ONE
     assert heard.by_kind[WORDS, "source"] == Counts(right=45, total=50)
     assert heard.by_rule[WORDS].right == pytest.approx(50)
 
 
 def test_the_repository_that_is_measured_is_left_out_and_named() -> None:
-    found = priors_from(BOTH, {}, ("one/a", "another"))
+    found = priors_from(BOTH, ("one/a", "another"))
     assert found.by_rule == {WORDS: Counts(right=5, total=50)}
     assert found.left_out == ("one/a",)
 
 
-def test_counts_of_newer_rules_are_used_where_nothing_has_to_be_left_out() -> None:
-    newer = {"x/new": Counts(right=9, total=10), WORDS: Counts(right=0, total=99)}
-    assert priors_from(BOTH, newer, ()).by_rule == {
-        "x/new": Counts(right=9, total=10),
-        WORDS: Counts(right=50, total=100),
-    }
-    assert "x/new" not in priors_from(BOTH, newer, ("two/b",)).by_rule
-
-
-def test_counts_of_all_together_stand_until_those_apart_rest_on_more_cases() -> None:
-    richer = {WORDS: Counts(right=700, total=999)}
-    assert priors_from(BOTH, richer, ()).by_rule == richer
-
-
 def test_a_kind_with_many_cases_speaks_for_itself_and_one_without_any_as_the_rule_does() -> None:
-    found = priors_from(BOTH, {}, ())
+    found = priors_from(BOTH, ())
     source, other = found.of(WORDS, "source"), found.of(WORDS, "other")
     assert source.precision == pytest.approx(0.79, abs=0.01)
     assert other.precision == pytest.approx(0.5, abs=0.01)
@@ -66,7 +52,7 @@ def test_a_kind_with_many_cases_speaks_for_itself_and_one_without_any_as_the_rul
 
 def test_a_rule_that_few_cases_are_known_of_is_not_judged_by_them() -> None:
     few = Measured(repositories=(public("one/a", 0, 1),))
-    prior = priors_from(few, {}, ()).of(WORDS, "source")
+    prior = priors_from(few, ()).of(WORDS, "source")
     assert prior == Counts(right=0, total=2)
     assert earned(prior, Counts(right=2, total=4)) is Action.CONFIRM
     assert earned(prior, Counts(right=0, total=30)) is Action.OFF
@@ -80,7 +66,7 @@ def test_what_was_written_is_read_back() -> None:
 
 
 def test_nothing_measured_is_nothing_known() -> None:
-    found = priors_from(Measured(repositories=()), {}, ())
+    found = priors_from(Measured(repositories=()), ())
     assert (found.by_rule, found.day) == ({}, "")
     assert found.actions() == dict.fromkeys((*CERTAIN, *AGREED), Action.ACT)
 
@@ -98,7 +84,7 @@ def test_what_is_certain_acts_whatever_is_counted() -> None:
             ),
         )
     )
-    assert priors_from(bad, {}, ()).actions()[CERTAIN[0]] is Action.ACT
+    assert priors_from(bad, ()).actions()[CERTAIN[0]] is Action.ACT
 
 
 def test_the_shipped_counts_are_counts_of_several_repositories() -> None:
@@ -120,7 +106,3 @@ def test_no_repository_is_told_by_its_own_counts() -> None:
     for rule, counted in apart.by_rule.items():
         assert counted.total <= every.by_rule[rule].total
     assert any(counted != every.by_rule[rule] for rule, counted in apart.by_rule.items())
-
-
-def test_newer_rules_are_told_in_words_of_rungs() -> None:
-    assert all("/" in rule for rule in PRIORS)

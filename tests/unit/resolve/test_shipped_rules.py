@@ -9,24 +9,39 @@ from flowforge.merge.relations import (
     WITHIN,
     WITHIN_IMPORTS,
 )
-from flowforge.merge.weave import DEFINITIONS, IMPORTS, NAMES, REPLACED
+from flowforge.merge.weave import (
+    DEFINITIONS,
+    IMPORTS,
+    JOINED,
+    NAMES,
+    OPEN_IMPORTS,
+    REPLACED,
+    UNKNOWN_IMPORTS,
+)
 from flowforge.merge.wording import BY_WORDS
 from flowforge.resolve.priors import CERTAIN, shipped_priors
 from tests.golden.rungs import registry
 
-# The next count has these; what the rules of words say apart was counted together under the former words.
-WAITING = {*BY_WORDS, BESIDE, BESIDE_NAMES, CHANGED_IMPORTS, SIMILAR, WITHIN, WITHIN_IMPORTS}
-FORMERLY = {"words apart", "words close together", "words of a text or comment"}
+WORDS = {*BY_WORDS, LINES, BESIDE, BESIDE_NAMES, SIMILAR, WITHIN, DEFINITIONS}
+OF_IMPORTS = {
+    IMPORTS,
+    JOINED,
+    NAMES,
+    REPLACED,
+    OPEN_IMPORTS,
+    UNKNOWN_IMPORTS,
+    CHANGED_IMPORTS,
+    WITHIN_IMPORTS,
+}
 
 
-def test_every_structural_rule_has_a_shipped_count_or_waits_for_one() -> None:
+def test_every_structural_rule_has_a_shipped_count_and_no_other_has() -> None:
     counted = {
         rule.removeprefix("structural/")
         for rule in shipped_priors().by_rule
         if rule.startswith("structural/")
     }
-    assert counted >= {LINES, DEFINITIONS, IMPORTS, NAMES, REPLACED}
-    assert counted - {LINES, DEFINITIONS, IMPORTS, NAMES, REPLACED} <= FORMERLY | WAITING
+    assert counted == WORDS | OF_IMPORTS
 
 
 def test_every_shipped_rule_belongs_to_a_rung_that_is_registered() -> None:
