@@ -4,7 +4,8 @@ A place that cannot be decided keeps upstream's text and is noted as open, with 
 that the caller can leave its hunks to a person and answer the others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import insort
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -239,21 +240,33 @@ def _with_added(
     two: Mapping[Key, Entry],
 ) -> list[Key]:
     """Where the commit's new entries stand: in order where entries are sorted, else after the one they followed."""
-    order, commit, new = list(kept), list(two), set(added)
+    order, new = list(kept), set(added)
     names = {key: (one.get(key) or two[key]).name for key in [*kept, *added]}
     rank = _sorting([names[key] for key in kept], [entry.name for entry in two.values()])
+    if rank is not None:
+        for key in added:
+            insort(order, key, key=lambda other: rank(names[other]))
+        return order
+    before = _before(added, set(kept), two)
     for key in added:
-        if rank is not None:
-            mine = rank(names[key])
-            at = next((i for i, other in enumerate(order) if rank(names[other]) > mine), len(order))
-        else:
-            here = {key: place for place, key in enumerate(order)}
-            before = next((k for k in reversed(commit[: commit.index(key)]) if k in here), None)
-            at = here[before] + 1 if before is not None else 0
-            while at < len(order) and order[at] not in old and order[at] not in new:
-                at += 1  # upstream's additions at the same place come first
+        at = order.index(before[key]) + 1 if before[key] is not None else 0
+        while at < len(order) and order[at] not in old and order[at] not in new:
+            at += 1  # upstream's additions at the same place come first
         order.insert(at, key)
     return order
+
+
+def _before(
+    added: Sequence[Key], kept: Collection[Key], two: Mapping[Key, Entry]
+) -> Mapping[Key, Key | None]:
+    """The commit's entry that each new one follows there, of those that stand already."""
+    new, last, found = set(added), None, dict[Key, Key | None]()
+    for key in two:
+        if key in new:
+            found[key] = last
+        if key in new or key in kept:
+            last = key
+    return found
 
 
 def _sorting(*rows: Sequence[str]) -> Callable[[str], str] | None:
