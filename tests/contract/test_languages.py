@@ -103,7 +103,8 @@ DOCUMENT = (Path(__file__).parents[2] / "flowforge" / "docs" / "languages.md").r
 
 
 def test_every_language_that_is_merged_by_its_parts_is_documented_with_its_files() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", DOCUMENT, re.MULTILINE)
+    table = DOCUMENT.partition("| language | files |")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", table, re.MULTILINE)
     said = {name: tuple(re.findall(r"`([^`]+)`", globs)) for name, globs in rows}
     assert said == {name: known.globs for name, known in LANGUAGES.items() if known.entities}
 

@@ -165,9 +165,15 @@ def test_without_all_only_what_may_act_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_file_that_both_added_has_no_base(tree: Tree) -> None:
-    tree.branched({}, {"a.txt": "x = 1\ny\n"}, {"a.txt": "x  = 1\ny\n"})
+    tree.branched({}, {"a.txt": "x = 1\ny\n"}, {"a.txt": "x = 1  \ny\n"})
     assert tree.run("merge", "-q", "--no-edit", "topic").returncode == 0
     assert tree.read("a.txt") == "x = 1\ny\n"
+
+
+def test_a_file_that_both_added_with_other_spaces_within_a_line_is_left_to_a_person(tree: Tree) -> None:
+    tree.branched({}, {"a.txt": "x = 1\ny\n"}, {"a.txt": "x  = 1\ny\n"})
+    assert tree.run("merge", "-q", "--no-edit", "topic").returncode == 1
+    assert tree.unmerged == ["a.txt"]
 
 
 def test_a_file_that_was_renamed_is_merged_under_its_new_name(tree: Tree) -> None:
