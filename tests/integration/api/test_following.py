@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -321,7 +322,10 @@ def test_a_followed_log_outlives_a_restart_of_the_api(own: Site, tmp_path: Path)
 
     writer = threading.Thread(target=write)
     writer.start()
-    time.sleep(1.0)
+    for process in following:  # both are connected: one that comes while nobody answers is told so, and ends
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert select.select([process.stdout, process.stderr], [], [], 2 * PATIENCE)[0]
     again = started_again(own.running.process, own.running.log)
     try:
         assert written.wait(2 * PATIENCE)
