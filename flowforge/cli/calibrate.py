@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from flowforge.cli.app import AsJson, single
 from flowforge.cli.calibration import Calibrated, Line, Question, sentences, share
 from flowforge.cli.calibration_page import page
+from flowforge.cli.folders import writable, written
 from flowforge.cli.output import data, data_json, say, table
 from flowforge.cli.replay import day, tallied
 from flowforge.core.errors import Reason, Refused
@@ -48,12 +48,12 @@ def calibrate(
         repository=repository, limit=limit, seed=seed, before=day(before, "--before"), k=_cost(k)
     )
     for name in (out, policy):
-        _writable(name)
+        writable(name)
     found = calibrator(question, _Progress(quiet=as_json))
     if policy:
-        _write(policy, write_policy(found.learnt))
+        written(policy, write_policy(found.learnt).encode())
     if out:
-        _write(out, page(found))
+        written(out, page(found).encode())
     if as_json:
         data_json(described(found))
     else:
@@ -82,26 +82,6 @@ def _cost(k: float) -> float:
         Reason.INVALID_REQUEST,
         f"--k {k:g} is no cost: a wrong answer costs more than 1 and at most {MAX_K} files handed back",
         next_action="leave it out for 10",
-    )
-
-
-def _writable(name: str) -> None:
-    """Refuse before the work what could not be written after it."""
-    folder = Path(name).expanduser().parent
-    if name and (not folder.is_dir() or Path(name).expanduser().is_dir()):
-        raise _unwritten(name, "no such folder" if not folder.is_dir() else "it is a folder")
-
-
-def _write(name: str, text: str) -> None:
-    try:
-        Path(name).expanduser().write_text(text, "utf-8")
-    except OSError as error:
-        raise _unwritten(name, error.strerror or "") from error
-
-
-def _unwritten(name: str, why: str) -> Refused:
-    return Refused(
-        Reason.INVALID_REQUEST, f"{name[:200]!r} cannot be written: {why}", next_action="name another file"
     )
 
 

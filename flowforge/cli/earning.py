@@ -2,7 +2,6 @@
 
 import json as codec
 import uuid
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from flowforge.api.calibration_models import CalibrateIn, CalibrationOut
 from flowforge.cli.app import AsJson, run_verb, single
 from flowforge.cli.client import Client
 from flowforge.cli.exits import Exit
+from flowforge.cli.folders import writable, written
 from flowforge.cli.job import connect, find_repository
 from flowforge.cli.output import console, data, data_json, say, table
 from flowforge.cli.requests import invalid, shaped
@@ -55,7 +55,7 @@ def calibrate(
     Without --apply nothing is set. Exit code 1: nothing could be learnt; 8: still running after --timeout.
     """
     for name in (out, policy):
-        _writable(name)
+        writable(name)
     wish = {"apply": apply, "k": k, "limit": limit, **({"before": before} if before else {})}
     asked = shaped(CalibrateIn, wish)
     with connect(_FOLLOWING) as client:
@@ -66,9 +66,11 @@ def calibrate(
                 return ended
         found = client.calibration(which)
         if policy:
-            _write(policy, _policy_text(found))
+            written(policy, _policy_text(found))
+            say(f"written: {policy}")
         if out:
-            _write(out, client.calibration_page(which))
+            written(out, client.calibration_page(which))
+            say(f"written: {out}")
     data_json(found.model_dump(mode="json")) if as_json else show(found)
     return Exit.OK
 
@@ -100,21 +102,6 @@ def _policy_text(found: CalibrationOut) -> bytes:
     if found.report is None:
         raise invalid("the report of this calibration is not kept any more", "calibrate again")
     return (codec.dumps(found.report["policy"], indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _writable(name: str) -> None:
-    """Refuse before the work what could not be written after it."""
-    path = Path(name).expanduser()
-    if name and (not path.parent.is_dir() or path.is_dir()):
-        raise invalid(f"{name[:200]!r} cannot be written: no such folder, or it is one", "name another file")
-
-
-def _write(name: str, text: bytes) -> None:
-    try:
-        Path(name).expanduser().write_bytes(text)
-    except OSError as error:
-        raise invalid(f"{name[:200]!r} cannot be written: {error.strerror}", "name another file") from error
-    say(f"written: {name}")
 
 
 app = single(calibrate)

@@ -1,6 +1,8 @@
-"""What a person's word names on this machine: any text may come, and none of it may raise."""
+"""What a person's word names on this machine: any text may come, and nothing is raised but a refusal."""
 
 from pathlib import Path
+
+from flowforge.core.errors import Reason, Refused
 
 
 def folder_named(text: str) -> Path | None:
@@ -28,3 +30,36 @@ def _path(text: str) -> Path | None:
         return Path(text).expanduser()
     except RuntimeError:  # ~nobody: no such user
         return None
+
+
+def writable(name: str) -> None:
+    """Refuse before the work what could not be written after it; nothing is meant by an empty name.
+
+    Raises:
+        Refused: invalid_request.
+    """
+    path = _path(name)
+    if not name:
+        return
+    if path is None or folder_named(str(path.parent)) is None:
+        raise _unwritten(name, "no such folder")
+    if folder_named(name) is not None:
+        raise _unwritten(name, "it is a folder")
+
+
+def written(name: str, text: bytes) -> None:
+    """Write a file that a person named.
+
+    Raises:
+        Refused: invalid_request.
+    """
+    try:
+        Path(name).expanduser().write_bytes(text)
+    except OSError as error:
+        raise _unwritten(name, error.strerror or "") from error
+
+
+def _unwritten(name: str, why: str) -> Refused:
+    return Refused(
+        Reason.INVALID_REQUEST, f"{name[:200]!r} cannot be written: {why}", next_action="name another file"
+    )

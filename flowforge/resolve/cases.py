@@ -79,17 +79,15 @@ class FileCase:
         """Of a file whose answer differs, how; None where it does not."""
         if self.equal is not Equal.DIFFERENT:
             return None
-        return of_file([hunk.difference for hunk in self.hunks], placed=all(map(_counted, self.hunks)))
+        return of_file(
+            [hunk.difference for hunk in self.hunks], placed=all(hunk.counted for hunk in self.hunks)
+        )
 
     @property
     def rules(self) -> tuple[str, ...]:
         """Of its hunks, each once; none where a hunk stayed open."""
         rules = tuple(dict.fromkeys(hunk.rule for hunk in self.hunks))
         return () if "" in rules else rules
-
-
-def _counted(hunk: HunkCase) -> bool:
-    return hunk.counted
 
 
 def file_case(case: Case, answers: Answers, ms: float) -> FileCase:

@@ -1,7 +1,8 @@
 """Counts over public repositories, each by itself, so that one can be left out where it is the one that is measured.
 
-The file beside this module is written by `python -m tests.bench.priors`, which counts as `flowforge calibrate` does. It
-holds numbers, names of repositories and ids of commits, and no text of anybody's.
+The file beside this module has the form that `python -m tests.bench.priors` writes, which counts as `flowforge calibrate`
+does; what is shipped was counted by the same functions over samples of merges (`resolve.priors`). It holds numbers,
+names of repositories and ids of commits, and no text of anybody's.
 """
 
 import json

@@ -190,7 +190,7 @@ class Tally:
     def precision(self) -> float | None:
         return self.right / self.answered if self.answered else None
 
-    def cost(self, k: int) -> float:
+    def cost(self, k: float) -> float:
         """Of deciding by it, where a hand-back costs 1: all by hand is 1.0."""
         wrong = self.answered - self.right
         return (self.cases - self.answered + k * wrong) / self.cases if self.cases else 1.0

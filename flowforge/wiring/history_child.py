@@ -25,7 +25,6 @@ from flowforge.hooks.manager import discover, load_plugins
 from flowforge.pipeline.calibrating import Wish
 from flowforge.resolve.counts import Action
 from flowforge.resolve.learnt import as_json
-from flowforge.resolve.replay import Tally
 from flowforge.wiring.calibrate import calibrate_here
 from flowforge.wiring.history_task import NOT_DONE, OK, PAGE, REFUSED, REPORT, RESULT, Task, refusal
 
@@ -96,16 +95,10 @@ def result(found: Calibrated, wish: Wish) -> dict[str, Any]:
         "files": learnt.files,
         "head": learnt.head,
         "actions": {action.value: actions.count(action) for action in Action if action in actions},
-        "own": cost(found.own.acted, wish.k),
-        "shipped": cost(found.shipped.acted, wish.k),
+        "own": round(found.own.acted.cost(wish.k), 4),
+        "shipped": round(found.shipped.acted.cost(wish.k), 4),
         "policy": as_json(learnt),
     }
-
-
-def cost(counted: Tally, k: float) -> float:
-    """A file handed back costs 1, a different answer `k`; all by hand is 1."""
-    wrong = counted.answered - counted.right
-    return round((counted.cases - counted.answered + k * wrong) / counted.cases, 4) if counted.cases else 1.0
 
 
 def _hold_life_line() -> None:

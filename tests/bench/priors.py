@@ -1,6 +1,6 @@
 """What do public repositories say about each rule?
 
-`python -m tests.bench.priors [--into FILE] [--name OWNER/NAME] FOLDER...` counts each repository as `flowforge calibrate`
+`python -m tests.bench.priors [--into FILE] [--name OWNER/NAME] [--limit N --seed S] FOLDER...` counts each repository as `flowforge calibrate`
 does, all history, not weighed by age, and puts the counts in the place of the earlier ones of that name in
 `flowforge/resolve/public.json`. Counts, names and commit ids are all that is kept. A folder's name is that of the
 repository where `--name` does not say it (`owner+name`, or `owner+name/repo`).
@@ -28,9 +28,10 @@ def main() -> int:
     parser.add_argument("--into", type=Path, default=INTO)
     parser.add_argument("--name", default="")
     parser.add_argument("--limit", type=int, default=0, help="conflicting merges of each; 0: all")
+    parser.add_argument("--seed", type=int, help="take merges in this random order, not newest first")
     asked = parser.parse_args()
     for folder in asked.folders:
-        counted = count(folder, asked.name or name_of(folder), asked.limit)
+        counted = count(folder, asked.name or name_of(folder), asked.limit, asked.seed)
         known = read_measured(asked.into.read_text()).repositories if asked.into.exists() else ()
         others = [one for one in known if one.name != counted.name]
         asked.into.write_text(write_measured(Measured(repositories=(*others, counted))))
@@ -43,8 +44,8 @@ def name_of(folder: Path) -> str:
     return (place.parent if place.name == "repo" else place).name.replace("+", "/")
 
 
-def count(folder: Path, name: str, limit: int) -> Public:
-    question = Question(repository=str(folder), limit=limit)
+def count(folder: Path, name: str, limit: int, seed: int | None) -> Public:
+    question = Question(repository=str(folder), limit=limit, seed=seed)
     with player(folder, load_plugins(discover()), file_case, OPEN) as playing:
         found = gather(folder, playing, question, lambda _files: None)
         first = found.trunk_roots
