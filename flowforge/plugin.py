@@ -21,6 +21,7 @@ from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.core.spend import Price, Usage
 from flowforge.core.verdict import Finding, Level
 from flowforge.hooks.contracts import (
+    BatchProvider,
     CheckedFile,
     EntityRule,
     GitHost,
@@ -45,6 +46,7 @@ from flowforge.hooks.specs import hookimpl
 __all__ = [
     "PLUGIN_API",
     "Abstain",
+    "BatchProvider",
     "Broken",
     "Candidate",
     "CheckedFile",

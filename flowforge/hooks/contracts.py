@@ -148,11 +148,15 @@ class GitHost:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """One question. `system` is shared by all hunks of a commit and may be cached by the provider."""
+    """One question, in the order in which it is read: what is equal for many requests comes first.
+
+    A provider that can cache a prefix marks the ends of `system` and of `shared`.
+    """
 
     model: str
-    system: str
+    system: str  # equal for every request of one version of the prompts
     prompt: str
+    shared: str = ""  # equal for all requests about one commit; "" = none
     schema: Mapping[str, object]  # JSON schema that the answer must satisfy
     max_output: int = 4096  # tokens
     operation: str = "resolve"
@@ -168,7 +172,7 @@ class ModelAnswer:
     request_id: str = ""
 
 
-class ModelProvider(Protocol):
+class ModelProvider(Protocol):  # one whose descriptor says `batches` keeps `BatchProvider` too
     """A model service. Every method may block; `deadline` is seconds from now.
 
     Raises the errors of `flowforge.core.errors` only: `Temporary` for rate limits, overload and outages (with
@@ -183,6 +187,26 @@ class ModelProvider(Protocol):
         ...
 
 
+class BatchProvider(ModelProvider, Protocol):
+    """A provider that also answers later and cheaper. A batch is one request here; its id outlives the process."""
+
+    def submit(self, request: ModelRequest, deadline: float) -> str:
+        """Hand a request in; returns the provider's id of the batch. Raises as `complete`; nothing is billed then."""
+        ...
+
+    def collect(self, batch: str, deadline: float) -> ModelAnswer | None:
+        """The answer, or None while it is being worked on.
+
+        Raises:
+            Temporary: it ended without an answer and without a bill (expired, cancelled, errored): ask anew.
+        """
+        ...
+
+    def withdraw(self, batch: str, deadline: float) -> None:
+        """Cancel what nobody waits for any more; one that has ended is left alone."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """A provider as registered. `load` names a factory `(settings: Mapping[str, str]) -> ModelProvider`."""
@@ -191,6 +215,7 @@ class Model:
     load: str
     default_model: str = ""
     secret: str = ""  # name of the setting that holds its key, "" = needs none
+    batches: bool = False  # its provider is a `BatchProvider`
     scripted: bool = False  # answers come from a script, and every report says so
     prices: Mapping[str, Price] = field(default_factory=dict)  # a missing model is refused, never guessed
 

@@ -20,6 +20,7 @@ class Asker:
     user: UUID | None = None
     repository: UUID | None = None
     job: UUID | None = None
+    priority: int = 5  # 0-9 as in the job's row; low is 0-3
     job_usd: Decimal = Decimal("2.00")  # all calls of the job together
     job_calls: int = 40  # calls that may cost something
 

@@ -35,7 +35,7 @@ class ModelRung:
         Raises:
             Temporary, Refused, Broken: as `ModelService.ask`.
         """
-        question = build(
+        questions = build(
             conflict,
             facts,
             self.templates,
@@ -43,10 +43,17 @@ class ModelRung:
             delimiters=Delimiters(shared=self.shared, request=self.draw()),
             secrets=self.secrets,
         )
-        if isinstance(question, Abstain):
-            return question
+        if isinstance(questions, Abstain):
+            return questions
+        said = [self._answered(conflict, question) for question in questions]
+        answers = tuple(answer for one in said if isinstance(one, Candidate) for answer in one.answers)
+        if answers:
+            return Candidate(answers=answers)
+        return next(one for one in said if isinstance(one, Abstain))
+
+    def _answered(self, conflict: Conflict, question: Question) -> Candidate | Abstain:
         answer = self._ask(question)
-        judged = judge(conflict, answer)
+        judged = judge(conflict, answer, question.hunks)
         for _ in range(self.repairs):
             if not isinstance(judged, Problem) or not answer.text:
                 break
@@ -54,7 +61,7 @@ class ModelRung:
                 question, self.templates, answer=answer.text, problem=judged, delimiter=self.draw()
             )
             answer = self._ask(again)
-            judged = judge(conflict, answer)
+            judged = judge(conflict, answer, question.hunks)
         if isinstance(judged, Problem):
             sentence = f"the model's answer was not accepted: {judged.sentence}"
             return Abstain(why=judged.flaw.value, sentence=sentence)

@@ -90,7 +90,7 @@ class ModelService:
     def _prepare(self, request: ModelRequest, who: Asker, key: str, deadline: float) -> _Asked:
         tokens = self._reach().count_tokens(request)
         price = self._prices.of(request.model, tokens)
-        question = key or _digest(request.system, request.prompt, repr(request.schema))
+        question = key or _digest(request.system, request.shared, request.prompt, repr(request.schema))
         return _Asked(
             request=request,
             asker=who,
@@ -184,7 +184,7 @@ class ModelService:
             milliseconds=milliseconds,
             cache_hit=cache_hit,
             request_id=request_id,
-            prompt_hash=_digest(request.system, request.prompt),
+            prompt_hash=_digest(request.system, request.shared, request.prompt),
             reservation=reservation,
         )
         self._ports.usage(call)

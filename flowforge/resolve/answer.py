@@ -25,8 +25,8 @@ _MARKER: Final = re.compile(r"(<{7,}|\|{7,}|={7,}|>{7,})(\s|$)")
 _HIDDEN: Final = frozenset({"Cf", "Co", "Cn", "Zl", "Zp"})  # bidi, zero width, private use, odd separators
 
 
-def check(conflict: Conflict, text: str) -> Candidate | Abstain | Problem:
-    """Judge the JSON text of an answer to all hunks of `conflict`.
+def check(conflict: Conflict, text: str, asked: Collection[int] = ()) -> Candidate | Abstain | Problem:
+    """Judge the JSON text of an answer to the hunks of `conflict` that were asked about; none named: all.
 
     Returns a Candidate for the hunks that were answered (others were abstained from), Abstain where none was,
     or the first Problem found.
@@ -34,7 +34,7 @@ def check(conflict: Conflict, text: str) -> Candidate | Abstain | Problem:
     entries = read_entries(text)
     if isinstance(entries, Problem):
         return entries
-    problem = _count(conflict, entries)
+    problem = _count(asked or [hunk.index for hunk in conflict.hunks], entries)
     if problem is not None:
         return problem
     hunks = {hunk.index: hunk for hunk in conflict.hunks}
@@ -54,17 +54,19 @@ def check(conflict: Conflict, text: str) -> Candidate | Abstain | Problem:
     return Candidate(answers=tuple(answers))
 
 
-def judge(conflict: Conflict, answer: ModelAnswer) -> Candidate | Abstain | Problem:
+def judge(
+    conflict: Conflict, answer: ModelAnswer, asked: Collection[int] = ()
+) -> Candidate | Abstain | Problem:
     """As `check`, after looking at how the model stopped."""
     if answer.stop == "refusal":
         return Abstain(why="model_refused", sentence="the model declined to answer this conflict")
     if answer.stop != "end":
         return Problem(flaw=Flaw.CUT_OFF, sentence=f"the answer is not whole (it stopped for: {answer.stop})")
-    return check(conflict, answer.text)
+    return check(conflict, answer.text, asked)
 
 
-def _count(conflict: Conflict, entries: Collection[Entry]) -> Problem | None:
-    wanted = [hunk.index for hunk in conflict.hunks]
+def _count(asked: Collection[int], entries: Collection[Entry]) -> Problem | None:
+    wanted = sorted(asked)
     seen: set[int] = set()
     for entry in entries:
         if entry.id not in wanted:

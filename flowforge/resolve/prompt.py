@@ -64,6 +64,7 @@ class Question:
     request: ModelRequest
     key: str
     prompt_version: str
+    hunks: tuple[int, ...]  # indexes of those that it asks about
 
 
 def build(
@@ -74,8 +75,8 @@ def build(
     model: str,
     delimiters: Delimiters,
     secrets: Callable[[str], Sequence[str]],
-) -> Question | Abstain:
-    """Build the question for all open hunks of one file, or say why the model is not asked.
+) -> tuple[Question, ...] | Abstain:
+    """Build the questions for the open hunks of one file, each hunk in one of them, or say why none is asked.
 
     `secrets` names the kinds of secret found in a text; any find keeps the conflict here.
     """
@@ -95,8 +96,13 @@ def build(
         model=model, system=system, prompt=prompt, schema=SCHEMA, max_output=_room(conflict.hunks)
     )
     fixed = _render(conflict, facts, templates, Delimiters(shared=_FIXED, request=_FIXED))
-    return Question(
-        request=request, key=_key(request, fixed, templates.version), prompt_version=templates.version
+    return (
+        Question(
+            request=request,
+            key=_key(request, fixed, templates.version),
+            prompt_version=templates.version,
+            hunks=tuple(hunk.index for hunk in conflict.hunks),
+        ),
     )
 
 

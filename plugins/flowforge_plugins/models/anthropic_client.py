@@ -109,7 +109,7 @@ class Messages:
     def count_tokens(self, request: ModelRequest) -> int:
         """A bound that holds without asking anybody: no token is shorter than a byte."""
         schema = json.dumps(request.schema, ensure_ascii=False)
-        return len((request.system + request.prompt + schema).encode()) + FRAME_TOKENS
+        return len((request.system + request.shared + request.prompt + schema).encode()) + FRAME_TOKENS
 
     def measure_tokens(self, request: ModelRequest, deadline: float) -> int:
         """The service's own count, which is an estimate: for figures, never for a reservation."""
@@ -132,9 +132,10 @@ class Messages:
             "messages": [{"role": "user", "content": request.prompt}],
             "output_config": output,
         }
-        if request.system:  # an empty text block is refused by the service
+        parts = [text for text in (request.system, request.shared) if text]  # an empty block is refused
+        if parts:
             body["system"] = [
-                {"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}
+                {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}} for text in parts
             ]
         return body
 

@@ -73,7 +73,7 @@ class Scripted:
         return ModelAnswer(text=text, usage=usage, stop="end", request_id="scripted")
 
     def count_tokens(self, request: ModelRequest) -> int:
-        return len((request.system + request.prompt).encode())
+        return len((request.system + request.shared + request.prompt).encode())
 
     def _next(self) -> str:
         """The list's answers in order; one that is no string is given as JSON."""

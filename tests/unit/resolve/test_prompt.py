@@ -62,7 +62,12 @@ def conflict(*hunks: Hunk, path: str = "src/call.py", **values: object) -> Confl
 def ask(
     given: Conflict, facts: Facts = FACTS, delimiters: Delimiters = DELIMITERS, found: tuple[str, ...] = ()
 ) -> Question | Abstain:
-    return build(given, facts, TEMPLATES, model="m", delimiters=delimiters, secrets=lambda _text: found)
+    made = build(given, facts, TEMPLATES, model="m", delimiters=delimiters, secrets=lambda _text: found)
+    if isinstance(made, Abstain):
+        return made
+    (one,) = made
+    assert one.hunks == tuple(hunk.index for hunk in given.hunks)
+    return one
 
 
 def question(given: Conflict, facts: Facts = FACTS, delimiters: Delimiters = DELIMITERS) -> Question:
