@@ -32,6 +32,7 @@ class StoredLedger:
                 amount=amount,
                 job_limit=asker.job_usd,
                 job_calls=asker.job_calls,
+                line=ledger.Line(name=asker.line, limit=asker.line_usd) if asker.line else None,
             )
         if full is not None:
             raise Refused(

@@ -18,6 +18,7 @@ from flowforge.llm.ports import Asker, Call
 class _Job:
     budget: Budget
     calls: int = 0
+    lines: dict[str, Budget] = field(default_factory=dict)
 
 
 class LocalLedger:
@@ -26,7 +27,7 @@ class LocalLedger:
     def __init__(self, budgets: Sequence[Budget] = ()) -> None:
         self._budgets = list(budgets)
         self._jobs: dict[UUID | None, _Job] = {}
-        self._open: dict[str, tuple[UUID | None, Decimal]] = {}
+        self._open: dict[str, tuple[Asker, Decimal]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -35,25 +36,26 @@ class LocalLedger:
             job = self._jobs.setdefault(asker.job, _Job(budget=Budget(name="job", limit=asker.job_usd)))
             if job.calls >= asker.job_calls:
                 raise _no_more_calls(asker.job_calls)
-            budget = may_spend([job.budget, *self._budgets], amount)
+            lines = [_line(job, asker)] if asker.line else []
+            budget = may_spend([*lines, job.budget, *self._budgets], amount)
             if budget is not None:
                 raise _exhausted(budget, amount)
-            self._book(asker.job, reserved=amount, calls=1)
+            self._book(asker, reserved=amount, calls=1)
             reservation = f"local-{next(self._numbers)}"
-            self._open[reservation] = (asker.job, amount)
+            self._open[reservation] = (asker, amount)
             return reservation
 
     def settle(self, reservation: str, cost: Decimal) -> None:
         with self._lock:
-            job, amount = self._open.pop(reservation, (None, None))
-            if amount is not None:
-                self._book(job, reserved=-amount, spent=cost)
+            asker, amount = self._open.pop(reservation, (None, None))
+            if asker is not None and amount is not None:
+                self._book(asker, reserved=-amount, spent=cost)
 
     def release(self, reservation: str) -> None:
         with self._lock:
-            job, amount = self._open.pop(reservation, (None, None))
-            if amount is not None:
-                self._book(job, reserved=-amount, calls=-1)
+            asker, amount = self._open.pop(reservation, (None, None))
+            if asker is not None and amount is not None:
+                self._book(asker, reserved=-amount, calls=-1)
 
     def spent(self, job: UUID | None) -> Budget:
         """The job's cap with what is spent and reserved under it."""
@@ -61,14 +63,22 @@ class LocalLedger:
             return self._jobs[job].budget if job in self._jobs else Budget(name="job", limit=Decimal(0))
 
     def _book(
-        self, job: UUID | None, *, reserved: Decimal = Decimal(0), spent: Decimal = Decimal(0), calls: int = 0
+        self, asker: Asker, *, reserved: Decimal = Decimal(0), spent: Decimal = Decimal(0), calls: int = 0
     ) -> None:
         def add(budget: Budget) -> Budget:
             return replace(budget, reserved=budget.reserved + reserved, spent=budget.spent + spent)
 
         self._budgets = [add(budget) for budget in self._budgets]
-        entry = self._jobs[job]
+        entry = self._jobs[asker.job]
         entry.budget, entry.calls = add(entry.budget), entry.calls + calls
+        if asker.line:
+            entry.lines[asker.line] = add(_line(entry, asker))
+
+
+def _line(job: _Job, asker: Asker) -> Budget:
+    """The asker's line of the job's money, under the cap that this asker brings."""
+    known = job.lines.get(asker.line, Budget(name=f"{asker.line} of the job", limit=asker.line_usd))
+    return replace(known, limit=asker.line_usd)
 
 
 def _exhausted(budget: Budget, amount: Decimal) -> Refused:

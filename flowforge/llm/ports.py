@@ -23,6 +23,8 @@ class Asker:
     priority: int = 5  # 0-9 as in the job's row; low is 0-3
     job_usd: Decimal = Decimal("2.00")  # all calls of the job together
     job_calls: int = 40  # calls that may cost something
+    line: str = ""  # a line of the job's money that the call counts under too, as "review"; "" = none
+    line_usd: Decimal = Decimal(0)  # all calls of that line together
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from flowforge.core.spend import Budget, Usage
 from flowforge.store.transaction import Row, Transaction
@@ -42,6 +42,14 @@ class Call:
     cache_hit: bool = False
     result: str = "success"
     request_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A part of a job's money with a cap of its own, as that of its review."""
+
+    name: str
+    limit: Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +130,15 @@ def reserve(
     amount: Decimal,
     job_limit: Decimal | None = None,
     job_calls: int | None = None,
+    line: Line | None = None,
     seconds: float = 900.0,
 ) -> Budget | None:
     """Reserve `amount` under every cap of the spender, or under none.
 
-    `job_limit` (US dollars) and `job_calls` are the job's own caps in all, the second only beside the first. The reservation expires after
-    `seconds` if nobody ends it. Returns the cap that forbids it, or None when the money is reserved.
+    `job_limit` (US dollars) and `job_calls` are the job's own caps in all, the second only beside the first, and `line` a
+    cap for some of its calls. The reservation expires after `seconds` if nobody ends it. Returns the cap that forbids it, or None when the money is reserved.
     """
-    caps = _caps(tx, spender, job_limit)
+    caps = [*_caps(tx, spender, job_limit), *_line(spender, line)]
     for cap in caps:
         tx.run(_OPEN, **cap.key, organization=cap.organization)
     try:
@@ -293,6 +302,22 @@ def _caps(tx: Transaction, spender: Spender, job_limit: Decimal | None) -> list[
             )
         )
     return caps
+
+
+def _line(spender: Spender, line: Line | None) -> list[_Cap]:
+    """The cap of a job's line, locked after all others; its subject is made from the job's id and its name."""
+    if spender.job is None or line is None:
+        return []
+    return [
+        _Cap(
+            kind="job",
+            subject=uuid5(spender.job, line.name),
+            starts_at=_FOREVER,
+            organization=spender.organization,
+            limit=line.limit,
+            name=f"{line.name} of the job",
+        )
+    ]
 
 
 def _named(row: Row) -> str:

@@ -172,3 +172,25 @@ def test_the_ledger_needs_to_see_the_caps_of_the_installation(
     scope = Scope.organization(spender.organization)
     with pytest.raises(RuntimeError, match=r"Scope\.system"), database.system.transaction(scope) as tx:
         ledger.reserve(tx, id_=uuid.uuid4(), spender=spender, amount=ONE)
+
+
+def test_a_line_of_a_job_is_capped_beside_the_job_and_survives_its_attempts(
+    database: TestDatabase, spender: Spender
+) -> None:
+    review = ledger.Line(name="review", limit=ONE)
+
+    def reserve(amount: str, line: ledger.Line | None = review) -> str:
+        with database.system.transaction(SYSTEM) as tx:
+            id_ = uuid.uuid4()
+            cap = ledger.reserve(
+                tx, id_=id_, spender=spender, amount=Decimal(amount), job_limit=Decimal(3), line=line
+            )
+            if cap is None:
+                ledger.settle(tx, id_, Decimal(amount))
+        return cap.name if cap else ""
+
+    assert [reserve("0.6"), reserve("0.6"), reserve("0.4")] == ["", "review of the job", ""]
+    assert [reserve("2", None), reserve("0.01", None)] == ["", "job"]
+    with database.system.transaction(SYSTEM) as tx:
+        job = ledger.budgets_of(tx, spender, Decimal(3))[-1]
+    assert (job.spent, job.reserved) == (Decimal(3), 0)

@@ -128,3 +128,28 @@ def test_no_order_of_steps_passes_a_cap_or_leaves_money_behind(steps: list[tuple
     for reservation in open_:
         ledger.release(reservation)
     assert ledger.spent(JOB).reserved == 0
+
+
+def test_a_line_of_a_job_has_a_cap_beside_the_jobs_own() -> None:
+    ledger = LocalLedger()
+    review = replace(WHO, line="review", line_usd=Decimal("0.50"))
+    first = ledger.reserve(review, Decimal("0.40"))
+    with pytest.raises(Refused, match=r"'review of the job' \(\$0\.50\)"):
+        ledger.reserve(review, Decimal("0.20"))
+    ledger.settle(first, Decimal("0.10"))
+    ledger.reserve(review, Decimal("0.40"))
+    ledger.reserve(WHO, Decimal("1.50"))
+    with pytest.raises(Refused, match="'job'"):
+        ledger.reserve(replace(review, line_usd=ONE), Decimal("0.01"))
+    assert ledger.spent(JOB) == Budget(
+        name="job", limit=WHO.job_usd, spent=Decimal("0.10"), reserved=Decimal("1.90")
+    )
+
+
+def test_what_is_given_back_is_given_back_to_its_line() -> None:
+    ledger, review = LocalLedger(), replace(WHO, line="review", line_usd=ONE)
+    ledger.release(ledger.reserve(review, ONE))
+    ledger.reserve(review, ONE)
+    with pytest.raises(Refused, match="review"):
+        ledger.reserve(review, Decimal("0.000001"))
+    ledger.reserve(replace(review, job=UUID(int=77)), ONE)
