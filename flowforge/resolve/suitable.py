@@ -31,7 +31,7 @@ GENERATED: Final = (  # gitignore-style, as all globs
     "third_party/",
 )
 
-SENSITIVE: Final = (  # a wrong merge here opens a door and looks like any other line
+KEYS: Final = (  # files that are made to hold secrets: their text goes to no model, whatever it is asked
     ".env",
     ".env.*",
     "*.pem",
@@ -44,6 +44,10 @@ SENSITIVE: Final = (  # a wrong merge here opens a door and looks like any other
     ".netrc",
     ".ssh/",
     "secrets/",
+)
+
+SENSITIVE: Final = (  # a wrong merge here opens a door and looks like any other line
+    *KEYS,
     "*credential*",
     "*secret*",
     "*password*",
@@ -101,10 +105,14 @@ def _text(conflict: Conflict) -> Abstain | None:
 def _generated(conflict: Conflict) -> Abstain | None:
     if matches(GENERATED, conflict.path):
         return Abstain(why="generated", sentence="the path is that of a generated or foreign file")
-    heads = [(conflict.text(side) or b"")[:_HEAD] for side in Side]
-    if any(_SAYS_GENERATED.search(head) for head in heads):
+    if any(says_generated(conflict.text(side) or b"") for side in Side):
         return Abstain(why="generated", sentence="the file says that it is generated")
     lines = (line for hunk in conflict.hunks for side in Side for line in hunk.side(side).splitlines())
     if max(map(len, lines), default=0) > MAX_LINE:
         return Abstain(why="minified", sentence=f"a line is longer than {MAX_LINE} bytes")
     return None
+
+
+def says_generated(text: bytes) -> bool:
+    """Whether a file's head says that a program wrote it."""
+    return _SAYS_GENERATED.search(text[:_HEAD]) is not None

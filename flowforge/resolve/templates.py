@@ -34,15 +34,17 @@ class Templates:
         return self.texts["resolve.repair.txt"].substitute(values)
 
 
-def read_templates(files: Mapping[str, str]) -> Templates:
+def read_templates(files: Mapping[str, str], needs: Mapping[str, frozenset[str]] = _NEEDS) -> Templates:
     """Check template files by name; the first line of each is `version: WORD`, and all have the same word.
+
+    `needs` are the files of one kind of question, each with the names that it fills in.
 
     Raises:
         Broken: a file is missing, names what is not known, leaves out what is needed, or has another version.
     """
     texts: dict[str, string.Template] = {}
     versions: set[str] = set()
-    for name, needed in _NEEDS.items():
+    for name, needed in needs.items():
         if name not in files:
             raise _wrong(name, "is missing")
         head, _, text = files[name].partition("\n")
@@ -52,7 +54,7 @@ def read_templates(files: Mapping[str, str]) -> Templates:
         versions.add(version.strip())
         texts[name] = _template(name, text, needed)
     if len(versions) > 1:
-        raise _wrong(", ".join(FILES), f"have different versions ({', '.join(sorted(versions))})")
+        raise _wrong(", ".join(needs), f"have different versions ({', '.join(sorted(versions))})")
     return Templates(version=versions.pop(), texts=texts)
 
 
