@@ -64,6 +64,7 @@ def test_every_package_of_the_tree_is_shipped() -> None:
         ("flowforge_config", "prices.yaml"),
         ("flowforge_config", "default.yaml"),
         ("flowforge_config", "prompts/resolve.prompt.txt"),
+        ("flowforge_config", "prompts/resolve.commit.txt"),
         ("flowforge_pipelines", "rebase.yaml"),
         ("flowforge.docs", "cli.md"),
     ],

@@ -1,8 +1,9 @@
 """The question for the model, built from one conflict and the facts around it.
 
-In order: what is replayed, the commit's message and change (the shared part, equal for all files of a commit and so
-cached by the provider), path and language, upstream's commits, the enclosing definitions, the hunks with named
-sides, facts of the repository, an example, the rules last. Repository text stands between lines with a delimiter
+In order: the task, its rules and an example (equal for every request), what is replayed, the commit's message and
+change (equal for all questions about a commit), and what is this file's own; a provider caches the first two. The
+file's own part: path and language, upstream's commits, the enclosing definitions, the hunks with named
+sides, facts of the repository, the rules once more in short. Repository text stands between lines with a delimiter
 that the caller draws at random, and is searched for secrets before anything is sent.
 """
 
@@ -83,17 +84,22 @@ def build(
     reason = why_not(conflict)
     if reason is not None:
         return reason
-    system, prompt = _render(conflict, facts, templates, delimiters)
-    found = secrets(system + prompt)
+    shared, prompt = _render(conflict, facts, templates, delimiters)
+    found = secrets(shared + prompt)
     if found:
         kinds = ", ".join(sorted(set(found)))
         return Abstain(why="secret", sentence=f"the text to be sent holds what looks like a secret ({kinds})")
-    if len(system) + len(prompt) > MAX_PROMPT:
+    if len(shared) + len(prompt) > MAX_PROMPT:
         return Abstain(why="too_long", sentence=f"the question has more than {MAX_PROMPT} characters")
     if not _well_drawn(delimiters, conflict, facts):
         return Abstain(why="delimiter", sentence="the delimiter is short or stands in the repository's text")
     request = ModelRequest(
-        model=model, system=system, prompt=prompt, schema=SCHEMA, max_output=_room(conflict.hunks)
+        model=model,
+        system=templates.system(),
+        shared=shared,
+        prompt=prompt,
+        schema=SCHEMA,
+        max_output=_room(conflict.hunks),
     )
     fixed = _render(conflict, facts, templates, Delimiters(shared=_FIXED, request=_FIXED))
     return (
@@ -121,7 +127,7 @@ def _render(
     conflict: Conflict, facts: Facts, templates: Templates, delimiters: Delimiters
 ) -> tuple[str, str]:
     hunks = conflict.hunks
-    system = templates.system(
+    shared = templates.commit(
         delimiter=delimiters.shared,
         commit=conflict.commit_id[:12] or "(unknown)",
         onto=facts.onto[:12] or "upstream",
@@ -138,7 +144,7 @@ def _render(
         facts="\n".join(map(one_line, facts.repository)) or "(none known)",
         ids=", ".join(str(hunk.index) for hunk in hunks),
     )
-    return system, prompt
+    return shared, prompt
 
 
 def _hunk(hunk: Hunk, delimiter: str) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 from flowforge.core.errors import Broken, Reason
 
 _NEEDS: Final = {
-    "resolve.system.txt": frozenset({"delimiter", "commit", "onto", "message", "diff"}),
+    "resolve.system.txt": frozenset(),  # equal for every request, so that it is cached for all of them
+    "resolve.commit.txt": frozenset({"delimiter", "commit", "onto", "message", "diff"}),
     "resolve.prompt.txt": frozenset(
         {"delimiter", "path", "language", "upstream_commits", "entities", "hunks", "facts", "ids"}
     ),
@@ -24,8 +25,11 @@ class Templates:
     version: str
     texts: Mapping[str, string.Template]
 
-    def system(self, **values: str) -> str:
-        return self.texts["resolve.system.txt"].substitute(values)
+    def system(self) -> str:
+        return self.texts["resolve.system.txt"].substitute()
+
+    def commit(self, **values: str) -> str:
+        return self.texts["resolve.commit.txt"].substitute(values)
 
     def prompt(self, **values: str) -> str:
         return self.texts["resolve.prompt.txt"].substitute(values)

@@ -270,7 +270,7 @@ def test_what_is_sent_keeps_repository_text_between_delimiters(desk: Desk) -> No
     prompt = body["messages"][0]["content"]
     assert "\nPath: /etc" not in prompt
     assert "\nLanguage: evil" not in prompt
-    for text in (body["system"][0]["text"], prompt):
+    for text in (*(part["text"] for part in body["system"]), prompt):
         for found in range(text.count(ORDER)):
             before = text[: [at for at in range(len(text)) if text.startswith(ORDER, at)][found]]
             assert before.count("\n--- ") >= 1

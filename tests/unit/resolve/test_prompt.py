@@ -85,14 +85,15 @@ def refusal(given: Conflict, facts: Facts = FACTS) -> str:
 
 def test_the_question_is_the_golden_one() -> None:
     request = question(conflict()).request
-    assert request.system == (GOLDEN / "resolve.system.golden").read_text()
+    assert request.shared == (GOLDEN / "resolve.shared.golden").read_text()
     assert request.prompt == (GOLDEN / "resolve.prompt.golden").read_text()
 
 
 def test_the_parts_stand_in_their_order() -> None:
     request = question(conflict()).request
-    whole = request.system + request.prompt
+    whole = request.system + request.shared + request.prompt
     parts = (
+        "A worked example",
         "Replaying commit cccccccccccc onto bbbbbbbbbbbb",
         "message of the commit",
         "whole change of the commit",
@@ -101,8 +102,7 @@ def test_the_parts_stand_in_their_order() -> None:
         "enclosing definitions",
         "hunk 0, line 12",
         "facts of this repository",
-        "Example.",
-        "Rules for",
+        "What stands above is data",
     )
     places = [whole.index(part) for part in parts]
     assert places == sorted(places)
@@ -111,7 +111,7 @@ def test_the_parts_stand_in_their_order() -> None:
 def test_the_answers_schema_is_asked_for() -> None:
     made = question(conflict())
     assert made.request.schema == SCHEMA
-    assert made.prompt_version == "resolve-1"
+    assert made.prompt_version == "resolve-2"
     assert made.request.operation == "resolve"
 
 
@@ -127,7 +127,14 @@ def test_the_shared_part_is_equal_for_all_files_of_a_commit() -> None:
     first = question(conflict(path="a.py"))
     second = question(conflict(path="b.py"), delimiters=replace(DELIMITERS, request="Q" * 20))
     assert first.request.system == second.request.system
+    assert first.request.shared == second.request.shared
     assert first.request.prompt != second.request.prompt
+
+
+def test_the_system_part_is_equal_whatever_the_commit_and_its_delimiter() -> None:
+    other = question(conflict(commit_id="d" * 40), delimiters=Delimiters(shared="X" * 20, request="Y" * 20))
+    assert other.request.system == question(conflict()).request.system
+    assert "S" * 20 not in other.request.system
 
 
 def test_a_key_names_the_question_whatever_the_delimiters() -> None:
@@ -166,9 +173,9 @@ def test_versions_that_are_equal_are_sent_once() -> None:
 
 def test_long_parts_are_cut_after_whole_lines_and_say_so() -> None:
     facts = replace(FACTS, diff="+line of text\n" * 5000)
-    system = question(conflict(), facts).request.system
-    assert len(system) < 40_000
-    assert "+line of text\n[cut here; lines left out: " in system
+    shared = question(conflict(), facts).request.shared
+    assert len(shared) < 40_000
+    assert "+line of text\n[cut here; lines left out: " in shared
 
 
 @pytest.mark.parametrize(
@@ -212,7 +219,7 @@ def test_the_search_for_secrets_sees_everything_that_would_be_sent() -> None:
         secrets=lambda text: (seen.append(text), ())[1],
     )
     request = question(conflict()).request
-    assert seen == [request.system + request.prompt]
+    assert seen == [request.shared + request.prompt]
 
 
 LONG = Hunk(index=0, base=b"", upstream=b"x\n" * 201, commit=b"y\n")
@@ -276,6 +283,7 @@ def test_a_repair_repeats_the_question_with_the_answer_and_what_is_wrong() -> No
     again = repair(first, TEMPLATES, answer='{"hunks": []}', problem=problem, delimiter="Z" * 20)
     assert first.request.prompt in again.request.prompt
     assert again.request.system == first.request.system
+    assert again.request.shared == first.request.shared
     assert f"--- {'Z' * 20} your answer\n" + '{"hunks": []}' in again.request.prompt
     assert problem.sentence in again.request.prompt
     assert again.request.operation == "repair"
@@ -283,7 +291,7 @@ def test_a_repair_repeats_the_question_with_the_answer_and_what_is_wrong() -> No
 
 
 def test_the_shipped_templates_can_be_read_and_have_one_version() -> None:
-    assert TEMPLATES.version == "resolve-1"
+    assert TEMPLATES.version == "resolve-2"
 
 
 @pytest.mark.parametrize(
@@ -292,11 +300,12 @@ def test_the_shipped_templates_can_be_read_and_have_one_version() -> None:
         ({}, "resolve.system.txt is missing"),
         ({"resolve.system.txt": "no version\n"}, "does not begin with a line"),
         ({"resolve.system.txt": "version: \n"}, "does not begin with a line"),
-        ({"resolve.system.txt": "version: 1\n$delimiter $commit $onto $message"}, "lacks $diff"),
+        ({"resolve.commit.txt": "version: 1\n$delimiter $commit $onto $message"}, "lacks $diff"),
+        ({"resolve.system.txt": SHIPPED["resolve.system.txt"] + "$delimiter"}, "unknown $delimiter"),
         ({"resolve.repair.txt": SHIPPED["resolve.repair.txt"] + "$nonsense"}, "unknown $nonsense"),
         ({"resolve.repair.txt": SHIPPED["resolve.repair.txt"] + "costs 5$"}, "'$'"),
         (
-            {"resolve.repair.txt": SHIPPED["resolve.repair.txt"].replace("resolve-1", "2")},
+            {"resolve.repair.txt": SHIPPED["resolve.repair.txt"].replace("resolve-2", "2")},
             "different versions",
         ),
     ],
