@@ -3,9 +3,9 @@
 from decimal import Decimal
 from uuid import UUID
 
-from flowforge.core.errors import Reason, Refused
+from flowforge.accounts.refusal import over
 from flowforge.llm.ports import Asker, Call
-from flowforge.store import ledger
+from flowforge.store import budgets, ledger
 from flowforge.store.audit import write_audit
 from flowforge.store.database import Database
 from flowforge.store.ids import Ids
@@ -35,12 +35,7 @@ class StoredLedger:
                 line=ledger.Line(name=asker.line, limit=asker.line_usd) if asker.line else None,
             )
         if full is not None:
-            raise Refused(
-                Reason.BUDGET_EXHAUSTED,
-                f"a model call that may cost ${amount} does not fit under the budget {full.name!r}: "
-                f"of {full.limit} are {full.spent} spent and {full.reserved} reserved",
-                next_action="raise the budget, wait for its next period, or resolve the rest by hand",
-            )
+            raise over(full, amount)
         return str(id_)
 
     def settle(self, reservation: str, cost: Decimal) -> None:
@@ -81,16 +76,24 @@ class StoredRecord:
 
 
 def hold_installation_to(database: Database, monthly_usd: Decimal, ids: Ids) -> None:
-    """Make the setting `model_monthly_usd` the installation's own cap, or remove that cap (0). At every start."""
+    """Make the setting `model_monthly_usd` the installation's own cap, or remove that cap (0). At every start.
+
+    What a person has set is let stand.
+    """
     with database.transaction(Scope.system()) as tx:
-        if monthly_usd > 0:
-            ledger.set_budget(tx, id_=ids(), period="monthly", amount=monthly_usd)
-        else:
-            ledger.remove_budget(tx, period="monthly")
+        stands = budgets.one(tx, period="monthly")
+        if stands is not None and stands.set_by == "person":
+            return
+        if monthly_usd <= 0:
+            budgets.remove_budget(tx, period="monthly", by="setting")
+        elif stands is None or stands.amount != monthly_usd:
+            budgets.set_budget(tx, id_=ids(), period="monthly", amount=monthly_usd, by="setting")
 
 
 def spender_of(asker: Asker) -> ledger.Spender:
-    return ledger.Spender(organization=asker.organization, user=asker.user, job=asker.job)
+    return ledger.Spender(
+        organization=asker.organization, user=asker.user, repository=asker.repository, job=asker.job
+    )
 
 
 def usage_of(call: Call) -> ledger.Call:

@@ -5,6 +5,7 @@ All amounts are US dollars as Decimal; prices are per million tokens.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_UP, Decimal
 
 _MILLION = Decimal(1_000_000)
@@ -35,10 +36,12 @@ class Usage:
 class Budget:
     """One cap with what is already spent and reserved under it."""
 
-    name: str  # "job", "organization per month", ... as a person reads it
+    name: str  # job | calls of the job | user | organization | installation
     limit: Decimal
     spent: Decimal = Decimal(0)
     reserved: Decimal = Decimal(0)
+    period: str = ""  # daily | weekly | monthly; "" where it is for all time
+    renews_at: datetime | None = None  # end of the current period
 
     @property
     def left(self) -> Decimal:
@@ -66,3 +69,9 @@ def worst_case(input_tokens: int, max_output: int, price: Price) -> Decimal:
 def may_spend(budgets: Iterable[Budget], amount: Decimal) -> Budget | None:
     """The budget that forbids spending `amount`, or None when all allow it."""
     return next((budget for budget in budgets if budget.left < amount), None)
+
+
+def dollars(amount: Decimal) -> str:
+    """As people and programs read it: at least cents, at most millionths, no sign of currency."""
+    whole, _, rest = f"{amount:.6f}".partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"

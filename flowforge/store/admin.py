@@ -20,7 +20,7 @@ from psycopg2 import errors as pg
 from psycopg2 import sql
 
 from flowforge.core.errors import Broken, Reason
-from flowforge.store import guards, retention, standing, vacuum
+from flowforge.store import budgets, guards, retention, standing, vacuum
 from flowforge.store.errors import translate
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -197,7 +197,7 @@ def _migrate(admin_url: str) -> tuple[str, ...]:
             cursor = database.cursor()  # peewee's own execute would read percent signs as parameters
             for script in (standing.machine(), guards.POLICIES, guards.TOKENS, guards.PARTITIONS):
                 cursor.execute(script)
-            for script in (retention.FUNCTIONS, vacuum.FUNCTIONS, _AHEAD):
+            for script in (retention.FUNCTIONS, vacuum.FUNCTIONS, budgets.FUNCTIONS, _AHEAD):
                 cursor.execute(script)
     return applied
 

@@ -7,16 +7,17 @@ from flowforge.core.job import PriorityClass, priority_class
 from flowforge.store.transaction import Transaction
 
 _GAUGES = """
--- Jobs that wait and run by their priority, workers seen lately, and what is left of the installation's own cap.
+-- Jobs that wait and run by their priority, workers seen lately, and what is left of the installation's tightest budget.
 SELECT state AS what, priority, count(*)::float AS n FROM jobs
 WHERE state IN ('queued', 'running') GROUP BY state, priority
 UNION ALL
 SELECT 'worker', 0, count(*) FROM workers WHERE seen_at > now() - make_interval(secs => %(alive)s)
 UNION ALL
-SELECT 'budget', 0, greatest(0, 1 - (coalesce(t.spent_usd, 0) + coalesce(t.reserved_usd, 0)) / b.amount_usd)
-FROM budgets b LEFT JOIN budget_totals t ON t.kind = 'budget' AND t.subject = b.id
-     AND t.starts_at = date_trunc('month', now(), 'UTC')
-WHERE b.organization IS NULL AND b.user_id IS NULL AND b.period = 'monthly' AND b.amount_usd > 0
+SELECT 'budget', 0, min(CASE WHEN b.amount_usd = 0 THEN 0 ELSE greatest(
+    0, 1 - (coalesce(t.spent_usd, 0) + coalesce(t.reserved_usd, 0)) / b.amount_usd) END)
+FROM budgets b CROSS JOIN LATERAL ff_period(b.period, now()) AS p
+LEFT JOIN budget_totals t ON t.kind = 'budget' AND t.subject = b.id AND t.starts_at = p.starts_at
+WHERE b.organization IS NULL AND b.user_id IS NULL HAVING count(*) > 0
 """
 
 
@@ -25,7 +26,7 @@ class Gauges:
     depth: Mapping[PriorityClass, int]  # queued jobs; every class is there
     active: int  # running jobs
     workers: int
-    budget: float | None  # share that is left of the month's cap, None = there is none
+    budget: float | None  # share that is left of the budget that has least, None = there is none
 
 
 def gauges(transaction: Transaction, alive: float) -> Gauges:

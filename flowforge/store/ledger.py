@@ -9,12 +9,15 @@ at its worst: its call may have been made.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
 from flowforge.core.spend import Budget, Usage
-from flowforge.store.transaction import Row, Transaction
+from flowforge.store import alerts
+from flowforge.store.alerts import whose
+from flowforge.store.transaction import Transaction
 from flowforge.store.values import as_json
 
 _FOREVER = "-infinity"
@@ -26,6 +29,7 @@ class Spender:
 
     organization: UUID
     user: UUID | None = None
+    repository: UUID | None = None
     job: UUID | None = None
 
 
@@ -60,6 +64,8 @@ class _Cap:
     organization: UUID | None
     limit: Decimal
     name: str
+    period: str = ""  # of a budget
+    ends_at: datetime | None = None
 
     @property
     def key(self) -> dict[str, str]:
@@ -67,11 +73,9 @@ class _Cap:
 
 
 _BUDGETS = """
--- Every budget that this spender's calls count under, with the start of its current period.
-SELECT id, organization, user_id, period, amount_usd,
-       date_trunc(CASE period WHEN 'daily' THEN 'day' WHEN 'weekly' THEN 'week' ELSE 'month' END, now(), 'UTC')
-           AS starts_at
-FROM budgets
+-- Every budget that this spender's calls count under, with its current period.
+SELECT id, organization, user_id, period, amount_usd, p.starts_at, p.ends_at
+FROM budgets CROSS JOIN LATERAL ff_period(period, now()) AS p
 WHERE (organization IS NULL OR organization = %(organization)s) AND (user_id IS NULL OR user_id = %(user)s)
 ORDER BY id
 """
@@ -110,9 +114,10 @@ _CALLS = "SELECT count(*) FROM budget_reservations WHERE job = %(job)s AND state
 _USAGE = """
 INSERT INTO model_usage (organization, user_id, job, provider, model, operation, input_tokens, output_tokens,
                          cache_write_tokens, cache_read_tokens, cost_usd, response_time_ms, cache_hit, result,
-                         request_id, reservation)
+                         request_id, reservation, repository)
 VALUES (%(organization)s, %(user)s, %(job)s, %(provider)s, %(model)s, %(operation)s, %(input)s, %(output)s,
-        %(cache_write)s, %(cache_read)s, %(cost)s, %(ms)s, %(hit)s, %(result)s, %(request_id)s, %(reservation)s)
+        %(cache_write)s, %(cache_read)s, %(cost)s, %(ms)s, %(hit)s, %(result)s, %(request_id)s, %(reservation)s,
+        coalesce(%(repository)s::uuid, (SELECT repository FROM jobs WHERE id = %(job)s)))
 ON CONFLICT (reservation) DO NOTHING
 """
 
@@ -147,6 +152,8 @@ def reserve(
                 _take(tx, cap, amount)
             _count(tx, spender, job_calls)
     except _Full as full:
+        if full.cap is not None:
+            alerts.refused(tx, full.cap.subject, full.cap.starts_at, spender.job)
         return full.budget
     tx.run(
         "INSERT INTO budget_reservations (id, organization, user_id, job, amount_usd, totals, expires_at) VALUES "
@@ -169,46 +176,6 @@ def settle(tx: Transaction, id_: UUID, cost: Decimal) -> bool:
     One that expired meanwhile was booked at its worst, and stays so: a cap errs to the safe side.
     """
     return _end(tx, id_, "settled", cost)
-
-
-def set_budget(
-    tx: Transaction,
-    *,
-    id_: UUID,
-    period: str,
-    amount: Decimal,
-    organization: UUID | None = None,
-    user: UUID | None = None,
-    alert_percent: int = 80,
-) -> None:
-    """Make or change a budget: of a user, an organization, or (with neither) the whole installation.
-
-    Raises:
-        Refused: `period` is not daily, weekly or monthly, or the amount is below zero.
-    """
-    tx.run(
-        "INSERT INTO budgets (id, organization, user_id, period, amount_usd, alert_threshold_percent) VALUES "
-        "(%(id)s, %(organization)s, %(user)s, %(period)s, %(amount)s, %(alert)s) "
-        "ON CONFLICT (organization, user_id, period) DO UPDATE SET amount_usd = excluded.amount_usd, "
-        "alert_threshold_percent = excluded.alert_threshold_percent, updated_at = now()",
-        id=id_,
-        organization=organization,
-        user=user,
-        period=period,
-        amount=amount,
-        alert=alert_percent,
-    )
-
-
-def remove_budget(
-    tx: Transaction, *, period: str, organization: UUID | None = None, user: UUID | None = None
-) -> bool:
-    """Lift a cap; what was spent under it stays known. False when there was none."""
-    sql = (
-        "DELETE FROM budgets WHERE period = %(period)s AND organization IS NOT DISTINCT FROM %(organization)s "
-        "AND user_id IS NOT DISTINCT FROM %(user)s"
-    )
-    return tx.run(sql, period=period, organization=organization, user=user) == 1
 
 
 def release(tx: Transaction, id_: UUID) -> bool:
@@ -244,6 +211,7 @@ def record_call(tx: Transaction, spender: Spender, call: Call, reservation: UUID
         result=call.result,
         request_id=call.request_id,
         reservation=reservation,
+        repository=spender.repository,
     )
 
 
@@ -255,14 +223,15 @@ def budgets_of(tx: Transaction, spender: Spender, job_limit: Decimal | None = No
 class _Full(Exception):
     """Carries the cap that is full out of the savepoint."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, cap: _Cap | None = None) -> None:
         super().__init__(budget.name)
         self.budget = budget
+        self.cap = cap
 
 
 def _take(tx: Transaction, cap: _Cap, amount: Decimal) -> None:
     if not tx.run(_TAKE, **cap.key, amount=amount, limit=cap.limit):
-        raise _Full(_budget(tx, cap))
+        raise _Full(_budget(tx, cap), cap if cap.kind == "budget" else None)
 
 
 def _count(tx: Transaction, spender: Spender, limit: int | None) -> None:
@@ -286,7 +255,9 @@ def _caps(tx: Transaction, spender: Spender, job_limit: Decimal | None) -> list[
             starts_at=row["starts_at"].isoformat(),
             organization=row["organization"],
             limit=row["amount_usd"],
-            name=_named(row),
+            name=whose(row),
+            period=row["period"],
+            ends_at=row["ends_at"],
         )
         for row in rows
     ]
@@ -320,14 +291,16 @@ def _line(spender: Spender, line: Line | None) -> list[_Cap]:
     ]
 
 
-def _named(row: Row) -> str:
-    whose = "installation" if row["organization"] is None else "user" if row["user_id"] else "organization"
-    return f"{whose}, {row['period']}"
-
-
 def _budget(tx: Transaction, cap: _Cap) -> Budget:
     row: dict[str, Any] = tx.row(_STATE, **cap.key) or {"spent_usd": Decimal(0), "reserved_usd": Decimal(0)}
-    return Budget(name=cap.name, limit=cap.limit, spent=row["spent_usd"], reserved=row["reserved_usd"])
+    return Budget(
+        name=cap.name,
+        limit=cap.limit,
+        spent=row["spent_usd"],
+        reserved=row["reserved_usd"],
+        period=cap.period,
+        renews_at=cap.ends_at,
+    )
 
 
 def _end(tx: Transaction, id_: UUID, state: str, cost: Decimal) -> bool:
@@ -335,4 +308,5 @@ def _end(tx: Transaction, id_: UUID, state: str, cost: Decimal) -> bool:
     if ended is None:
         return False
     tx.run(_BOOK, amount=ended["amount_usd"], cost=cost, totals=as_json(ended["totals"]))
+    alerts.passed(tx, ended["totals"], ended["job"])
     return True

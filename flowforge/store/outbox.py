@@ -40,7 +40,7 @@ class Letter:
     """One row as the deliverer sees it."""
 
     id: int
-    organization: UUID
+    organization: UUID | None  # None: it is about the installation
     job: UUID | None
     kind: str
     payload: Mapping[str, object]
@@ -49,7 +49,11 @@ class Letter:
 
 
 def put(
-    transaction: Transaction, organization: UUID, job: UUID | None, kind: str, payload: Mapping[str, object]
+    transaction: Transaction,
+    organization: UUID | None,
+    job: UUID | None,
+    kind: str,
+    payload: Mapping[str, object],
 ) -> None:
     transaction.prepared(_PUT, organization=organization, job=job, kind=kind, payload=payload)
 

@@ -119,7 +119,7 @@ MODEL_USAGE: Any = Table(
     (
         *("id", "organization", "user_id", "job", "provider", "model", "operation", "input_tokens"),
         *("output_tokens", "cache_write_tokens", "cache_read_tokens", "cost_usd", "response_time_ms"),
-        *("cache_hit", "result", "request_id", "reservation", "at"),
+        *("cache_hit", "result", "request_id", "reservation", "at", "repository"),
     ),
 )
 
@@ -127,12 +127,24 @@ BUDGETS: Any = Table(
     "budgets",
     (
         *("id", "organization", "user_id", "period", "amount_usd", "alert_threshold_percent"),
-        *("created_at", "updated_at"),
+        *("created_at", "updated_at", "set_by"),
     ),
 )
 
 BUDGET_TOTALS: Any = Table(
-    "budget_totals", ("kind", "subject", "starts_at", "organization", "spent_usd", "reserved_usd")
+    "budget_totals",
+    (
+        *("kind", "subject", "starts_at", "organization", "spent_usd", "reserved_usd", "alerted_at"),
+        "exhausted_at",
+    ),
+)
+
+USAGE_DAYS: Any = Table(
+    "usage_days",
+    (
+        *("organization", "day", "repository", "user_id", "provider", "model", "operation", "calls"),
+        *("cached", "input_tokens", "output_tokens", "cache_write_tokens", "cache_read_tokens", "cost_usd"),
+    ),
 )
 
 BUDGET_RESERVATIONS: Any = Table(
@@ -213,5 +225,6 @@ ALL: tuple[Any, ...] = (
         JOB_EXECUTIONS,
     ),
     *(STAGE_RUNS, GIT_OPERATIONS, PUSH_INTENTS, CONFLICT_RESOLUTIONS, MODEL_USAGE, BUDGETS, BUDGET_TOTALS),
+    USAGE_DAYS,
     *(BUDGET_RESERVATIONS, AUDIT_LOGS, DECISIONS, WORKERS, PAUSES),
 )

@@ -24,7 +24,7 @@ from flowforge.core.access import Operation, Role
 from flowforge.core.errors import Broken, Reason, Refused
 from flowforge.core.spend import Usage
 from flowforge.llm.ports import Asker, Call
-from flowforge.store import ledger
+from flowforge.store import budgets, ledger
 from flowforge.store.audit import list_audit
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Actor, Scope
@@ -207,7 +207,7 @@ def test_the_ledger_of_the_model_service(database: TestDatabase, first: First) -
     asker = Asker(organization=first.organization, user=first.user)
     stored, record = StoredLedger(database.system, IDS), StoredRecord(database.system)
     with database.system.transaction(Scope.system()) as tx:
-        ledger.set_budget(tx, id_=IDS(), period="daily", amount=Decimal(2), organization=first.organization)
+        budgets.set_budget(tx, id_=IDS(), period="daily", amount=Decimal(2), organization=first.organization)
     reservation = stored.reserve(asker, Decimal("1.5"))
     with pytest.raises(Refused) as caught:
         stored.reserve(asker, Decimal(1))
@@ -242,5 +242,5 @@ def test_the_installation_s_own_cap_follows_the_setting(database: TestDatabase, 
         if allowed:
             stored.release(stored.reserve(asker, Decimal(2)))
             continue
-        with pytest.raises(Refused, match="installation, monthly"):
+        with pytest.raises(Refused, match="which the installation's monthly budget has no room"):
             stored.reserve(asker, Decimal(2))

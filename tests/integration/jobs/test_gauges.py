@@ -2,7 +2,6 @@
 
 import math
 import re
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -12,7 +11,7 @@ from flowforge.jobs.claim import claim
 from flowforge.jobs.gauges import FRESH, Counting
 from flowforge.jobs.tell import Teller
 from flowforge.observe.metrics import Metrics
-from flowforge.store import ledger, schedule
+from flowforge.store import budgets, schedule
 from flowforge.store.database import Database
 from flowforge.store.gauges import gauges
 from flowforge.store.schedule import Worker
@@ -83,24 +82,24 @@ def test_workers_count_while_they_were_seen_lately(world: World) -> None:
 def test_what_is_left_of_the_installations_cap_is_a_share(world: World) -> None:
     organization, budget = world.principal.organization, uuid4()
     with world.everywhere() as transaction:
-        ledger.set_budget(transaction, id_=budget, period="monthly", amount=10)
+        budgets.set_budget(transaction, id_=budget, period="monthly", amount=10)
         assert gauges(transaction, 15.0).budget == 1
-        transaction.insert(
-            "budget_totals",
-            {
-                "kind": "budget",
-                "subject": budget,
-                "starts_at": datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0),
-                "organization": None,
-                "spent_usd": 2,
-                "reserved_usd": 1,
-            },
-        )
+        transaction.run("UPDATE budget_totals SET spent_usd = 2, reserved_usd = 1")
         transaction.insert(  # an organization's own budget is none of the installation's
             "budgets",
             {"id": uuid4(), "organization": organization, "period": "monthly", "amount_usd": 1},
         )
         assert gauges(transaction, 15.0).budget == pytest.approx(0.7)
+
+
+def test_the_budget_with_the_smallest_share_left_counts_and_one_of_nothing_is_empty(world: World) -> None:
+    with world.everywhere() as transaction:
+        for period, amount in (("weekly", 10), ("daily", 20)):
+            budgets.set_budget(transaction, id_=uuid4(), period=period, amount=amount)
+        transaction.run("UPDATE budget_totals SET spent_usd = 2")
+        assert gauges(transaction, 15.0).budget == pytest.approx(0.8)
+        budgets.set_budget(transaction, id_=uuid4(), period="monthly", amount=0)
+        assert gauges(transaction, 15.0).budget == 0
 
 
 def test_it_counts_anew_only_after_some_seconds(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.core.errors import Refused
 from flowforge.core.spend import Usage
-from flowforge.store import ledger
+from flowforge.store import budgets, ledger
 from flowforge.store.database import Database
 from flowforge.store.ledger import Call, Spender
 from flowforge.store.scope import Scope
@@ -35,7 +35,7 @@ def spender(database: TestDatabase) -> Spender:
 
 
 def budget(tx: Transaction, amount: str, **of: uuid.UUID | None) -> None:
-    ledger.set_budget(tx, id_=uuid.uuid4(), period="monthly", amount=Decimal(amount), **of)  # type: ignore[arg-type]
+    budgets.set_budget(tx, id_=uuid.uuid4(), period="monthly", amount=Decimal(amount), **of)  # type: ignore[arg-type]
 
 
 def totals(tx: Transaction, kind: str = "budget") -> tuple[Decimal, Decimal]:
@@ -104,7 +104,7 @@ def test_the_installation_s_cap_holds_for_every_organization(
         budget(tx, "0.5")
         full = ledger.reserve(tx, id_=uuid.uuid4(), spender=spender, amount=ONE)
         assert full is not None
-        assert full.name == "installation, monthly"
+        assert (full.name, full.period) == ("installation", "monthly")
 
 
 def test_without_a_budget_only_the_job_s_own_cap_holds(database: TestDatabase, spender: Spender) -> None:
