@@ -44,10 +44,13 @@ class CalibrationOut(Outgoing):
     job: UUID
     sentence: str
     merges: int = Field(description="with conflicts")
-    files: int
+    files: int = Field(description="with places that conflict")
+    paths: int = Field(default=0, description="conflicts about a path as a whole")
     head: str = Field(description="commit of the default branch")
     rules: dict[str, int] = Field(description="how many may act, must be confirmed, are off")
-    cost: CostOut = Field(description="a file, over the later part of the history; all by hand is 1")
+    cost: CostOut = Field(
+        description="a conflicting file or whole path, over the later part of the history; all by hand is 1"
+    )
     asked_to_apply: bool
     applied: bool = Field(description="the policy was set then; the repository says what holds now")
     created_at: datetime

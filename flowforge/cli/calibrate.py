@@ -94,7 +94,8 @@ def described(found: Calibrated) -> Mapping[str, Any]:
         "lacking": found.lacking,
         "later": {
             "since": found.learnt.held_out.since if found.learnt.held_out else None,
-            "files": len(found.parts.later),
+            "files": found.parts.files,
+            "paths": found.parts.paths,
             "seen_before": found.parts.seen,
             "shipped": _figures(found.shipped),
             "own": _figures(found.own),
@@ -141,6 +142,12 @@ def show(found: Calibrated) -> None:
     heads = {"later part": "left", "acted": "right", "equal": "right"}
     heads |= {f"cost({k})": "right" for k in COSTS}
     table(heads, [_costs("as shipped", found.shipped.acted), _costs("own policy", found.own.acted)])
+    if found.parts.paths:
+        heads = {
+            "whole paths": "left",
+            **{head: side for head, side in heads.items() if head != "later part"},
+        }
+        table(heads, [_costs("as shipped", found.shipped.paths), _costs("own policy", found.own.paths)])
     say(_LEGEND)
 
 
@@ -150,7 +157,8 @@ cases: places that a rule answered; right: equal to what people committed, but
   for whitespace and order of lines. later: the same since that day
 may: act by itself, confirm (tests or a person must), or off; by all history
 later part: by a policy learnt from the time before it, as a check; a file
-  handed back costs 1, a different answer k; all by hand is 1"""
+  handed back costs 1, a different answer k; all by hand is 1
+path: conflicts about a path as a whole (deleted, renamed, a link), of any file"""
 
 
 def _row(line: Line) -> list[str]:

@@ -48,7 +48,8 @@ def sentences(found: Calibrated) -> Iterator[str]:
     made = found.made_again
     pulls = made.get("squash", 0) + made.get("rebase", 0)
     yield f"{made.get('merge', 0)} merges and {pulls} squashed or rebased pull requests made again"
-    yield f"{found.learnt.merges} had conflicts to judge, in {found.learnt.files} files"
+    paths = f" and {found.learnt.paths} whole paths" if found.learnt.paths else ""
+    yield f"{found.learnt.merges} had conflicts to judge, in {found.learnt.files} files{paths}"
     if found.left:
         yield "pull requests that were not made again by themselves:"
         yield from (f"  {number} {why}" for why, number in sorted(found.left.items(), key=lambda p: -p[1]))
@@ -60,6 +61,8 @@ def sentences(found: Calibrated) -> Iterator[str]:
     if held is not None:
         share_ = f"{EARLIER * 100:.0f} %"
         yield f"the later part begins on {held.since}, after {share_} of these merges: {held.files} files"
+        if found.parts.paths:
+            yield f"  and {found.parts.paths} conflicts about whole paths"
     if found.parts.seen:
         yield f"  {found.parts.seen} more conflict there in places that the earlier part has too: left out"
 

@@ -9,10 +9,11 @@ from flowforge.cli.calibration import Calibrated, Line, share
 from flowforge.cli.calibration_curve import curve_svg
 from flowforge.cli.calibration_style import STYLE
 from flowforge.core.conflict import split_lines
-from flowforge.resolve.calibrate import EARLIER, Figures, newest_first
+from flowforge.resolve.calibrate import EARLIER, newest_first
 from flowforge.resolve.cases import Excerpt, FileCase, HunkCase
 from flowforge.resolve.difference import Difference
-from flowforge.resolve.replay import COSTS, differences
+from flowforge.resolve.kinds import FileKind
+from flowforge.resolve.replay import COSTS, Tally, differences
 
 MAX_CASES = 60
 MAX_BYTES = 1 << 20  # of all excerpts together
@@ -53,7 +54,7 @@ def _head(found: Calibrated) -> Iterator[str]:
     at = f" at <code>{learnt.head[:SHORT]}</code>" if learnt.head else ""
     yield (
         f"<p class=lead>{made.get('merge', 0)} merges and {pulls} squashed or rebased pull requests{at} were made again. "
-        f"{learnt.merges} of them had conflicts to judge, in {learnt.files} files. Counted on {learnt.made}; a case "
+        f"{learnt.merges} of them had conflicts to judge, in {learnt.files} files{_and_paths(learnt.paths)}. Counted on {learnt.made}; a case "
         f"{learnt.half_life_days // 365} years older than the newest one weighs half.</p>"
     )
     if learnt.left_out:
@@ -72,6 +73,10 @@ def _head(found: Calibrated) -> Iterator[str]:
         )
 
 
+def _and_paths(number: int) -> str:
+    return f" and {number} whole paths" if number else ""
+
+
 def _figures(found: Calibrated) -> Iterator[str]:
     held = found.learnt.held_out
     yield "<h2>What it is worth</h2>"
@@ -87,15 +92,30 @@ def _figures(found: Calibrated) -> Iterator[str]:
     )
     heads = "".join(f"<th class=n>cost, k = {k}" for k in COSTS)
     yield f"<div class=wide><table><tr><th><th class=n>files acted on<th class=n>equal{heads}"
-    yield _cost_row("as shipped", found.shipped)
-    yield _cost_row("own policy", found.own)
+    yield _cost_row("as shipped", found.shipped.acted)
+    yield _cost_row("own policy", found.own.acted)
     yield "</table></div>"
     yield curve_svg(found.shipped, found.own, found.learnt.k)
     yield from _kinds(found)
+    yield from _paths(found, heads)
 
 
-def _cost_row(name: str, figures: Figures) -> str:
-    acted = figures.acted
+def _paths(found: Calibrated, heads: str) -> Iterator[str]:
+    """Conflicts about a path as a whole, apart from the files."""
+    if not found.parts.paths:
+        return
+    yield (
+        "<h3>Conflicts about a path as a whole</h3><p>One side deleted what the other changed, both gave it a name, a link, "
+        f"a mode: {found.parts.paths} of them in the later part. An answer is equal where it leaves at each of the "
+        "conflict's paths what people left there, with its mode.</p>"
+        f"<div class=wide><table><tr><th><th class=n>paths acted on<th class=n>equal{heads}"
+    )
+    yield _cost_row("as shipped", found.shipped.paths)
+    yield _cost_row("own policy", found.own.paths)
+    yield "</table></div>"
+
+
+def _cost_row(name: str, acted: Tally) -> str:
     costs = "".join(f"<td class=n>{acted.cost(k):.3f}" for k in COSTS)
     equal = f"{acted.right} ({share(acted.right, acted.answered)})" if acted.answered else "-"
     return f"<tr><td>{name}<td class=n>{acted.answered} of {acted.cases}<td class=n>{equal}{costs}"
@@ -108,6 +128,8 @@ def _kinds(found: Calibrated) -> Iterator[str]:
         "<th class=n>with proposals<th class=n>equal"
     )
     for kind, (acted, answered) in found.own.kinds.items():
+        if kind is FileKind.PATH:
+            continue  # told by themselves
         yield (
             f"<tr><td>{kind.value}<td class=n>{acted.cases}"
             f"<td class=n>{acted.answered}<td class=n>{share(acted.right, acted.answered)}"
@@ -123,7 +145,7 @@ def _rules(found: Calibrated) -> Iterator[str]:
         return
     yield (
         "<p>Places that a rule answered and of which people's own text is known; right is what equals it but for "
-        "whitespace and the order of lines. What a rule may do follows from all history here and the public counts.</p>"
+        "whitespace and the order of lines. A path as a whole is one place (files: path). What a rule may do follows from all history here and the public counts.</p>"
         "<div class=wide><table><tr><th>rule<th>files<th class=n>cases<th class=n>right<th>share<th>may"
         "<th class=n>later part"
     )
@@ -162,7 +184,7 @@ def _differences(found: Calibrated) -> Iterator[str]:
 
 
 def _classes(cases: Sequence[FileCase]) -> Iterator[str]:
-    yield "<table><tr><th>files that differ because<th class=n>files"
+    yield "<table><tr><th>files and paths that differ because<th class=n>number"
     for name, number in differences(case.difference for case in cases).items():
         yield f"<tr><td>{Difference(name).words}<td class=n>{number}"
     yield "</table>"
@@ -212,11 +234,15 @@ def _case(case: FileCase, hunk: HunkCase, excerpt: Excerpt) -> str:
     cut = "<p class=note>Long texts are cut here.</p>" if excerpt.cut else ""
     return (
         f"<details class=case><summary><b>{escape(_seen(hunk.rule))}</b> "
-        f"<code>{escape(_seen(case.path))}</code> line {excerpt.line}, {day}, "
+        f"<code>{escape(_seen(case.path))}</code> {_where(excerpt)}, {day}, "
         f"<code>{escape(case.merge[:SHORT])}</code>{_because(hunk)}</summary>"
         f"<p class=note>{escape(_seen(excerpt.why))}</p>{cut}"
         f"<div class=sides>{cells}</div></details>"
     )
+
+
+def _where(excerpt: Excerpt) -> str:
+    return f"line {excerpt.line}" if excerpt.line else "as a whole"
 
 
 def _because(hunk: HunkCase) -> str:

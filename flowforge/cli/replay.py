@@ -1,6 +1,7 @@
 """`flowforge replay`: what the rungs would have made of a repository's own conflicts, beside what people made of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -10,17 +11,30 @@ import typer
 
 from flowforge.cli.app import AsJson, single
 from flowforge.cli.output import data, data_line, say, table
+from flowforge.core.conflict import Kind
 from flowforge.core.errors import Reason, Refused
 from flowforge.resolve.difference import Difference
-from flowforge.resolve.replay import COSTS, Outcome, Row, Tally, by_rung, differences, tally, times
+from flowforge.resolve.kinds import FileKind
+from flowforge.resolve.replay import (
+    COSTS,
+    Outcome,
+    Row,
+    Tally,
+    by_rule,
+    by_rung,
+    differences,
+    tally,
+    times,
+)
 
+OTHERWISE = "otherwise"  # what people did, where they took nobody's state of the path as it was
 ANSWERED = (Outcome.RESOLVED, Outcome.PROPOSED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
     repository: str
-    limit: int = 0  # conflicting merges to look at; 0 = all
+    limit: int = 0  # merges with conflicting files to look at; 0 = all
     seed: int | None = None  # None: newest first
     before: int | None = None  # epoch seconds
     after: int | None = None
@@ -30,7 +44,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """How many merges were made again, and how many of them had a path to judge."""
+    """How many merges were made again, and how many of them had a file or a whole path to judge."""
 
     merges: int
     conflicting: int
@@ -82,7 +96,7 @@ def replay(
         if as_json:
             data_line(described(row))
         elif len(rows) % 100 == 0:
-            say(f"{len(rows)} conflicting files")
+            say(f"{len(rows)} conflicting files and paths")
 
     found = replayer(question, tell)
     if as_json:
@@ -109,16 +123,22 @@ def described(row: Row) -> Mapping[str, Any]:
         "human_took_side": row.human_took_side or None,
         "parses": row.parses,
         "difference": row.difference.value if row.difference else None,
+        "conflict_kind": row.conflict.value,
+        "whole": row.whole or None,
+        "stands_at": row.stands_at or None,
     }
 
 
-def summary(rows: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
+def summary(every: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
+    """All counts are of files with places, but for those of `paths`."""
+    rows, paths = apart(every)
     took = times(rows)
     return {
         "merges": found.merges,
         "conflicting": found.conflicting,
         "lacking": found.lacking,
         "files": len(rows),
+        "paths": _paths_summary(paths),
         "acted": tallied(tally(rows)),
         "with_proposals": tallied(tally(rows, ANSWERED)),
         "kinds": {
@@ -130,6 +150,39 @@ def summary(rows: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
         "differences": differences(row.difference for row in rows),
         "ms": {"median": round(took.median, 2), "p99": round(took.p99, 2), "worst": round(took.worst, 2)},
     }
+
+
+def apart(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Files with places, and paths as a whole."""
+    groups: tuple[list[Row], list[Row]] = ([], [])
+    for row in rows:
+        groups[row.kind is FileKind.PATH].append(row)
+    return groups
+
+
+def _paths_summary(rows: Sequence[Row]) -> Mapping[str, Any]:
+    """Conflicts about a path as a whole: `files` counts paths here."""
+    return {
+        "paths": len(rows),
+        "merges": len({row.merge for row in rows}),
+        "acted": tallied(tally(rows)),
+        "with_proposals": tallied(tally(rows, ANSWERED)),
+        "kinds": {
+            kind.value: {
+                "acted": tallied(tally(some)),
+                "with_proposals": tallied(tally(some, ANSWERED)),
+                "people": dict(sorted(Counter(row.human_took_side or OTHERWISE for row in some).items())),
+            }
+            for kind, some in _by_conflict(rows).items()
+        },
+        "rules": {rule: tallied(counted) for rule, counted in by_rule(rows).items()},
+        "differences": differences(row.difference for row in rows),
+    }
+
+
+def _by_conflict(rows: Sequence[Row]) -> Mapping[Kind, Sequence[Row]]:
+    kinds = sorted({row.conflict for row in rows})
+    return {kind: [row for row in rows if row.conflict is kind] for kind in kinds}
 
 
 def tallied(counted: Tally) -> Mapping[str, Any]:
@@ -144,13 +197,24 @@ def tallied(counted: Tally) -> Mapping[str, Any]:
     }
 
 
-def show(rows: Sequence[Row], found: Replayed) -> None:
-    """Two tables of at most 80 columns: by kind of file, and by rung."""
-    say(f"{found.merges} merges, {found.conflicting} with conflicts to judge, {len(rows)} files")
+def show(every: Sequence[Row], found: Replayed) -> None:
+    """Tables of at most 80 columns: by kind of file, and by rung; the same for paths as a whole."""
+    rows, paths = apart(every)
+    and_ = f", {len(paths)} whole paths" if paths else ""
+    say(f"{found.merges} merges, {found.conflicting} with conflicts to judge, {len(rows)} files{and_}")
     if found.lacking:
         say(f"{found.lacking} merges were left out: a partial clone lacks what they need")
-    if not rows:
-        return
+    if rows:
+        _show_files(rows)
+    if paths:
+        _show_paths(paths)
+    if every:
+        took = times(rows or paths)
+        say(_LEGEND)
+        say(f"a file took {took.median:.1f} ms (median), {took.p99:.0f} ms (99 of 100)")
+
+
+def _show_files(rows: Sequence[Row]) -> None:
     sides = {name: "left" if name == "files of kind" else "right" for name in _HEADS}
     kinds = sorted({row.kind for row in rows})
     body = [_line(kind.value, [row for row in rows if row.kind is kind]) for kind in kinds]
@@ -162,9 +226,23 @@ def show(rows: Sequence[Row], found: Replayed) -> None:
     if classes:
         data("")
         table({"different because": "left", "files ": "right"}, differing(classes))
-    took = times(rows)
-    say(_LEGEND)
-    say(f"a file took {took.median:.1f} ms (median), {took.p99:.0f} ms (99 of 100)")
+
+
+def _show_paths(rows: Sequence[Row]) -> None:
+    data("")
+    names = ("whole paths", *_HEADS[1:])
+    sides = {name: "left" if name == "whole paths" else "right" for name in names}
+    body = [_line(kind.value.replace("_", " "), some) for kind, some in _by_conflict(rows).items()]
+    table(sides, [*body, _line("all", rows)])
+    answered = by_rule(rows)
+    if answered:
+        data("")
+        heads = {"answered by": "left", "paths": "right", "equal": "right", "precision": "right"}
+        table(heads, [[rule, *_counted(counted)] for rule, counted in answered.items()])
+    classes = differences(row.difference for row in rows)
+    if classes:
+        data("")
+        table({"different because": "left", "paths ": "right"}, differing(classes))
 
 
 _LEGEND = """\
@@ -172,7 +250,9 @@ acted: would be kept without asking
 answered: with proposals too, which tests or a person must confirm
 equal: to what people committed, but for whitespace and order of lines;
   another answer may be right too
-cost: a file handed back counts 1, a different answer 10; all by hand is 1"""
+cost: a file handed back counts 1, a different answer 10; all by hand is 1
+whole paths: conflicts without places (deleted, renamed, a link), by kind;
+  equal leaves at each of the conflict's paths what people left there"""
 _HEADS = ("files of kind", "files", "acted", "equal", "cost", "answered", "equal ", "cost ")
 
 
@@ -198,13 +278,14 @@ def _share(value: float | None) -> str:
 
 
 def write_answer(folder: Path, row: Row, text: bytes) -> None:
-    """Write an answer below `folder`; a path that would leave it is left out.
+    """Write an answer below `folder`, where it stands; a path that would leave it is left out.
 
     Raises:
         Refused: invalid_request, where the folder cannot be written.
     """
-    parts = PurePosixPath(row.path).parts
-    if not parts or ".." in parts or PurePosixPath(row.path).is_absolute():
+    stands_at = PurePosixPath(row.stands_at)
+    parts = stands_at.parts
+    if not parts or ".." in parts or stands_at.is_absolute():
         return
     place = folder.joinpath(row.merge, *parts)
     try:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowforge.core.conflict import Conflict, Side
+from flowforge.core.conflict import Conflict, Side, Version
 from flowforge.core.errors import Reason, Refused
 from flowforge.git.attributes import attributes_of, reduce, write_attributes
 from flowforge.git.command import Door, Git
-from flowforge.git.conflicts import MARKER_SIZE, Origin, free_marker_size, read_conflicts
+from flowforge.git.conflicts import MARKER_SIZE, MAX_CONTENT, Origin, free_marker_size, read_conflicts
 from flowforge.git.merged import Merged, parse_merge
-from flowforge.git.objects import Objects
+from flowforge.git.objects import SUBMODULE_MODE, TREE_MODE, Entry, Objects, missing
 from flowforge.git.renames import Renames
 
 _LAST_WORDS = re.compile(r"[/:]([^/:@\s]+/[^/:@\s]+?)(?:\.git)?/?$")
@@ -114,6 +114,32 @@ def committed(objects: Objects, merge: PastMerge, path: str) -> bytes | None:
     """The text that people committed at `path`; None where there is no file."""
     entry = objects.entry(objects.commit(merge.oid).tree, path.encode("utf-8", "surrogateescape"))
     return objects.read(entry.oid, "blob") if entry is not None and entry.mode.startswith("100") else None
+
+
+def stood(objects: Objects, merge: PastMerge, paths: Sequence[str]) -> tuple[Version, ...]:
+    """What people committed at each of `paths`; one with nothing, or with a folder, is left out.
+
+    The content is that of a file or a link of at most `MAX_CONTENT` bytes.
+
+    Raises:
+        Temporary: mirror_damaged, where the repository (a partial clone) lacks it.
+    """
+    tree = objects.commit(merge.oid).tree
+    found = ((path, objects.entry(tree, path.encode("utf-8", "surrogateescape"))) for path in paths)
+    return tuple(
+        Version(path=path, mode=entry.mode, oid=entry.oid, content=_content(objects, entry))
+        for path, entry in found
+        if entry is not None and entry.mode != TREE_MODE
+    )
+
+
+def _content(objects: Objects, entry: Entry) -> bytes | None:
+    if entry.mode == SUBMODULE_MODE:
+        return None
+    info = objects.info(entry.oid)
+    if info is None:
+        raise missing(entry.oid, "blob")
+    return objects.read(entry.oid, "blob") if info.size <= MAX_CONTENT else None
 
 
 def merge_base(git: Git, merge: PastMerge) -> str:

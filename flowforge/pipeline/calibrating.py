@@ -53,7 +53,8 @@ class Measured:
     """What a history has said. Costs are over its later part, by the wish's k."""
 
     merges: int  # with conflicts
-    files: int
+    files: int  # with places
+    paths: int  # conflicts about a path as a whole
     head: str  # commit of the default branch
     actions: Mapping[str, int]  # how many rules may act, must be confirmed, are off
     own: float  # cost of a policy learnt from the earlier part

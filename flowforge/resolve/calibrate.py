@@ -1,6 +1,7 @@
 """What a repository's own history says about each rule: counted, weighed by age, and turned into what it may do.
 
-Pure. Nothing is measured on what was learnt from: `split` cuts the history by date, and a file of the later part in
+Pure. Conflicts about paths as a whole are a group of their own, of the kind `path`: they neither weigh, nor crowd out,
+nor date the files with places. Nothing is measured on what was learnt from: `split` cuts the history by date, and a file of the later part in
 which a hunk conflicts that the earlier part has too is left out.
 """
 
@@ -23,8 +24,21 @@ EARLIER = 0.7  # share of the merges, by date, that the figures' policy is learn
 
 def counted(cases: Iterable[FileCase]) -> Mapping[Key, Count]:
     """Hunks that a rule answered and people's text is known of; one that is there again counts once, as newest."""
-    counts: dict[Key, Count] = {}
     ordered = newest_first(cases)
+    files, paths = apart(ordered)
+    return {**_counted(files), **_counted(paths)}
+
+
+def apart(cases: Iterable[FileCase]) -> tuple[list[FileCase], list[FileCase]]:
+    """Files with places, and paths as a whole."""
+    groups: tuple[list[FileCase], list[FileCase]] = ([], [])
+    for case in cases:
+        groups[case.whole].append(case)
+    return groups
+
+
+def _counted(ordered: Sequence[FileCase]) -> Mapping[Key, Count]:
+    counts: dict[Key, Count] = {}
     for case, hunk in _once(ordered):
         weight = 0.5 ** ((ordered[0].date - case.date) / HALF_LIFE)
         key = (hunk.rule, case.kind)
@@ -72,12 +86,26 @@ class Split:
     earlier: tuple[FileCase, ...]
     later: tuple[FileCase, ...]  # each once, and without those in which a hunk of the earlier part conflicts
     since: int
-    seen: int = 0  # files of the later part that were left out for that
+    seen: int = 0  # conflicts of the later part that were left out for that
+
+    @property
+    def files(self) -> int:
+        """How many of the later part are files with places."""
+        return sum(not case.whole for case in self.later)
+
+    @property
+    def paths(self) -> int:
+        """How many of the later part are paths as a whole."""
+        return len(self.later) - self.files
 
 
 def split(cases: Sequence[FileCase]) -> Split:
-    """Cut after `EARLIER` of the merges by date; merges of the same second stay together."""
-    dates = sorted({case.merge: case.date for case in cases}.values())
+    """Cut after `EARLIER` of the merges by date; merges of the same second stay together.
+
+    Where files with places conflict, the merges of these say when; what is learnt of paths does not move the day.
+    """
+    files, paths = apart(cases)
+    dates = sorted({case.merge: case.date for case in files or paths}.values())
     if not dates:
         return Split(earlier=(), later=(), since=0)
     since = dates[min(len(dates) - 1, int(len(dates) * EARLIER))]
@@ -104,7 +132,7 @@ def outcome(case: FileCase, policy: Policy) -> Outcome | None:
 
 def _action(policy: Policy, rule: str, case: FileCase) -> Action:
     rung, _, word = rule.partition("/")
-    return policy.action(rung, word, case.path)
+    return policy.action(rung, word, case.path, whole=case.whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +145,25 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """One policy over the later part. Counts are files."""
+    """One policy over the later part. Counts are files with places; paths as a whole are in `kinds` alone."""
 
     acted: Tally
     answered: Tally  # with proposals
     kinds: Mapping[FileKind, tuple[Tally, Tally]] = field(default_factory=dict)
     curve: tuple[Point, ...] = ()
+
+    @property
+    def paths(self) -> Tally:
+        """Paths as a whole that were acted on."""
+        return self.kinds.get(FileKind.PATH, (_NONE, _NONE))[0]
+
+    @property
+    def every(self) -> Tally:
+        """Whatever was acted on, files and paths."""
+        return self.acted + self.paths
+
+
+_NONE = Tally(cases=0, answered=0, right=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +174,10 @@ class Judged:
 
 def figures(judged: Sequence[Judged], curve: tuple[Point, ...]) -> Figures:
     kinds = sorted({one.case.kind for one in judged})
+    acted, answered = _both([one for one in judged if not one.case.whole])
     return Figures(
-        acted=_tally(judged, (Outcome.RESOLVED,)),
-        answered=_tally(judged, (Outcome.RESOLVED, Outcome.PROPOSED)),
+        acted=acted,
+        answered=answered,
         kinds={kind: _both([one for one in judged if one.case.kind is kind]) for kind in kinds},
         curve=curve,
     )
@@ -152,6 +194,7 @@ def _tally(judged: Sequence[Judged], outcomes: Collection[Outcome]) -> Tally:
 
 def curve(cases: Sequence[FileCase], priors: Priors, counts: Mapping[Key, Count]) -> tuple[Point, ...]:
     """Files in the order of how sure the weakest rule of each is; files that are equally sure make one point."""
+    cases, _ = apart(cases)
     answered = [(-_sureness(case, priors, counts), case) for case in cases if case.rules]
     answered.sort(key=lambda pair: pair[0])
     points: list[Point] = []

@@ -1,27 +1,31 @@
-"""One conflicted file of the past as it is counted: what each of its hunks was answered, and whether people wrote that.
+"""One conflict of the past as it is counted: what each hunk of a file was answered, and whether people wrote that.
+
+A conflict about a path as a whole has no hunks, and is counted as one place.
 
 Pure. A case keeps no text but, for answers that differ, a short excerpt that a person can judge them by.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flowforge.core.conflict import Conflict, Hunk, HunkAnswer, Resolution
+from flowforge.core.conflict import Conflict, Hunk, HunkAnswer, Resolution, Version
 from flowforge.resolve.difference import Difference, difference, of_file, of_path
+from flowforge.resolve.equality import Equal, compare
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.place import human_texts
-from flowforge.resolve.replay import Case, Equal, compare, parses
+from flowforge.resolve.replay import Case, equal_of, parses
+from flowforge.resolve.whole import difference_whole, is_text, key_of_path
 
 EXCERPT = 4000  # bytes of one text that are kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class Excerpt:
-    """A differing hunk, for a person's eye. Each text is cut at `EXCERPT` bytes."""
+    """A differing hunk, for a person's eye, or a path as a whole. Each text is cut at `EXCERPT` bytes."""
 
-    line: int  # 1-based, in git's merged text
+    line: int  # 1-based, in git's merged text; 0 of a path as a whole
     base: bytes
     upstream: bytes
     commit: bytes
@@ -33,7 +37,7 @@ class Excerpt:
 
 @dataclass(frozen=True, kw_only=True)
 class HunkCase:
-    """One hunk. `key` is equal for hunks whose three sides are."""
+    """One hunk, or a path as a whole. `key` is equal for those whose three sides are."""
 
     key: str
     rule: str = ""  # "rung/rule"; "" where no rung answered
@@ -53,7 +57,7 @@ class HunkCase:
 
 @dataclass(frozen=True, kw_only=True)
 class FileCase:
-    """One conflicted path of one merge of the past."""
+    """One conflict of one merge of the past. One about a path as a whole has that as its only hunk."""
 
     merge: str
     date: int  # epoch seconds
@@ -64,6 +68,11 @@ class FileCase:
     equal: Equal | None  # of the whole file; None where a hunk stayed open
     ms: float = 0.0
     parses: bool | None = None  # the answer, see `resolve.replay.parses`
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about a path as a whole."""
+        return self.kind is FileKind.PATH
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -96,7 +105,9 @@ def file_case(case: Case, answers: Answers, ms: float) -> FileCase:
     whole = answers.resolutions[0] if answers.resolutions else None
     given = whole.answers if whole else tuple(one for open_ in answers.unresolved for one in open_.answers)
     hunks = _hunks(conflict, given, human)
-    if whole is not None and whole.whole is not None:
+    if case.whole:
+        hunks = (_without_places(case, whole),)
+    elif whole is not None and whole.whole is not None:
         hunks = (_of_the_path(whole, hunks, human),)
     return FileCase(
         merge=case.merge,
@@ -105,9 +116,26 @@ def file_case(case: Case, answers: Answers, ms: float) -> FileCase:
         kind=case.kind,
         how=case.how,
         hunks=hunks,
-        equal=compare(whole.result, human) if whole else None,
+        equal=equal_of(whole, case) if whole else None,
         ms=ms,
         parses=parses(whole, case),
+    )
+
+
+def _without_places(case: Case, whole: Resolution | None) -> HunkCase:
+    key = key_of_path(case.conflict)
+    if whole is None:
+        return HunkCase(key=key)
+    (answer,) = whole.given
+    equal = equal_of(whole, case)
+    differs = equal is Equal.DIFFERENT
+    return HunkCase(
+        key=key,
+        rule=f"{answer.rung}/{answer.rule}",
+        sure=answer.confirmed,
+        equal=equal,
+        difference=difference_whole(whole, case.stood) if differs else None,
+        excerpt=_excerpt_of_path(case, whole) if differs else None,
     )
 
 
@@ -156,15 +184,28 @@ def key_of(hunk: Hunk) -> str:
 
 
 def _excerpt(hunk: Hunk, answer: HunkAnswer, human: bytes) -> Excerpt:
-    texts = (hunk.base, hunk.upstream, hunk.commit, answer.text, human)
-    base, upstream, commit, given, wrote = (text[:EXCERPT] for text in texts)
-    return Excerpt(
-        line=hunk.line,
-        base=base,
-        upstream=upstream,
-        commit=commit,
-        answer=given,
-        human=wrote,
-        why=answer.why,
-        cut=any(len(text) > EXCERPT for text in texts),
+    texts = {"base": hunk.base, "upstream": hunk.upstream, "commit": hunk.commit}
+    return _cut(hunk.line, answer.why, texts | {"answer": answer.text, "human": human})
+
+
+def _excerpt_of_path(case: Case, whole: Resolution) -> Excerpt:
+    conflict = case.conflict
+    (answer,) = whole.given
+    sides = {"base": conflict.base, "upstream": conflict.upstream, "commit": conflict.commit}
+    texts = {name: _shown([version] if version else []) for name, version in sides.items()}
+    taken = whole.whole.version if whole.whole else None
+    given = whole.result if taken is None else _shown([taken])
+    return _cut(0, answer.why, texts | {"answer": given, "human": _shown(case.stood)})
+
+
+def _shown(stood: Sequence[Version]) -> bytes:
+    """What stands there; of what is no text, that."""
+    return b"".join(
+        (one.content or b"") if is_text(one) else f"(no text: mode {one.mode}, {one.oid})\n".encode()
+        for one in stood
     )
+
+
+def _cut(line: int, why: str, texts: Mapping[str, bytes]) -> Excerpt:
+    short = {name: text[:EXCERPT] for name, text in texts.items()}
+    return Excerpt(line=line, why=why, cut=any(len(text) > EXCERPT for text in texts.values()), **short)

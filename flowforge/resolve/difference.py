@@ -18,9 +18,12 @@ _TOKENS = re.compile(rb"\w+|[^\w\s]")
 class Difference(StrEnum):
     ELSEWHERE = "elsewhere"  # equal in every place that conflicted: people changed something else in the file
     LAYOUT = "layout"  # the same words, cut into other lines or in other order
+    PLACE = "place"  # of a whole path: the same text at another of the conflict's paths
+    MODE = "mode"  # of a whole path: the same text, executable or not
     TOOK_UPSTREAM = "took_upstream"  # people took one side as it is
     TOOK_COMMIT = "took_commit"
     TOOK_BASE = "took_base"
+    REMOVED = "removed"  # of a whole path: people kept nothing, although both sides had something
     NEW_WORDS = "new_words"  # people wrote words that no side has
     LESS = "less"  # people's text lacks words of the answer
     MORE = "more"  # the answer lacks words of people's text
@@ -36,9 +39,12 @@ class Difference(StrEnum):
 _WORDS_OF = {
     Difference.ELSEWHERE: "people also changed what did not conflict",
     Difference.LAYOUT: "the same words in other lines",
+    Difference.PLACE: "people put the same at another path",
+    Difference.MODE: "people gave the same another mode",
     Difference.TOOK_UPSTREAM: "people took upstream's text whole",
     Difference.TOOK_COMMIT: "people took the commit's text whole",
     Difference.TOOK_BASE: "people went back to the text before",
+    Difference.REMOVED: "people removed what both sides had",
     Difference.NEW_WORDS: "people wrote words that no side has",
     Difference.LESS: "people kept less",
     Difference.MORE: "people kept more",

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from flowforge.hooks.contracts import Language
+from flowforge.resolve import policy
 from flowforge.resolve.policy import matches
 
 
@@ -13,6 +14,7 @@ class FileKind(StrEnum):
     CHANGELOG = "changelog"
     DOCUMENT = "document"  # data or text with a known form
     OTHER = "other"
+    PATH = policy.PATH  # no kind of file: the conflict has no places, and is about a path as a whole
 
 
 LOCKFILES = (
@@ -67,7 +69,7 @@ _TEXT_ENDS = ("", ".md", ".rst", ".txt", ".adoc", ".markdown")
 
 
 def kind_of(path: str, language: Language | None) -> FileKind:
-    """The first kind that names the path, in the order in which a wrong guess would cost most."""
+    """The first kind of file that names the path, in the order in which a wrong guess would cost most."""
     if matches(LOCKFILES, path):
         return FileKind.LOCKFILE
     if matches(MANIFESTS, path):

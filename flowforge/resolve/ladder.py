@@ -199,8 +199,7 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
     if said.whole is not None:
         _take_whole(state, rung, said.whole, policy)
         return
-    path = state.conflict.path
-    allowed = [_judged(answer, policy, path) for answer in said.answers]
+    allowed = [_judged(answer, policy, state.conflict) for answer in said.answers]
     taken = [_ended(state.conflict, answer) for answer in allowed if answer is not None]
     if not taken:
         _off(state, rung, sorted({answer.rule for answer in said.answers}), policy)
@@ -213,7 +212,7 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
 
 
 def _take_whole(state: _Climb, rung: Rung, answer: WholeAnswer, policy: Policy) -> None:
-    state.whole = _judged(answer, policy, state.conflict.path)
+    state.whole = _judged(answer, policy, state.conflict)
     if state.whole is None:
         _off(state, rung, [answer.rule], policy)
     else:
@@ -221,21 +220,22 @@ def _take_whole(state: _Climb, rung: Rung, answer: WholeAnswer, policy: Policy) 
 
 
 def _off(state: _Climb, rung: Rung, rules: Sequence[str], policy: Policy) -> None:
-    named = ", ".join(_with_record(policy, rung, rule, state.conflict.path) for rule in rules)
+    named = ", ".join(_with_record(policy, rung, rule, state.conflict) for rule in rules)
     state.note(rung, "off", "off", f"an answer by {named or rung.name} was found but is switched off here")
 
 
-def _with_record(policy: Policy, rung: Rung, rule: str, path: str) -> str:
-    known = policy.standing(rung.name, rule, path)
+def _with_record(policy: Policy, rung: Rung, rule: str, conflict: Conflict) -> str:
+    known = policy.standing(rung.name, rule, conflict.path, whole=not conflict.resolvable)
     return f"{rule} ({known.record})" if known is not None else rule
 
 
-def _judged(answer: _Answer, policy: Policy, path: str) -> _Answer | None:
-    action = policy.action(answer.rung, answer.rule, path)
+def _judged(answer: _Answer, policy: Policy, conflict: Conflict) -> _Answer | None:
+    path, whole = conflict.path, not conflict.resolvable
+    action = policy.action(answer.rung, answer.rule, path, whole=whole)
     if action is Action.OFF:
         return None
     acts = answer.confirmed and action is Action.ACT
-    known = policy.standing(answer.rung, answer.rule, path)
+    known = policy.standing(answer.rung, answer.rule, path, whole=whole)
     why = f"{answer.why}; {known.sentence(answer.rung, acts=acts)}" if known is not None else answer.why
     return replace(answer, confirmed=acts, why=why)
 

@@ -24,6 +24,15 @@ SETTING = "policy"  # of a repository, where it holds one
 
 
 @dataclass(frozen=True, kw_only=True)
+class PathsHeldOut:
+    """The same over conflicts about paths as a whole."""
+
+    paths: int
+    cost: Mapping[str, float]
+    shipped: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class HeldOut:
     """Figures of a policy learnt from the earlier part alone, over the later part."""
 
@@ -31,6 +40,7 @@ class HeldOut:
     files: int
     cost: Mapping[str, float]  # by k
     shipped: Mapping[str, float]  # the same without a history
+    paths: PathsHeldOut | None = None  # None: there were none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +52,12 @@ class Learnt:
     k: float  # what a wrong answer costs, in hand-backs
     half_life_days: int
     merges: int  # with conflicts
-    files: int
+    files: int  # with places
     priors: str  # day of the public counts, "" where there were none
     left_out: tuple[str, ...] = ()  # public repositories that are this one, and do not speak for it
     rules: tuple[RuleLine, ...] = ()
     held_out: HeldOut | None = None
+    paths: int = 0  # conflicts about a path as a whole
 
     def policy(self, kind: Callable[[str], str], start: Policy | None = None) -> Policy:
         """A policy in which these records speak first; `kind` says of which kind of file a path is."""
@@ -89,6 +100,7 @@ class _Repository(_Strict):
     head: Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})?$")]
     merges: Annotated[int, Field(ge=0)]
     files: Annotated[int, Field(ge=0)]
+    paths: Annotated[int, Field(ge=0)] = 0
 
 
 class _Priors(_Strict):
@@ -96,11 +108,18 @@ class _Priors(_Strict):
     left_out: Annotated[list[_Word], Field(max_length=100)] = []
 
 
+class _PathsHeldOut(_Strict):
+    paths: Annotated[int, Field(ge=0)]
+    cost: dict[str, _Share]
+    shipped: dict[str, _Share]
+
+
 class _HeldOut(_Strict):
     since: _Day
     files: Annotated[int, Field(ge=0)]
     cost: dict[str, _Share]
     shipped: dict[str, _Share]
+    paths: _PathsHeldOut | None = None
 
 
 class _File(_Strict):
@@ -132,20 +151,31 @@ def as_json(learnt: Learnt) -> dict[str, Any]:
         "format": "flowforge-policy",
         "version": VERSION,
         "made": learnt.made,
-        "repository": {"head": learnt.head, "merges": learnt.merges, "files": learnt.files},
+        "repository": _repository_row(learnt),
         "k": learnt.k,
         "half_life_days": learnt.half_life_days,
         "priors": {"measured": learnt.priors, "left_out": list(learnt.left_out)},
-        "held_out": None
-        if held is None
-        else {
-            "since": held.since,
-            "files": held.files,
-            "cost": dict(held.cost),
-            "shipped": dict(held.shipped),
-        },
+        "held_out": None if held is None else _held_row(held),
         "rules": [_row(line) for line in learnt.rules],
     }
+
+
+def _repository_row(learnt: Learnt) -> dict[str, Any]:
+    row = {"head": learnt.head, "merges": learnt.merges, "files": learnt.files}
+    return row | {"paths": learnt.paths} if learnt.paths else row
+
+
+def _held_row(held: HeldOut) -> dict[str, Any]:
+    row = {
+        "since": held.since,
+        "files": held.files,
+        "cost": dict(held.cost),
+        "shipped": dict(held.shipped),
+    }
+    paths = held.paths
+    if paths is None:
+        return row
+    return row | {"paths": {"paths": paths.paths, "cost": dict(paths.cost), "shipped": dict(paths.shipped)}}
 
 
 def _row(line: RuleLine) -> dict[str, Any]:
@@ -199,11 +229,17 @@ def _learnt(file: _File) -> Learnt:
         half_life_days=file.half_life_days,
         merges=file.repository.merges,
         files=file.repository.files,
+        paths=file.repository.paths,
         priors=file.priors.measured,
         left_out=tuple(file.priors.left_out),
         rules=tuple(map(_line, file.rules)),
-        held_out=None if held is None else HeldOut(**held.model_dump()),
+        held_out=None if held is None else _held_out(held),
     )
+
+
+def _held_out(held: _HeldOut) -> HeldOut:
+    paths = None if held.paths is None else PathsHeldOut(**held.paths.model_dump())
+    return HeldOut(since=held.since, files=held.files, cost=held.cost, shipped=held.shipped, paths=paths)
 
 
 def _line(row: _Rule) -> RuleLine:

@@ -9,8 +9,11 @@ import pathspec
 from flowforge.resolve.counts import Action
 from flowforge.resolve.priors import shipped_actions
 
-__all__ = ["PROTECTED", "Action", "Paths", "Policy", "Standing", "matches"]
+__all__ = ["PATH", "PROTECTED", "Action", "Paths", "Policy", "Standing", "matches"]
 
+PATH = (
+    "path"  # the kind of a conflict without places, whatever the file: a rule has one record for all of them
+)
 PROTECTED = (  # gitignore-style; a person decides there unless the pipeline says otherwise
     "/.github/",
     "/.gitlab/",
@@ -95,20 +98,23 @@ class Policy:
     standings: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
     kind: Callable[[str], str] = _unknown  # path -> word of `resolve.kinds.FileKind`
 
-    def action(self, rung: str, rule: str = "", path: str = "") -> Action:
-        own = self._own(rung, rule, path)
+    def action(self, rung: str, rule: str = "", path: str = "", *, whole: bool = False) -> Action:
+        """What a rule's answer is worth here. `whole`: the conflict has no places, and is about its path."""
+        own = self._own(rung, rule, path, whole)
         if own is not None:
             return own.action
         exact = self.actions.get(f"{rung}/{rule}")
         return exact if exact is not None else self.actions.get(rung, self.otherwise)
 
-    def standing(self, rung: str, rule: str, path: str) -> Standing | None:
+    def standing(self, rung: str, rule: str, path: str, *, whole: bool = False) -> Standing | None:
         """The rule's record with such files, None where the repository's history knows no case."""
-        own = self._own(rung, rule, path)
+        own = self._own(rung, rule, path, whole)
         return own if own is not None and own.cases else None
 
-    def _own(self, rung: str, rule: str, path: str) -> Standing | None:
-        return self.standings.get((f"{rung}/{rule}", self.kind(path))) if self.standings else None
+    def _own(self, rung: str, rule: str, path: str, whole: bool) -> Standing | None:
+        if not self.standings:
+            return None
+        return self.standings.get((f"{rung}/{rule}", PATH if whole else self.kind(path)))
 
 
 def matches(globs: Iterable[str], path: str) -> bool:

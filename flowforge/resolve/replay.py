@@ -6,29 +6,22 @@ parse, although both sides did, is left out of every count.
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flowforge.core.conflict import Conflict, HunkAnswer, Resolution, Side, WholeAnswer, split_lines
+from flowforge.core.conflict import Conflict, HunkAnswer, Kind, Resolution, Side, Version, WholeAnswer
 from flowforge.hooks.contracts import Language
 from flowforge.merge.syntax import parse
 from flowforge.resolve.difference import Difference, of_path, of_resolution
+from flowforge.resolve.equality import Equal, compare
 from flowforge.resolve.kinds import FileKind, kind_of
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.place import human_texts
+from flowforge.resolve.whole import difference_whole, equal_whole, is_text, took_whole
 
 COSTS = (1, 3, 5, 10, 20)  # k: one wrong answer costs as much as so many hand-backs
 _MARKERS = (b"<" * 7 + b" ", b">" * 7 + b" ")
-
-
-class Equal(StrEnum):
-    """How an answer compares with what people committed."""
-
-    EXACT = "exact"
-    WHITESPACE = "whitespace"  # line-trimmed, blank lines dropped
-    ORDER = "order"  # the same lines in another order
-    DIFFERENT = "different"
 
 
 class Outcome(StrEnum):
@@ -39,18 +32,23 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One conflicted path of one merge of the past, with all three versions."""
+    """One conflict of one merge of the past: a file with places that all three sides have, or a path as a whole."""
 
     merge: str
     date: int  # epoch seconds
     conflict: Conflict
-    human: bytes | None  # what was committed; None = no file of that name
+    human: bytes | None  # of a file with places: what was committed; None = no file of that name
     language: Language | None
     how: str = "merge"  # how it was landed: merge | squash | rebase
+    stood: tuple[Version, ...] = ()  # of a path as a whole: what was committed at the conflict's paths
+
+    @property
+    def whole(self) -> bool:
+        return not self.conflict.hunks
 
     @property
     def kind(self) -> FileKind:
-        return kind_of(self.conflict.path, self.language)
+        return FileKind.PATH if self.whole else kind_of(self.conflict.path, self.language)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +68,9 @@ class Row:
     equal: Equal | None
     human_took_side: str  # upstream | commit | base | "" where people wrote something else
     parses: bool | None = None  # the result; None where there is none, or no grammar
+    conflict: Kind = Kind.CONTENT  # what kind of disagreement git found
+    whole: str = ""  # what a whole answer puts there: upstream | commit | base | text | removed
+    stands_at: str = ""  # where an answer stands; "" where there is none, or nothing stands
     difference: Difference | None = None  # how one that differs does
 
     @property
@@ -82,7 +83,12 @@ class Row:
 
 
 def counts(case: Case) -> bool:
-    """Whether the case can be judged: a person's text is there, and is no accident that does not parse."""
+    """Whether the case can be judged: a person's text is there, and is no accident that does not parse.
+
+    Of a path as a whole, to have removed it is a judgement too.
+    """
+    if case.whole:
+        return not any(_is_accident(case, one) for one in case.stood)
     if case.human is None or _with_markers(case, case.human):
         return False
     parsed = case.language
@@ -92,6 +98,20 @@ def counts(case: Case) -> bool:
     return not parse(case.human, parsed).has_error or any(
         parse(side or b"", parsed).has_error for side in sides
     )
+
+
+def _is_accident(case: Case, one: Version) -> bool:
+    """Whether people committed markers or what does not parse, as none of the versions did."""
+    versions = case.conflict.versions
+    if not is_text(one) or one.oid in {version.oid for version in versions}:
+        return False
+    text, texts = one.content or b"", [version.content or b"" for version in versions]
+    if _marked(text) and not any(map(_marked, texts)):
+        return True
+    language = case.language
+    if language is None or not language.grammar or one.path != case.conflict.path:
+        return False
+    return parse(text, language).has_error and not any(parse(other, language).has_error for other in texts)
 
 
 def _with_markers(case: Case, human: bytes) -> bool:
@@ -108,7 +128,7 @@ def judged(case: Case, answers: Answers, ms: float) -> Row:
     """The row of a case that the ladder has climbed."""
     whole = answers.resolutions[0] if answers.resolutions else None
     given = whole.given if whole else ()
-    equal = compare(whole.result, case.human) if whole and case.human is not None else None
+    equal = None if whole is None else equal_of(whole, case)
     return Row(
         merge=case.merge,
         date=case.date,
@@ -123,11 +143,24 @@ def judged(case: Case, answers: Answers, ms: float) -> Row:
         equal=equal,
         human_took_side=took_side(case),
         parses=parses(whole, case),
-        difference=_difference(whole, case.human or b"") if whole and equal is Equal.DIFFERENT else None,
+        difference=_difference(whole, case) if whole and equal is Equal.DIFFERENT else None,
+        conflict=case.conflict.kind,
+        whole=whole.taken if whole else "",
+        stands_at=whole.stands_at if whole else "",
     )
 
 
-def _difference(whole: Resolution, human: bytes) -> Difference:
+def equal_of(whole: Resolution, case: Case) -> Equal | None:
+    """How a complete answer compares; None where nothing is there to compare it with."""
+    if case.whole:
+        return equal_whole(whole, case.stood)
+    return None if case.human is None else compare(whole.result, case.human)
+
+
+def _difference(whole: Resolution, case: Case) -> Difference:
+    human = case.human or b""
+    if case.whole:
+        return difference_whole(whole, case.stood)
     if whole.whole is not None:
         return of_path(whole.conflict, whole.result, human)
     texts = human_texts(whole.conflict, human)
@@ -136,17 +169,10 @@ def _difference(whole: Resolution, human: bytes) -> Difference:
     return of_resolution(whole, texts, equal)
 
 
-def compare(result: bytes, human: bytes) -> Equal:
-    if result == human:
-        return Equal.EXACT
-    one, two = ([line.strip() for line in split_lines(text) if line.strip()] for text in (result, human))
-    if one == two:
-        return Equal.WHITESPACE
-    return Equal.ORDER if Counter(one) == Counter(two) else Equal.DIFFERENT
-
-
 def took_side(case: Case) -> str:
-    """Whose version people committed as it was; "" where they did more."""
+    """Whose version people committed as it was; "" where they did more. Of a path as a whole, see `took_whole`."""
+    if case.whole:
+        return took_whole(case.conflict, case.stood)
     sides = (Side.UPSTREAM, Side.COMMIT, Side.BASE)
     return next((side.value for side in sides if case.conflict.text(side) == case.human), "")
 
@@ -166,7 +192,7 @@ def _reason(answers: Answers) -> str:
 
 def parses(whole: Resolution | None, case: Case) -> bool | None:
     """Whether an answer does; None where there is none, or no grammar, or a side did not parse either."""
-    if whole is None or case.language is None or not case.language.grammar:
+    if whole is None or not whole.stands_at or case.language is None or not case.language.grammar:
         return None
     if not parse(whole.result, case.language).has_error:
         return True
@@ -181,6 +207,13 @@ class Tally:
     cases: int
     answered: int
     right: int
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            cases=self.cases + other.cases,
+            answered=self.answered + other.answered,
+            right=self.right + other.right,
+        )
 
     @property
     def coverage(self) -> float:
@@ -210,10 +243,19 @@ def tally(rows: Iterable[Row], outcomes: Iterable[Outcome] = (Outcome.RESOLVED,)
 
 def by_rung(rows: Sequence[Row]) -> Mapping[str, Tally]:
     """Each rung's marginal precision: over the cases that are answered because it is there."""
+    return _answered_by(rows, lambda row: row.rungs)
+
+
+def by_rule(rows: Sequence[Row]) -> Mapping[str, Tally]:
+    """The same of each rule."""
+    return _answered_by(rows, lambda row: row.rules)
+
+
+def _answered_by(rows: Sequence[Row], who: Callable[[Row], Sequence[str]]) -> Mapping[str, Tally]:
     found: dict[str, list[Row]] = {}
     for row in rows:
         if row.outcome is not Outcome.HANDED_BACK:
-            found.setdefault("+".join(row.rungs), []).append(row)
+            found.setdefault("+".join(who(row)), []).append(row)
     return {rung: tally(some, (Outcome.RESOLVED, Outcome.PROPOSED)) for rung, some in sorted(found.items())}
 
 

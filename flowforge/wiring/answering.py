@@ -27,8 +27,8 @@ _DEADLINE = 5.0  # seconds that a resolver may take
 class OnlySure(Policy):
     """The policy as shipped, for a place where nobody confirms anything: what may not act is off."""
 
-    def action(self, rung: str, rule: str = "", path: str = "") -> Action:
-        return Action.ACT if super().action(rung, rule, path) is Action.ACT else Action.OFF
+    def action(self, rung: str, rule: str = "", path: str = "", *, whole: bool = False) -> Action:
+        return Action.ACT if super().action(rung, rule, path, whole=whole) is Action.ACT else Action.OFF
 
 
 @dataclass(frozen=True, kw_only=True)

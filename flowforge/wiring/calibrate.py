@@ -24,11 +24,11 @@ from flowforge.resolve.calibrate import (
     split,
 )
 from flowforge.resolve.cases import FileCase, file_case
-from flowforge.resolve.learnt import HeldOut, Learnt
+from flowforge.resolve.learnt import HeldOut, Learnt, PathsHeldOut
 from flowforge.resolve.policy import Action, Paths, Policy
 from flowforge.resolve.priors import Priors, shipped_priors
 from flowforge.resolve.records import Count, Key, standings
-from flowforge.resolve.replay import COSTS, Outcome
+from flowforge.resolve.replay import COSTS, Outcome, Tally
 from flowforge.wiring.past import Player, history_folder, player
 from flowforge.wiring.policies import kinds
 from flowforge.wiring.replay import within
@@ -77,7 +77,8 @@ def calibrate_here(question: Question, tell: Tell, registry: Registry, now: date
         k=question.k,
         half_life_days=HALF_LIFE // 86400,
         merges=len({case.merge for case in found.cases}),
-        files=len(found.cases),
+        files=sum(not case.whole for case in found.cases),
+        paths=sum(case.whole for case in found.cases),
         priors=priors.day,
         left_out=priors.left_out,
         rules=lines,
@@ -104,13 +105,13 @@ def gather(folder: Path, playing: Player[FileCase], question: Question, tell: Te
     every = sorted((*merges(playing.git, heads), *asked.merges), key=lambda merge: -merge.date)
     found = within(every, None, question.before, question.seed)
     cases: list[FileCase] = []
-    conflicting = made = 0
+    with_files = made = 0
     for some in playing.play(found):
         made += 1
-        conflicting += bool(some)
+        with_files += any(not case.whole for case in some)
         cases += some
         tell(len(cases))
-        if question.limit and conflicting >= question.limit:
+        if question.limit and with_files >= question.limit:
             break
     return Gathered(
         head=tip,
@@ -181,10 +182,21 @@ def _held_out(parts: Split, shipped: Figures, own: Figures) -> HeldOut | None:
         return None
     return HeldOut(
         since=datetime.fromtimestamp(parts.since, UTC).strftime("%Y-%m-%d"),
-        files=len(parts.later),
-        cost={str(k): round(own.acted.cost(k), 4) for k in COSTS},
-        shipped={str(k): round(shipped.acted.cost(k), 4) for k in COSTS},
+        files=parts.files,
+        cost=_costs(own.acted),
+        shipped=_costs(shipped.acted),
+        paths=_paths_held_out(parts, shipped, own),
     )
+
+
+def _paths_held_out(parts: Split, shipped: Figures, own: Figures) -> PathsHeldOut | None:
+    if not parts.paths:
+        return None
+    return PathsHeldOut(paths=parts.paths, cost=_costs(own.paths), shipped=_costs(shipped.paths))
+
+
+def _costs(acted: Tally) -> Mapping[str, float]:
+    return {str(k): round(acted.cost(k), 4) for k in COSTS}
 
 
 def count_public(found: Gathered) -> Mapping[tuple[str, str], Count]:

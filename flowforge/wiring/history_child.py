@@ -93,10 +93,11 @@ def result(found: Calibrated, wish: Wish) -> dict[str, Any]:
     return {
         "merges": learnt.merges,
         "files": learnt.files,
+        "paths": learnt.paths,
         "head": learnt.head,
         "actions": {action.value: actions.count(action) for action in Action if action in actions},
-        "own": round(found.own.acted.cost(wish.k), 4),
-        "shipped": round(found.shipped.acted.cost(wish.k), 4),
+        "own": round(found.own.every.cost(wish.k), 4),
+        "shipped": round(found.shipped.every.cost(wish.k), 4),
         "policy": as_json(learnt),
     }
 

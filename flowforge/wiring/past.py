@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from flowforge.cli.folders import folder_named
-from flowforge.core.conflict import Abstain, Candidate, Conflict
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Side
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.git.command import Door, Git
-from flowforge.git.history import PastMerge, borrowed, committed, conflicts_of, merge_base
+from flowforge.git.history import PastMerge, borrowed, committed, conflicts_of, merge_base, stood
 from flowforge.git.objects import Objects
 from flowforge.git.pulls import certain
 from flowforge.hooks.contracts import Language, ResolveContext, Resolver
@@ -60,6 +60,7 @@ class Player(Generic[T]):
     judge: Judge[T]
     policy: Policy
     paths: tuple[str, ...] = ()  # gitignore-style; empty = all
+    places: bool = True  # files with places too; False: conflicts about a path as a whole alone
     lacking: list[str] = field(
         default_factory=list
     )  # merges of which the repository (a partial clone) lacks objects
@@ -103,15 +104,19 @@ class Player(Generic[T]):
         return [self._climbed(case) for case in cases if counts(case)]
 
     def _is_asked_for(self, conflict: Conflict) -> bool:
-        whole = bool(conflict.hunks) and None not in (conflict.base, conflict.upstream, conflict.commit)
-        return whole and (not self.paths or matches(self.paths, conflict.path))
+        """Places count in files that all three sides have, and a path as a whole counts whoever has it."""
+        full = self.places and len(conflict.versions) == len(Side)
+        known = full if conflict.hunks else bool(conflict.versions)
+        names = (conflict.path,) if conflict.hunks else conflict.paths
+        return known and (not self.paths or any(matches(self.paths, name) for name in names))
 
     def _case(self, objects: Objects, merge: PastMerge, conflict: Conflict) -> Case:
         return Case(
             merge=merge.oid,
             date=merge.date,
             conflict=conflict,
-            human=committed(objects, merge, conflict.path),
+            human=committed(objects, merge, conflict.path) if conflict.hunks else None,
+            stood=() if conflict.hunks else stood(objects, merge, conflict.paths),
             language=language_of(conflict.path, self.languages),
             how=merge.how,
         )

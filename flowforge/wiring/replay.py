@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flowforge.cli.replay import Question, Replayed, Tell
+from flowforge.core.conflict import Resolution
 from flowforge.git.command import Door
 from flowforge.git.history import PastMerge, merges, tips
 from flowforge.hooks.manager import Registry, discover, load_plugins
+from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.policy import Paths
 from flowforge.resolve.replay import Case, Row, judged
+from flowforge.resolve.whole import is_text
 from flowforge.wiring.past import history_folder, player
 from flowforge.wiring.policies import policy_in
 
@@ -28,7 +31,7 @@ def replay_here(question: Question, tell: Tell, registry: Registry) -> Replayed:
     """
     folder = history_folder(question.repository)
     policy = replace(policy_in(question.policy, registry), paths=Paths(protected=()))
-    conflicting = 0
+    conflicting = with_files = 0
     with player(folder, registry, _judged, policy) as playing:
         playing.paths = question.paths
         found = within(
@@ -38,7 +41,8 @@ def replay_here(question: Question, tell: Tell, registry: Registry) -> Replayed:
             conflicting += bool(rows)
             for row, text in rows:
                 tell(row, text)
-            if question.limit and conflicting >= question.limit:
+            with_files += any(row.kind is not FileKind.PATH for row, _ in rows)
+            if question.limit and with_files >= question.limit:
                 break
     return Replayed(merges=len(found), conflicting=conflicting, lacking=len(playing.lacking))
 
@@ -58,5 +62,11 @@ def within(
 
 
 def _judged(case: Case, answers: Answers, ms: float) -> tuple[Row, bytes | None]:
-    row = judged(case, answers, ms)
-    return row, answers.resolutions[0].result if answers.resolutions else None
+    whole = answers.resolutions[0] if answers.resolutions else None
+    return judged(case, answers, ms), whole.result if whole is not None and _is_file(whole) else None
+
+
+def _is_file(whole: Resolution) -> bool:
+    """Whether the answer is a text that can be shown: not that nothing stands, nor a link, nor what was not read."""
+    version = whole.whole.version if whole.whole else None
+    return bool(whole.stands_at) and (version is None or is_text(version))

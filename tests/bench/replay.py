@@ -21,7 +21,8 @@ from typing import Any
 
 from flowforge.cli.calibration import Calibrated, Question
 from flowforge.hooks.manager import discover, load_plugins
-from flowforge.resolve.calibrate import Figures
+from flowforge.resolve.calibrate import Figures, apart
+from flowforge.resolve.cases import FileCase
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.replay import COSTS, Tally, differences
 from flowforge.wiring.calibrate import calibrate_here
@@ -69,10 +70,11 @@ def report(named: Mapping[str, Calibrated]) -> Mapping[str, Any]:
     shipped, own = [one.shipped for one in found], [one.own for one in found]
     source = {name: tallied(some, [SOURCE]) for name, some in (("shipped", shipped), ("own", own))}
     manifests = tallied(own, [MANIFEST, CHANGELOG])[1]
-    took = sorted(case.ms for one in found for case in one.cases) or [0.0]
+    took = sorted(case.ms for one in found for case in files_of(one)) or [0.0]
     figures = {
         "repositories": len(found),
-        "files": sum(len(one.cases) for one in found),
+        "files": sum(len(files_of(one)) for one in found),
+        "paths": sum(len(one.cases) - len(files_of(one)) for one in found),
         "source_cost_10_shipped": round(source["shipped"][0].cost(10), 3),
         "source_cost_10_own": round(source["own"][0].cost(10), 3),
         "source_answered": round(source["own"][1].coverage, 3),
@@ -95,6 +97,10 @@ def report(named: Mapping[str, Calibrated]) -> Mapping[str, Any]:
             for name, (acted, answered) in source.items()
         },
         "manifests_and_changelogs": told(manifests),
+        "whole_paths": {
+            name: told(together(one.paths for one in some))
+            for name, some in (("shipped", shipped), ("own", own))
+        },
         "repositories": {name: _one(one) for name, one in named.items()},
         "rules": rules_of(found),
         "different": {
@@ -111,10 +117,15 @@ def report(named: Mapping[str, Calibrated]) -> Mapping[str, Any]:
     }
 
 
+def files_of(found: Calibrated) -> Sequence[FileCase]:
+    """Without conflicts about a path as a whole, which are told by themselves."""
+    return apart(found.cases)[0]
+
+
 def _one(found: Calibrated) -> Mapping[str, Any]:
     acted, answered = tallied([found.own], [SOURCE])
     return {
-        "files": len(found.cases),
+        "files": len(files_of(found)),
         "later_source_files": acted.cases,
         "shipped_cost_10": round(tallied([found.shipped], [SOURCE])[0].cost(10), 3),
         "own_cost_10": round(acted.cost(10), 3),

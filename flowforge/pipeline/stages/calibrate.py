@@ -37,6 +37,7 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
         "sentence": said,
         "merges": measured.merges,
         "files": measured.files,
+        "paths": measured.paths,
         "head": measured.head,
         "rules": dict(measured.actions),
         "cost": {"own": measured.own, "shipped": measured.shipped},
@@ -53,7 +54,8 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
 def told(measured: Measured, *, asked: bool) -> str:
     """What was found and done, as one sentence."""
     counts = ", ".join(f"{number} {action}" for action, number in sorted(measured.actions.items()))
-    found = f"{measured.merges} merges with conflicts in {measured.files} files were counted; rules: {counts or 'none'}"
+    paths = f" and {measured.paths} whole paths" if measured.paths else ""
+    found = f"{measured.merges} merges with conflicts in {measured.files} files{paths} were counted; rules: {counts or 'none'}"
     if not asked:
         return f"{found}; nothing was set"
     if measured.better:

@@ -14,10 +14,11 @@ from flowforge.cli.calibration_page import MAX_BYTES, MAX_CASES, chosen, page
 from flowforge.resolve.calibrate import Figures, Point, Split
 from flowforge.resolve.cases import Excerpt, FileCase, HunkCase
 from flowforge.resolve.counts import Action, Counts
+from flowforge.resolve.equality import Equal
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.learnt import HeldOut, Learnt
 from flowforge.resolve.records import Count, RuleLine
-from flowforge.resolve.replay import Equal, Tally
+from flowforge.resolve.replay import Tally
 
 EVIL = b"<script>alert('x')</script>\n\x1b[2J\xe2\x80\xae& \"quoted\"\n"
 VOID = {"meta", "br"}
@@ -151,6 +152,41 @@ def test_the_page_tells_what_was_found() -> None:
     for words in ("41", "structural/words apart", "0 of 100", "30 of 100", "2026-01-31", "some/thing"):
         assert words in text
     assert "0.710" in text  # cost of k = 1: 70 handed back and one wrong
+
+
+PATHS = {FileKind.PATH: (Tally(cases=8, answered=6, right=5), Tally(cases=8, answered=7, right=5))}
+
+
+def with_paths() -> Calibrated:
+    own = replace(FIGURES, kinds={**FIGURES.kinds, **PATHS})
+    away = replace(case(9, replace(excerpt(), line=0)), kind=FileKind.PATH, path="gone.txt")
+    parts = replace(FOUND.parts, later=(case(1), away))
+    return replace(
+        FOUND, own=own, parts=parts, cases=(*FOUND.cases, away), learnt=replace(FOUND.learnt, paths=21)
+    )
+
+
+def test_whole_paths_are_told_beside_the_files_and_not_among_them() -> None:
+    text = page(with_paths())
+    read(text)
+    assert "in 250 files and 21 whole paths" in text
+    assert "<td class=n>6 of 8<td class=n>5 (83 %)" in text
+    assert "<td>path<td class=n>8" not in text
+    assert "<code>gone.txt</code> as a whole" in text
+    assert "path as a whole</h3>" not in page(FOUND)
+
+
+def test_whole_paths_are_a_table_and_figures_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    found = with_paths()
+    told = described(found)
+    assert (told["later"]["files"], told["later"]["paths"]) == (1, 1)
+    assert told["later"]["own"]["kinds"]["path"]["acted"]["equal"] == 5
+    assert told["policy"]["repository"]["paths"] == 21
+    show(found)
+    out = capsys.readouterr()
+    assert "whole paths" in out.out
+    assert "6/8" in out.out
+    assert max(map(len, (out.out + out.err).splitlines())) <= 80
 
 
 def test_light_and_dark_are_both_meant() -> None:

@@ -9,6 +9,7 @@ import pytest
 from flowforge.core.conflict import Kind
 from flowforge.core.errors import Reason, Refused
 from flowforge.git.command import Door, Git
+from flowforge.git.conflicts import MAX_CONTENT
 from flowforge.git.history import (
     PastMerge,
     borrowed,
@@ -17,6 +18,7 @@ from flowforge.git.history import (
     merge_base,
     merges,
     name_of,
+    stood,
     tips,
 )
 from tests.gitrepo import Repository, git
@@ -100,6 +102,28 @@ def test_a_file_that_people_removed_has_no_text(repo: Repository, here: Git) -> 
     (found,) = merges(here, tips(repo.path, DOOR))
     with here.objects() as objects:
         assert committed(objects, found, "a.py") is None
+
+
+def test_what_people_left_at_paths_is_told_by_mode_and_content(repo: Repository, here: Git) -> None:
+    module = ("160000", "1" * 40)
+    left = {
+        "a.py": ("100755", "x\n"),
+        "link": ("120000", "a.py"),
+        "module": module,
+        "big": b"x" * (MAX_CONTENT + 1),
+        "folder/file": "y\n",
+    }
+    repo.commit(left, repo.commit({"a.py": "1\n"}), repo.commit({"a.py": "2\n"}), branch="main")
+    (found,) = merges(here, tips(repo.path, DOOR))
+    with here.objects() as objects:
+        there = stood(objects, found, ["a.py", "link", "module", "big", "folder", "gone", "a.py/below"])
+    assert [(one.path, one.mode, one.content) for one in there] == [
+        ("a.py", "100755", b"x\n"),
+        ("link", "120000", b"a.py"),
+        ("module", "160000", None),
+        ("big", "100644", None),
+    ]
+    assert there[2].oid == module[1]
 
 
 def test_a_file_with_lines_like_our_markers_is_merged_with_others(repo: Repository, here: Git) -> None:

@@ -18,12 +18,13 @@ from flowforge.resolve.calibrate import (
 )
 from flowforge.resolve.cases import EXCERPT, FileCase, HunkCase, file_case, key_of
 from flowforge.resolve.counts import Action, Counts
+from flowforge.resolve.equality import Equal
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.ladder import Rung, climb
 from flowforge.resolve.policy import Paths, Policy, Standing
 from flowforge.resolve.priors import CERTAIN, Priors
 from flowforge.resolve.records import Count, standings
-from flowforge.resolve.replay import Case, Equal, Outcome
+from flowforge.resolve.replay import Case, Outcome
 
 WORDS = "structural/words apart"
 NOTHING = Priors(day="2026-01-01", by_kind={}, by_rule={})
@@ -107,6 +108,25 @@ def test_nothing_counted_is_nothing() -> None:
     assert counted([]) == {}
 
 
+def whole(merge: str, date: int, key: str = "w", path: str = "a.py") -> FileCase:
+    return replace(file(merge, date, hunk(key), path=path), kind=FileKind.PATH)
+
+
+def test_whole_paths_are_counted_by_themselves_and_move_nothing_of_the_files() -> None:
+    files = [file("m", 0, hunk("a")), file("m", 0, hunk("b"), path="z.py")]
+    paths = [whole("m", 0, str(n), f"{n}.py") for n in range(MOST_FILES + 5)]
+    paths.append(whole("n", HALF_LIFE, "new"))
+    found = counted([*files, *paths])
+    assert found[WORDS, FileKind.SOURCE] == counted(files)[WORDS, FileKind.SOURCE]
+    assert found[WORDS, FileKind.PATH].cases == MOST_FILES + 1
+    assert found[WORDS, FileKind.PATH].weighed.total == pytest.approx(1 + MOST_FILES / 2)
+
+
+def test_a_whole_path_that_is_met_again_counts_once() -> None:
+    found = counted([whole("m", 0), whole("n", 1), whole("o", 2, "x")])
+    assert found[WORDS, FileKind.PATH].cases == 2
+
+
 # ------------------------------------------------------------------------------------------------ what they earn
 
 
@@ -180,6 +200,13 @@ def test_a_conflict_that_the_later_part_repeats_is_there_once() -> None:
     assert [case.merge for case in split([*cases, again]).later] == ["again", "m9", "m7"]
 
 
+def test_whole_paths_do_not_move_the_day_on_which_the_later_part_begins() -> None:
+    paths = [whole(f"w{n}", 100 + n, f"w{n}") for n in range(30)]
+    parts = split([*history(10), *paths])
+    assert (parts.since, parts.files, parts.paths) == (7, 3, 30)
+    assert (split(paths).since, split(paths).paths) == (121, 9)
+
+
 def test_no_history_has_no_parts() -> None:
     parts = split([])
     assert (parts.earlier, parts.later) == ((), ())
@@ -221,6 +248,24 @@ def test_figures_count_files_by_kind() -> None:
         FileKind.SOURCE: 2,
         FileKind.OTHER: 1,
     }
+
+
+def test_figures_and_the_curve_are_of_files_and_whole_paths_are_a_kind() -> None:
+    right, path = file("m", 0, hunk("a")), replace(whole("n", 0), equal=Equal.DIFFERENT)
+    judged = [Judged(case=one, outcome=Outcome.RESOLVED) for one in (right, path)]
+    found = figures(judged, curve([right, path], GOOD, {}))
+    assert (found.acted.cases, found.acted.right) == (1, 1)
+    assert (found.paths.cases, found.paths.answered, found.paths.right) == (1, 1, 0)
+    assert found.every.cost(10) == pytest.approx(10 / 2)
+    assert [point.coverage for point in found.curve] == [1.0]
+    assert figures(judged[:1], ()).paths.cases == 0
+
+
+def test_a_policy_is_asked_for_a_whole_path_by_its_record_with_paths() -> None:
+    act = Standing(action=Action.ACT, right=9, cases=9)
+    policy = Policy(actions={}, standings={(WORDS, "path"): act}, kind=lambda _path: "source")
+    assert outcome(whole("m", 0), policy) is Outcome.RESOLVED
+    assert outcome(file("m", 0, hunk("a")), policy) is Outcome.PROPOSED
 
 
 def test_the_curve_goes_from_the_surest_files_to_the_least_sure() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from flowforge.resolve.learnt import (
     MAX_TEXT,
     HeldOut,
     Learnt,
+    PathsHeldOut,
     as_json,
     policy_from,
     read_policy,
@@ -76,6 +78,32 @@ def test_a_policy_without_held_back_cases_is_one_too() -> None:
         made="2026-11-23", head="", k=10.0, half_life_days=1, merges=0, files=0, priors="2026-11-23"
     )
     assert read_policy(write_policy(short), "x") == short
+
+
+def with_paths() -> Learnt:
+    """The same of a history with conflicts about whole paths."""
+    assert LEARNT.held_out is not None
+    count = Count(right=9, cases=9, weighed=Counts(right=8.5, total=8.5))
+    rule = RuleLine(
+        rule="mechanical/deleted, else only whitespace",
+        kind=FileKind.PATH,
+        action=Action.ACT,
+        count=count,
+    )
+    held = PathsHeldOut(paths=6, cost={"10": 0.5}, shipped={"10": 1.0})
+    return replace(
+        LEARNT, rules=(rule, *LEARNT.rules), paths=21, held_out=replace(LEARNT.held_out, paths=held)
+    )
+
+
+def test_what_was_learnt_of_whole_paths_is_kept_and_speaks_for_them_alone() -> None:
+    learnt = with_paths()
+    assert read_policy(write_policy(learnt), "x") == learnt
+    policy = learnt.policy(kind)
+    words = ("mechanical", "deleted, else only whitespace", "a.py")
+    assert policy.action(*words, whole=True) is Action.ACT
+    assert policy.standing(*words) is None
+    assert policy.standing("structural", "words apart", "a.py", whole=True) is None
 
 
 def test_its_records_speak_before_what_is_shipped() -> None:

@@ -3,17 +3,16 @@
 import pytest
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, HunkAnswer, Kind, Version
+from flowforge.resolve.equality import Equal, compare
 from flowforge.resolve.kinds import FileKind, kind_of
 from flowforge.resolve.ladder import Rung, climb
 from flowforge.resolve.policy import Action, Paths, Policy
 from flowforge.resolve.replay import (
     COSTS,
     Case,
-    Equal,
     Outcome,
     Row,
     by_rung,
-    compare,
     counts,
     judged,
     tally,

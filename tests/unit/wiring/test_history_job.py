@@ -1,6 +1,7 @@
 """What comes of the process that counts a history, seen from the worker: its errors, and its deaths."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,10 +88,19 @@ def test_a_cancel_is_heard(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_costs_more_is_not_set_and_the_sentence_says_so() -> None:
-    values = {"merges": 20, "files": 30, "head": "a", "actions": {"act": 2, "off": 1}, "policy": {}}
+    values = {
+        "merges": 20,
+        "files": 30,
+        "paths": 0,
+        "head": "a",
+        "actions": {"act": 2, "off": 1},
+        "policy": {},
+    }
     paths = {"report": Path("r"), "page": Path("p")}
     worse = Measured(**values, **paths, own=1.25, shipped=1.0)  # type: ignore[arg-type]  # a test's own
     assert not worse.better
     assert "the policy was not set" in told(worse, asked=True)
     assert told(worse, asked=False).endswith("rules: 2 act, 1 off; nothing was set")
+    assert "in 30 files and 4 whole paths were" in told(replace(worse, paths=4), asked=False)
+    assert "whole" not in told(worse, asked=False)
     assert Measured(**values, **paths, own=1.0, shipped=1.0).better  # type: ignore[arg-type]  # a test's own
