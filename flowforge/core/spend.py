@@ -20,6 +20,24 @@ class Price:
     output: Decimal
     cache_write: Decimal
     cache_read: Decimal
+    cache_write_hour: Decimal | None = None  # None = the dearer of twice the input and `cache_write`
+
+    @property
+    def hour(self) -> Decimal:
+        """What is paid for tokens that a cache keeps for an hour."""
+        if self.cache_write_hour is not None:
+            return self.cache_write_hour
+        return max(2 * self.input, self.cache_write)
+
+    def times(self, factor: Decimal) -> "Price":
+        """The same price at a discount, such as a batch's half."""
+        return Price(
+            input=self.input * factor,
+            output=self.output * factor,
+            cache_write=self.cache_write * factor,
+            cache_read=self.cache_read * factor,
+            cache_write_hour=self.hour * factor,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +46,18 @@ class Usage:
 
     input: int = 0
     output: int = 0
-    cache_write: int = 0
+    cache_write: int = 0  # kept for minutes
     cache_read: int = 0
+    cache_write_hour: int = 0  # kept for an hour, and dearer
+
+    @property
+    def written(self) -> int:
+        return self.cache_write + self.cache_write_hour
+
+    @property
+    def prompt(self) -> int:
+        """All that was read of the question, by whichever way."""
+        return self.input + self.written + self.cache_read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +83,17 @@ def cost(usage: Usage, price: Price) -> Decimal:
         + usage.output * price.output
         + usage.cache_write * price.cache_write
         + usage.cache_read * price.cache_read
+        + usage.cache_write_hour * price.hour
     ) / _MILLION
     return dollars.quantize(_CENT_FRACTION, rounding=ROUND_UP)
 
 
-def worst_case(input_tokens: int, max_output: int, price: Price) -> Decimal:
-    """The most a call can cost: every input token at the dearest input rate, every output token used."""
-    dearest = max(price.input, price.cache_write, price.cache_read)
+def worst_case(input_tokens: int, max_output: int, price: Price, *, hour: bool = False) -> Decimal:
+    """The most a call can cost: every input token at the dearest input rate, every output token used.
+
+    `hour`: the provider may have parts of the question kept for an hour, as it does in batches.
+    """
+    dearest = max(price.input, price.cache_write, price.cache_read, price.hour if hour else price.input)
     dollars = (input_tokens * dearest + max_output * price.output) / _MILLION
     return dollars.quantize(_CENT_FRACTION, rounding=ROUND_UP)
 

@@ -158,7 +158,10 @@ class ModelRequest:
     prompt: str
     shared: str = ""  # equal for all requests about one commit; "" = none
     schema: Mapping[str, object]  # JSON schema that the answer must satisfy
-    max_output: int = 4096  # tokens
+    max_output: int = 4096  # tokens of the answer
+    thinking: int = (
+        0  # tokens that it may think before it answers, billed as output; 0 = not where that can be
+    )
     operation: str = "resolve"
 
 
@@ -170,6 +173,7 @@ class ModelAnswer:
         str  # end | max_tokens | refusal | other | cut (broke off after it began; `usage` is its upper bound)
     )
     request_id: str = ""
+    why: str = ""  # where it was cut, for people: "the deadline was over"; never a secret
 
 
 class ModelProvider(Protocol):  # one whose descriptor says `batches` keeps `BatchProvider` too
@@ -191,19 +195,29 @@ class BatchProvider(ModelProvider, Protocol):
     """A provider that also answers later and cheaper. A batch is one request here; its id outlives the process."""
 
     def submit(self, request: ModelRequest, deadline: float) -> str:
-        """Hand a request in; returns the provider's id of the batch. Raises as `complete`; nothing is billed then."""
+        """Hand a request in; returns an id of the batch, which only this provider reads. Raises as `complete`.
+
+        Where it raises nothing was taken and nothing is billed. Where the service may have taken it without
+        saying so, the id is of a batch whose answer is `cut` at its upper bound.
+        """
         ...
 
     def collect(self, batch: str, deadline: float) -> ModelAnswer | None:
-        """The answer, or None while it is being worked on.
+        """The answer; None while it is being worked on, or while the service does not say. Ask again then.
+
+        An answer that got lost is `cut`, with the upper bound of what it was billed.
 
         Raises:
             Temporary: it ended without an answer and without a bill (expired, cancelled, errored): ask anew.
+            Refused, Broken: as `complete`, without a bill: asking anew does not help.
         """
         ...
 
     def withdraw(self, batch: str, deadline: float) -> None:
-        """Cancel what nobody waits for any more; one that has ended is left alone."""
+        """Cancel what nobody waits for any more; one that has ended is left alone.
+
+        What was in the midst of it may still be answered and billed: `collect` tells. Raises as `complete`.
+        """
         ...
 
 

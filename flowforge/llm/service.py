@@ -96,7 +96,7 @@ class ModelService:
             asker=who,
             key=f"{who.organization}:{self.provider}:{request.model}:{question}",
             tokens=tokens,
-            worst=worst_case(tokens, request.max_output, price),
+            worst=worst_case(tokens, request.max_output + request.thinking, price),
             until=self._ports.clock() + deadline,
         )
 
@@ -157,8 +157,7 @@ class ModelService:
         return answer
 
     def _cost(self, asked: _Asked, usage: Usage) -> Decimal:
-        prompt = usage.input + usage.cache_write + usage.cache_read
-        return cost(usage, self._prices.of(asked.request.model, prompt))
+        return cost(usage, self._prices.of(asked.request.model, usage.prompt))
 
     def _record(
         self,
@@ -202,8 +201,7 @@ class ModelService:
             result=result,
         )
         count("flowforge_model_tokens_total", call.usage.output, direction="output")
-        read = call.usage.input + call.usage.cache_write + call.usage.cache_read
-        count("flowforge_model_tokens_total", read, direction="input")
+        count("flowforge_model_tokens_total", call.usage.prompt, direction="input")
         count("flowforge_model_cost_usd_total", float(call.cost))
 
     def _wait_or_raise(self, asked: _Asked, attempt: int, error: Temporary) -> None:

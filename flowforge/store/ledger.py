@@ -203,7 +203,7 @@ def record_call(tx: Transaction, spender: Spender, call: Call, reservation: UUID
         operation=call.operation,
         input=call.usage.input,
         output=call.usage.output,
-        cache_write=call.usage.cache_write,
+        cache_write=call.usage.written,
         cache_read=call.usage.cache_read,
         cost=call.cost,
         ms=call.milliseconds,

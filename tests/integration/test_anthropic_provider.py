@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
 from ipaddress import ip_address
 from pathlib import Path
 from subprocess import run
@@ -21,13 +20,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
+from flowforge.core.errors import Broken, FlowForgeError, Reason, Temporary
 from flowforge.hooks.contracts import ModelRequest
 from flowforge_plugins.models.anthropic_client import Messages, connect
 from tests.modelserver import ModelServer, Reply, model_server, refuse
 
 SCHEMA = {"type": "object", "properties": {"hunks": {"type": "array"}}, "additionalProperties": False}
-REQUEST = ModelRequest(model="claude-sonnet-5-5", system="rules " * 20, prompt="a question", schema=SCHEMA)
+RULES = "rules " * 800  # long enough to be cached
+REQUEST = ModelRequest(model="claude-sonnet-5-5", system=RULES, prompt="a question", schema=SCHEMA)
 LONG = json.dumps({"hunks": ["x" * 400]})
 
 
@@ -103,88 +103,18 @@ def test_stop_reasons_are_mapped(server: ModelServer, provider: Messages, said: 
     assert provider.complete(REQUEST, 5.0).stop == stop
 
 
-STATUSES = [
-    (429, Temporary, Reason.MODEL_UNAVAILABLE),
-    (500, Temporary, Reason.MODEL_UNAVAILABLE),
-    (502, Temporary, Reason.MODEL_UNAVAILABLE),
-    (503, Temporary, Reason.MODEL_UNAVAILABLE),
-    (504, Temporary, Reason.MODEL_UNAVAILABLE),
-    (529, Temporary, Reason.MODEL_UNAVAILABLE),
-    (408, Temporary, Reason.MODEL_UNAVAILABLE),
-    (413, Refused, Reason.TOO_LARGE),
-    (400, Broken, Reason.MODEL_UNAVAILABLE),
-    (401, Broken, Reason.CONFIGURATION),
-    (402, Broken, Reason.MODEL_UNAVAILABLE),
-    (403, Broken, Reason.CONFIGURATION),
-    (404, Broken, Reason.CONFIGURATION),
-]
-
-
-@pytest.mark.parametrize(("status", "kind", "reason"), STATUSES)
-def test_every_documented_error_has_its_kind(
-    server: ModelServer, provider: Messages, status: int, kind: type[FlowForgeError], reason: Reason
-) -> None:
-    error = {408: "timeout_error"}.get(status, "")
-    server.answer(refuse(status, error=error))
-    caught = failure(provider)
-    assert (type(caught), caught.reason) == (kind, reason)
-    assert caught.next_action
-    assert server.key not in caught.sentence
-    assert server.billed.calls == 0
-
-
-def test_one_failure_is_one_request_since_retries_cost_money(server: ModelServer, provider: Messages) -> None:
-    server.answer(refuse(500))
-    failure(provider)
-    assert len(server.messages) == 1
-
-
-def test_a_prompt_that_is_too_long_is_refused_and_not_broken(server: ModelServer, provider: Messages) -> None:
-    server.answer(refuse(400, message="prompt is too long: 1200000 tokens > 1000000 maximum"))
-    assert isinstance(failure(provider), Refused)
-
-
-def test_a_spend_limit_is_no_rate_limit(server: ModelServer, provider: Messages) -> None:
-    server.answer(refuse(429, message="You have reached your specified spend limit"))
-    assert isinstance(failure(provider), Broken)
-
-
 @pytest.mark.parametrize(
-    ("headers", "low", "high"),
-    [
-        ({"retry_after": "7"}, 7, 7),
-        ({"retry_after": "2.5"}, 2.5, 2.5),
-        ({"retry_after_ms": "1500"}, 1.5, 1.5),
-        ({"retry_after": "soon"}, 10, 10),
-        ({"retry_after": "-5"}, 10, 10),
-        ({}, 10, 10),
-    ],
+    "how", ["cut", "error_event", "bad_event", "hang", "drop", "empty", "garbage", "flood"]
 )
-def test_the_servers_own_delay_is_kept(
-    server: ModelServer, provider: Messages, headers: dict[str, str], low: float, high: float
-) -> None:
-    server.answer(refuse(429, **headers))
-    caught = failure(provider)
-    assert isinstance(caught, Temporary)
-    assert low <= caught.delay <= high
-
-
-def test_a_delay_may_be_a_date(server: ModelServer, provider: Messages) -> None:
-    server.answer(refuse(529, retry_after=formatdate(time.time() + 60, usegmt=True)))
-    caught = failure(provider)
-    assert isinstance(caught, Temporary)
-    assert 50 < caught.delay <= 60
-
-
-@pytest.mark.parametrize("how", ["cut", "error_event", "bad_event", "hang", "drop", "empty", "garbage"])
 def test_a_call_that_broke_after_it_began_returns_what_it_may_have_cost(
     server: ModelServer, provider: Messages, how: str
 ) -> None:
     server.answer(Reply(text=LONG, how=how))
     answer = provider.complete(REQUEST, 1.0)
     assert (answer.stop, answer.text) == ("cut", "")
+    assert answer.why
     assert answer.usage.output >= max(server.billed.output, REQUEST.max_output)
-    assert answer.usage.input + answer.usage.cache_write >= server.billed.input + server.billed.cache_write
+    assert answer.usage.prompt >= server.billed.input + server.billed.cache_write
 
 
 @pytest.mark.parametrize("how", ["hang", "trickle"])
@@ -278,18 +208,11 @@ def test_a_redirect_is_not_followed_with_the_key(server: ModelServer, provider: 
         assert other.seen == []
 
 
-def test_a_wrong_key_is_the_operators_matter(server: ModelServer) -> None:
-    wrong = connect({"anthropic_api_key": "wrong-key-value", "base_url": server.url})
-    caught = failure(wrong)
-    assert isinstance(caught, Broken)
-    assert "wrong-key-value" not in caught.sentence + repr(caught.__dict__)
-
-
 def test_the_token_bound_is_never_below_the_bill(server: ModelServer, provider: Messages) -> None:
     for prompt in ("short", "ü" * 3000, "\u4f60\u597d" * 2000, "\x01" * 500):
         request = ModelRequest(model="m", system="s" * 50, prompt=prompt, schema=SCHEMA)
         used = provider.complete(request, 5.0).usage
-        assert provider.count_tokens(request) >= used.input + used.cache_write + used.cache_read
+        assert provider.count_tokens(request) >= used.prompt
 
 
 def test_the_services_own_count_can_be_asked(server: ModelServer, provider: Messages) -> None:
@@ -303,7 +226,8 @@ def test_the_services_own_count_can_be_asked(server: ModelServer, provider: Mess
     [
         {},
         {"anthropic_api_key": ""},
-        *({"anthropic_api_key": "k", "timeout": t} for t in ("0", "x", "inf", "-1")),
+        *({"anthropic_api_key": "k", "timeout": t} for t in ("0", "x", "inf", "-1", "nan")),
+        {"anthropic_api_key": "k", "effort": "enormous"},
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(settings: dict[str, str]) -> None:

@@ -15,5 +15,6 @@ def register_model_providers() -> Sequence[Model]:
             load="flowforge_plugins.models.anthropic_client:connect",
             default_model=DEFAULT_MODEL,
             secret="anthropic_api_key",  # noqa: S106 (the name of a setting, not a key)
+            batches=True,
         )
     ]

@@ -1,118 +1,104 @@
-"""What the Messages API can say when it does not answer, in the words of the house.
+"""What the Messages API says when it does not answer: which kind it is, and how long to wait.
 
 Matched by the documented error type, else by status: an error inside a stream comes with status 200.
 """
 
-import email.utils
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import anthropic
 
-from flowforge.plugin import Broken, FlowForgeError, Reason, Refused, Temporary
+from flowforge.plugin import FlowForgeError
+from flowforge_plugins.models.service_errors import Kind, Said, asked_delay, masked, trouble
 
-_BY_STATUS: Final = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    409: "conflict_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
+_TYPES: Final[Mapping[str, Kind]] = {
+    "invalid_request_error": Kind.INVALID,
+    "authentication_error": Kind.KEY,
+    "billing_error": Kind.BILLING,
+    "permission_error": Kind.PERMISSION,
+    "not_found_error": Kind.NOT_FOUND,
+    "request_too_large": Kind.TOO_LARGE,
+    "rate_limit_error": Kind.RATE_LIMIT,
+    "timeout_error": Kind.TIMEOUT,
+    "api_error": Kind.SERVER,
+    "overloaded_error": Kind.OVERLOADED,
+    "conflict_error": Kind.CONFLICT,
 }
 
-# Error type -> seconds to wait where the server names none; these may pass by themselves.
-_PASSING: Final = {
-    "rate_limit_error": 10.0,
-    "overloaded_error": 10.0,
-    "api_error": 5.0,
-    "timeout_error": 5.0,
-    "conflict_error": 2.0,
+_STATUSES: Final[Mapping[int, Kind]] = {  # where a proxy answered, or a type is new
+    401: Kind.KEY,
+    402: Kind.BILLING,
+    403: Kind.PERMISSION,
+    404: Kind.NOT_FOUND,
+    408: Kind.TIMEOUT,
+    409: Kind.CONFLICT,
+    413: Kind.TOO_LARGE,
+    429: Kind.RATE_LIMIT,
+    504: Kind.TIMEOUT,
+    529: Kind.OVERLOADED,
 }
+_SERVER_ERRORS: Final = 500
 
-# Error type -> (reason, what it means, what to do); the operator must act.
-_OPERATOR: Final = {
-    "authentication_error": (
-        Reason.CONFIGURATION,
-        "did not accept the API key",
-        "set a valid key: FLOWFORGE_MODEL_KEY",
-    ),
-    "billing_error": (
-        Reason.MODEL_UNAVAILABLE,
-        "refuses to bill this account",
-        "look at the billing page of the model account",
-    ),
-    "permission_error": (
-        Reason.CONFIGURATION,
-        "does not allow this key to do that",
-        "give the key access to the model, or choose another model",
-    ),
-    "not_found_error": (
-        Reason.CONFIGURATION,
-        "knows no such model or address",
-        "check the model's name and the base URL in the settings",
-    ),
-}
-
-_TOO_LONG = "prompt is too long"
+# A spend limit comes as a rate limit (the account's tier) or as a wrong request (one that the account set
+# itself); no waiting within a job lifts either.
+_SPEND_CODES: Final = ("spend_limit", "billing_unavailable", "not_billable")
+_SPEND_WORDS: Final = ("spend limit", "api usage limits", "credit balance is too low")
+_TOO_LONG: Final = "prompt is too long"
+_LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
-def from_status(error: anthropic.APIStatusError, now: Callable[[], float]) -> FlowForgeError:
-    """Map an error answer. `now` gives seconds since 1970, to read a date in retry-after."""
-    kind = _kind(error)
-    said = f"{kind}: {error.api_message or error.message}"[:300]
-    if kind in _PASSING and not _spend_limit(error):
-        return Temporary(
-            Reason.MODEL_UNAVAILABLE,
-            f"the model service answered {said}",
-            delay=retry_after(error, now) or _PASSING[kind],
-            next_action="nothing: the call is repeated; if it lasts, look at the provider's status page",
-            evidence=error.request_id or "",
-        )
-    if kind == "request_too_large" or _TOO_LONG in said:
-        return Refused(
-            Reason.TOO_LARGE,
-            f"the request is too long for the model: {said}",
-            next_action="resolve this conflict by hand",
-            evidence=error.request_id or "",
-        )
-    reason, meaning, action = _OPERATOR.get(
-        "billing_error" if _spend_limit(error) else kind,
-        (Reason.MODEL_UNAVAILABLE, "refused the request", "report this: the request was not as documented"),
-    )
-    return Broken(
-        reason,
-        f"the model service {meaning} ({said})",
-        next_action=action,
-        evidence=error.request_id or "",
-    )
-
-
-def retry_after(error: anthropic.APIStatusError, now: Callable[[], float]) -> float:
-    """Seconds the server asks to wait: milliseconds, seconds or a date; 0 = it does not say."""
+def from_status(error: anthropic.APIStatusError, now: Callable[[], float], *secrets: str) -> FlowForgeError:
+    """Map an error answer. `now` gives seconds since 1970, to read dates in headers."""
     headers = error.response.headers
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers.get(name, "")) * unit)
-        except ValueError:
-            continue
-    date = email.utils.parsedate_tz(headers.get("retry-after", ""))
-    return max(0.0, email.utils.mktime_tz(date) - now()) if date else 0.0
+    message = error.api_message or error.message
+    return from_words(
+        str(error.type or ""),
+        message,
+        code=error.error_code or "",
+        status=error.status_code,
+        request_id=masked(error.request_id or "", *secrets),
+        delay=asked_delay(headers, now) or _until_reset(headers, now),
+        secrets=secrets,
+    )
 
 
-def _kind(error: anthropic.APIStatusError) -> str:
-    """The documented type; where a proxy answered, or a type is new, what the status means."""
-    said, status = str(error.type), error.status_code
-    if said in _BY_STATUS.values() or said in _PASSING:
-        return said
-    server = status >= 500  # noqa: PLR2004 (HTTP's server errors)
-    return _BY_STATUS.get(status, "api_error" if server else "invalid_request_error")
+def from_words(
+    type_: str,
+    message: str,
+    *,
+    code: str = "",
+    status: int = 0,
+    request_id: str = "",
+    delay: float = 0.0,
+    secrets: tuple[str, ...] = (),
+) -> FlowForgeError:
+    """Map what an error says, wherever it stood: in an answer, in a stream or in the results of a batch."""
+    kind = _kind(type_, status)
+    if any(word in code for word in _SPEND_CODES) or any(word in message.lower() for word in _SPEND_WORDS):
+        kind = Kind.BILLING
+    elif _TOO_LONG in message:
+        kind = Kind.TOO_LARGE
+    said = masked(f"{type_ or status}: {message}", *secrets)
+    return trouble(Said(kind=kind, text=said, request_id=request_id, delay=delay))
 
 
-def _spend_limit(error: anthropic.APIStatusError) -> bool:
-    """Whether a rate limit is really the account's spend limit, which no waiting within a job lifts."""
-    return "spend_limit" in (error.error_code or "") or "spend limit" in (error.api_message or "").lower()
+def _kind(type_: str, status: int) -> Kind:
+    if type_ in _TYPES:
+        return _TYPES[type_]
+    return _STATUSES.get(status, Kind.SERVER if status >= _SERVER_ERRORS else Kind.INVALID)
+
+
+def _until_reset(headers: Mapping[str, str], now: Callable[[], float]) -> float:
+    """Seconds until every limit that is used up is replenished; 0 = none is, or it does not say."""
+    used_up = (name for name in _LIMITS if headers.get(f"anthropic-ratelimit-{name}-remaining") == "0")
+    waits = (_seconds_to(headers.get(f"anthropic-ratelimit-{name}-reset", ""), now) for name in used_up)
+    return max(waits, default=0.0)
+
+
+def _seconds_to(moment: str, now: Callable[[], float]) -> float:
+    """From now to an RFC 3339 moment."""
+    try:
+        return max(0.0, datetime.fromisoformat(moment).timestamp() - now())
+    except (ValueError, OverflowError):
+        return 0.0

@@ -1,17 +1,31 @@
-"""A hard deadline for a whole HTTP exchange.
+"""An HTTP client with a hard deadline and a hard size for each whole exchange, and no way round them.
 
 The HTTP library limits each read by itself, so a server that sends one byte now and then holds a call for ever.
 Here the read timeout of a request is taken for the time of the *whole* answer: when it is over, the socket is
-shut down and the read that waits on it fails at once.
+shut down and the read that waits on it fails at once. An answer of more bytes than any that was asked for fails
+too. Proxies of the environment are not used and redirects are not followed, so that a key goes nowhere else.
 """
 
 import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import httpx2
+
+CONNECT_TIMEOUT: Final = 10.0
+MAX_BODY: Final = 16 << 20  # bytes of an answer as it is sent, frames included
+
+
+def direct_client() -> httpx2.Client:
+    """A client whose every request is one exchange on a connection of its own. Safe for threads."""
+    return httpx2.Client(transport=DeadlineTransport(), follow_redirects=False, trust_env=False)
+
+
+def within(seconds: float) -> httpx2.Timeout:
+    """The timeout to give a request that must be answered, whole, in so many seconds."""
+    return httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
 
 
 class Watch:
@@ -58,8 +72,13 @@ class WatchedStream(httpx2.SyncByteStream):
         self._stream, self._watch, self._request = stream, watch, request
 
     def __iter__(self) -> Iterator[bytes]:
+        size = 0
         with self._watch.guard(self._request):
-            yield from self._stream
+            for part in self._stream:
+                size += len(part)
+                if size > MAX_BODY:
+                    raise httpx2.DecodingError("the answer is longer than any that was asked for")
+                yield part
             if self._watch.expired:
                 raise httpx2.ReadTimeout("the deadline of this call is over", request=self._request)
 
