@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 
 from flowforge.api.models import JobDetail, JobOut
-from flowforge.core.spend import Price, Usage, cost
+from flowforge.wiring.models import shipped_prices
 from tests.acceptance.house import PATIENCE, Project, ending, eventually
 from tests.acceptance.stories import FEE, pipeline, shop
 from tests.faults.site import Process
@@ -27,7 +27,6 @@ from tests.faults.table import proves
 from tests.faults.wired import WiredSite, all_end, handed_back
 from tests.modelserver import ModelServer, Reply, model_server, refuse
 
-PRICE = Price(input=Decimal(2), output=Decimal(10), cache_write=Decimal("2.5"), cache_read=Decimal("0.2"))
 WAIT = 1.5  # seconds that a service asks for
 BOTH = "    cents = cents + 5\n    cents = cents * 2\n"
 GOOD = Reply(
@@ -196,7 +195,7 @@ def test_the_wait_that_a_service_asks_for_is_kept(story: Story) -> None:
 def test_what_was_billed_is_settled_and_within_the_budget_of_each_job(wired: WiredSite, story: Story) -> None:
     """A call that broke off is settled at the most that it can have cost."""
     spent = {name: settled(wired, one.job) for name, one in story.met.items()}
-    assert sum(spent.values()) >= cost(usage_of(story.service.server), PRICE) > 0
+    assert sum(spent.values()) >= story.service.server.cost(shipped_prices()) > 0
     assert max(spent.values()) <= Decimal("2.00")
     assert spent["401"] == spent["413"] == 0
     assert wired.house.truth.rows("SELECT id FROM budget_reservations WHERE state = 'reserved'") == []
@@ -227,7 +226,7 @@ def test_an_answer_whose_worker_died_before_its_record_is_paid_twice_and_booked_
             (end,) = all_end(wired, [job])
         assert (ending(end), end.attempts) == (DONE, 2)
         assert len(server.messages) == 2
-        assert abs(settled(wired, job) - cost(usage_of(server), PRICE)) < Decimal("0.00001")
+        assert settled(wired, job) == server.cost(shipped_prices())
     wired.keeps_its_promises(job)
 
 
@@ -295,10 +294,3 @@ def test_a_worker_whose_model_hangs_leaves_when_it_is_told_to(wired: WiredSite) 
                 (end,) = all_end(wired, [job])
         assert (ending(end), len(project.pushes())) == (DONE, 1)
     wired.keeps_its_promises(job)
-
-
-def usage_of(server: ModelServer) -> Usage:
-    billed = server.billed
-    return Usage(
-        input=billed.input, output=billed.output, cache_write=billed.cache_write, cache_read=billed.cache_read
-    )
