@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowforge.core.account import NO_ACCOUNT, Account
 from flowforge.core.errors import Reason, Refused
 
 
@@ -129,6 +130,8 @@ class HunkAnswer:
     rule: str  # which rule of the rung, e.g. "whitespace-only commit"
     why: str  # one sentence
     confirmed: bool = True  # False: a proposal that tests or a person must confirm
+    approval: str = ""  # why a person must agree whatever tests say, in a sentence; "" = they need not
+    account: Account = NO_ACCOUNT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,19 +148,13 @@ class WholeAnswer:
     version: Version | None = None  # one of the conflict's own
     text: bytes | None = None
     mode: str = "100644"  # one that a side has, of the same type as the version; new bytes are a regular file
-    confirmed: bool = True  # as of a `HunkAnswer`
+    confirmed: bool = True  # as of a `HunkAnswer`, as what follows
+    approval: str = ""
+    account: Account = NO_ACCOUNT
 
     @property
     def removes(self) -> bool:
         return self.version is None and self.text is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """What a rung offers: answers for some or all hunks of one conflict, or one for the whole path."""
-
-    answers: tuple[HunkAnswer, ...] = ()
-    whole: WholeAnswer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +163,19 @@ class Abstain:
 
     why: str
     sentence: str
+    account: Account = NO_ACCOUNT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What a rung offers: answers for some or all hunks of one conflict, or one for the whole path.
+
+    `left` says why the hunks without an answer have none, where the rung knows.
+    """
+
+    answers: tuple[HunkAnswer, ...] = ()
+    whole: WholeAnswer | None = None
+    left: tuple[Abstain, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +218,7 @@ class Unresolved:
     conflict: Conflict
     sentence: str
     tried: Mapping[str, str] = field(default_factory=dict)  # rung -> its sentence
+    accounts: Mapping[str, Account] = field(default_factory=dict)  # rung -> what is known of its answers
     answers: tuple[HunkAnswer, ...] = ()  # those of its hunks that rungs answered; kept for counting only
 
 

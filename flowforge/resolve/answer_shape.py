@@ -46,6 +46,18 @@ class Flaw(StrEnum):
     TOO_MUCH_NEW = "too_much_new"
     TOO_LONG = "too_long"
     LOST_CHANGE = "lost_change"
+    FALSE_NOTE = "false_note"
+    INDENTATION = "indentation"
+    OTHER_PLACE = "other_place"
+    PROMPT_COPIED = "prompt_copied"
+    NEW_IMPORT = "new_import"
+    NEW_DEPENDENCY = "new_dependency"
+    NEW_ADDRESS = "new_address"
+    DANGEROUS = "dangerous"
+    SECRET = "secret"  # noqa: S105 (a word for what was found, and no secret)
+    OUTSIDE = "outside"
+    DOES_NOT_PARSE = "does_not_parse"
+    FILE_CHECK = "file_check"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from flowforge.core.account import NO_ACCOUNT, Account
 from flowforge.core.conflict import (
     Abstain,
     Candidate,
@@ -68,6 +69,7 @@ class Note:
     outcome: str  # answered | partly | abstained | failed | off
     why: str  # typed word: the abstention's, or the error's reason
     sentence: str
+    account: Account = NO_ACCOUNT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ class _Climb:
             return None
         return resolve_with(self.conflict, self.answers)
 
-    def note(self, rung: Rung, outcome: str, why: str, sentence: str) -> None:
+    def note(self, rung: Rung, outcome: str, why: str, sentence: str, account: Account = NO_ACCOUNT) -> None:
         self.notes.append(
             Note(
                 path=self.conflict.path,
@@ -115,6 +117,7 @@ class _Climb:
                 outcome=outcome,
                 why=why,
                 sentence=sentence,
+                account=account,
             )
         )
 
@@ -144,9 +147,15 @@ def climb(conflicts: Sequence[Conflict], rungs: Sequence[Rung], policy: Policy) 
     return Answers(
         resolutions=tuple(resolutions),
         unresolved=tuple(unresolved),
-        approve=tuple(r.conflict.path for r in resolutions if any(map(policy.paths.asks, r.conflict.paths))),
+        approve=tuple(r.conflict.path for r in resolutions if _needs_a_yes(r, policy.paths)),
         notes=tuple(notes),
     )
+
+
+def _needs_a_yes(resolution: Resolution, paths: Paths) -> bool:
+    """A path that the pipeline wants to be asked about, or an answer that wants a person itself."""
+    asked = any(map(paths.asks, resolution.conflict.paths))
+    return asked or any(answer.approval for answer in resolution.given)
 
 
 def _refusal(conflict: Conflict, paths: Paths) -> str:
@@ -180,7 +189,7 @@ def _step(state: _Climb, rung: Rung, policy: Policy) -> None:
         state.note(rung, "failed", _reason(error), f"{rung.resolver} failed: {_sentence(error)}")
         return
     if isinstance(said, Abstain):
-        state.note(rung, "abstained", said.why, said.sentence)
+        state.note(rung, "abstained", said.why, said.sentence, said.account)
         return
     problem = _misfit(state.open, said)
     if problem:
@@ -209,6 +218,8 @@ def _take(state: _Climb, rung: Rung, said: Candidate, policy: Policy) -> None:
     left = len(state.open.hunks)
     outcome = "partly" if left else "answered"
     state.note(rung, outcome, "", f"answered {len(taken)} of {len(taken) + left} open hunks: {taken[0].why}")
+    for one in said.left:
+        state.note(rung, "abstained", one.why, one.sentence, one.account)
 
 
 def _take_whole(state: _Climb, rung: Rung, answer: WholeAnswer, policy: Policy) -> None:
@@ -314,6 +325,7 @@ def _unresolved(state: _Climb) -> Unresolved:
         conflict=state.conflict,
         sentence=sentence,
         tried=_tried(state.notes),
+        accounts={note.rung: note.account for note in state.notes if not note.account.empty},
         answers=tuple(state.answers),
     )
 
