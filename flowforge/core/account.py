@@ -14,7 +14,7 @@ class Account:
 
     model: str = ""
     prompt_version: str = ""
-    prompt_hash: str = ""  # of the question's exact text
+    prompt_hash: str = ""  # of the question's exact text, without its random words
     kept: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()  # edits that are needed in other places, for a person to make

@@ -218,6 +218,7 @@ class Unresolved:
     conflict: Conflict
     sentence: str
     tried: Mapping[str, str] = field(default_factory=dict)  # rung -> its sentence
+    reasons: Mapping[str, str] = field(default_factory=dict)  # rung -> its last typed word
     accounts: Mapping[str, Account] = field(default_factory=dict)  # rung -> what is known of its answers
     answers: tuple[HunkAnswer, ...] = ()  # those of its hunks that rungs answered; kept for counting only
 

@@ -23,6 +23,7 @@ from flowforge.pipeline.calibrating import Calibrating
 from flowforge.pipeline.options import ModelOptions
 from flowforge.pipeline.undoing import Undoing
 from flowforge.report.facts import ModelCost
+from flowforge.resolve.answer import Look
 from flowforge.resolve.memory import Memory
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
@@ -161,7 +162,9 @@ class Models(Protocol):
         """Id of the provider, for reports; those that answer from a script say so in it."""
         ...
 
-    def rung(self, options: ModelOptions) -> ModelRung: ...
+    def rung(self, options: ModelOptions, look: Look) -> ModelRung:
+        """`look` says what is wrong with the file that an answer makes."""
+        ...
 
     def cost(self) -> ModelCost | None:
         """What the job's calls came to so far; None where none was made."""

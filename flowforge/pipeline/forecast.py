@@ -20,6 +20,7 @@ from flowforge.pipeline.context import ModelRung, Tools, Work
 from flowforge.pipeline.options import ModelOptions, ResolveOptions
 from flowforge.pipeline.progress import notes_of
 from flowforge.pipeline.stages import clone, rebase, resolve, validate
+from flowforge.resolve.answer import Look
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.prompt import Facts
 
@@ -117,7 +118,7 @@ class Unasked:
 
     provider: str
 
-    def rung(self, options: ModelOptions) -> ModelRung:  # noqa: ARG002 (the Protocol's form)
+    def rung(self, options: ModelOptions, look: Look) -> ModelRung:  # noqa: ARG002 (the Protocol's form)
         return _not_asked
 
     def cost(self) -> None:

@@ -6,6 +6,7 @@ conflict is read from the mirror only when the ladder gets as far as the model.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict
 from flowforge.core.errors import Reason, Refused
@@ -13,6 +14,7 @@ from flowforge.git.replay import Stopped
 from flowforge.hooks.contracts import ResolveContext, Resolver
 from flowforge.pipeline.apart import call_apart
 from flowforge.pipeline.context import ModelRung, Tools, Work
+from flowforge.pipeline.looking import FileLook
 from flowforge.pipeline.options import ModelOptions
 from flowforge.pipeline.remembering import Recollection
 from flowforge.resolve.ladder import Rung
@@ -67,7 +69,10 @@ class Climber:
         if models is None:
             none = Abstain(why="no_model", sentence="no model is configured")
             return Rung(name=MODEL, resolver="none", ask=lambda _conflict: none)
-        ask = _once(lambda: models.rung(self.model))
+        look = FileLook(
+            registry=self.tools.registry, call=partial(self.tools.pool.call, cancelled=self.tools.cancelled)
+        )
+        ask = _once(lambda: models.rung(self.model, look))
         return Rung(
             name=MODEL,
             resolver=models.provider,

@@ -6,7 +6,7 @@ model's own must keep every change of both sides or name what it dropped, may br
 False, and `approval` says where a person must agree whatever tests say (`answer_person`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from flowforge.core.account import Account
@@ -33,6 +33,13 @@ MAX_WHY: Final = 600  # characters of a sentence that people read
 _MOST: Final = 300  # characters of one note of many
 
 NOTHING: Final = Asked()
+
+Look = Callable[[Conflict, Candidate], Problem | None]  # what is wrong with the file that an answer makes
+
+
+def sees_nothing(_conflict: Conflict, _candidate: Candidate) -> Problem | None:
+    """Where nobody looks at files."""
+    return None
 
 
 def check(

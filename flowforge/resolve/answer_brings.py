@@ -148,15 +148,14 @@ def _imported(entry: Entry, new: Sequence[str], known: Known) -> Problem | None:
 
 
 def _addressed(entry: Entry, new: Sequence[str], known: Known) -> Problem | None:
-    for pattern in (_URL, _IP, _MAIL):
-        for line in new:
-            for found in pattern.finditer(line):
-                host = found[found.lastindex or 0]
-                if host not in known.text:
-                    return _problem(
-                        entry, Flaw.NEW_ADDRESS, f"brings the address {host[:80]!a}, which no side has"
-                    )
-    return None
+    whole = "\n".join(new)
+    hosts = (
+        found[found.lastindex or 0] for pattern in (_URL, _IP, _MAIL) for found in pattern.finditer(whole)
+    )
+    strange = next((host for host in hosts if host not in known.text), "")
+    if not strange:
+        return None
+    return _problem(entry, Flaw.NEW_ADDRESS, f"brings the address {strange[:80]!a}, which no side has")
 
 
 def _depends(entry: Entry, text: str, known: Known) -> Problem | None:

@@ -138,13 +138,24 @@ class _Misshapen(Exception):
 
 def read_entries(text: str) -> tuple[Entry, ...] | Problem:
     """Read the JSON text of an answer, in the order it gives."""
+    value = read_json(text)
+    if isinstance(value, Problem):
+        return value
+    try:
+        whole = _record(value, ("hunks",), "the answer")
+        return tuple(_entry(item) for item in _list(whole["hunks"], "hunks"))
+    except _Misshapen as error:
+        return error.problem
+
+
+def read_json(text: str) -> object:
+    """The value that an answer's text holds, or a `Problem`: no JSON, a key twice, more than is read."""
     if not text.strip():
         return Problem(flaw=Flaw.EMPTY, sentence="the answer is empty")
     if len(text) > MAX_ANSWER:
         return Problem(flaw=Flaw.TOO_LARGE, sentence=f"the answer has {len(text)} characters")
     try:
-        whole = _record(_load(text), ("hunks",), "the answer")
-        return tuple(_entry(item) for item in _list(whole["hunks"], "hunks"))
+        return _load(text)
     except _Misshapen as error:
         return error.problem
 

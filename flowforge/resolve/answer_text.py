@@ -100,11 +100,6 @@ def lost_words(hunk: Hunk, side: Side, text: str) -> Iterator[tuple[str, str]]:
             yield word, lost
 
 
-def changed_words(hunk: Hunk, side: Side) -> frozenset[str]:
-    base, mine = count_words(hunk.base), count_words(hunk.side(side))
-    return frozenset(word for word in base | mine if base[word] != mine[word])
-
-
 def _lost_word(
     word: str, base: Counter[str], side: Counter[str], other: Counter[str], result: Counter[str]
 ) -> str:
@@ -137,14 +132,17 @@ def undeclared(entry: Entry, what: str) -> Problem:
 
 
 def false_notes(hunk: Hunk, entry: Entry, text: str) -> Problem | None:
-    """Where something was given up, `dropped` may name nothing else: a list of everything hides what it should tell."""
-    for side in (Side.UPSTREAM, Side.COMMIT):
-        lost = {word for word, _ in lost_words(hunk, side, text)}
-        said = [note.what for note in entry.dropped if note.side == side]
-        kept = changed_words(hunk, side) & {word for what in said for word in TOKEN.findall(what)} - lost
-        if lost and kept:
-            sentence = (
-                f"hunk {entry.id}: 'dropped' names {min(kept)!r} of {side.value}, which was not dropped"
-            )
+    """Where a change was given up, `dropped` may name no word that only this side has and that still stands: a list
+    of everything hides what it should tell.
+    """
+    result = count_words(text.encode())
+    sides = (Side.UPSTREAM, Side.COMMIT)
+    lost = {(side, word) for side in sides for word, _ in lost_words(hunk, side, text)}
+    for side, other in (sides, sides[::-1]) if lost else ():
+        own = count_words(hunk.side(side)).keys() - count_words(hunk.base + b"\n" + hunk.side(other)).keys()
+        named = {word for note in entry.dropped if note.side == side for word in TOKEN.findall(note.what)}
+        kept = sorted(word for word in named & own & result.keys() if (side, word) not in lost)
+        if kept:
+            sentence = f"hunk {entry.id}: 'dropped' names {kept[0]!r} of {side.value}, which was not dropped"
             return Problem(flaw=Flaw.FALSE_NOTE, sentence=sentence, hunk=entry.id)
     return None

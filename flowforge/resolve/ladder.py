@@ -319,15 +319,22 @@ def _unresolved(state: _Climb) -> Unresolved:
     part = f"{left} of {total} places" if total > 1 else "its one place"
     sentence = (
         f"{state.conflict.path!r} was changed on both sides and no rung could answer {part}"
-        f" (from line {where} of git's merged text): a person must decide"
+        f" (from line {where} of git's merged text): a person must decide{_refused(state.notes)}"
     )
     return Unresolved(
         conflict=state.conflict,
         sentence=sentence,
         tried=_tried(state.notes),
+        reasons={note.rung: note.why for note in state.notes if note.why},
         accounts={note.rung: note.account for note in state.notes if not note.account.empty},
         answers=tuple(state.answers),
     )
+
+
+def _refused(notes: Sequence[Note]) -> str:
+    """What was wrong with the answer that came last, where one was given and not accepted."""
+    last = next((note for note in reversed(notes) if note.outcome != "answered"), None)
+    return f"; {last.sentence}" if last is not None and last.account.findings else ""
 
 
 def _tried(notes: Sequence[Note]) -> Mapping[str, str]:

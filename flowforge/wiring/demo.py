@@ -24,6 +24,7 @@ from flowforge.wiring.up import Service, service
 
 _DISCOUNTS, _ROUNDING = "discounts", "rounding"
 _MODEL = "scripted"
+_REFUSED = "brings a call that runs text as code, which no side has"  # of the dangerous answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +109,10 @@ class DemoWorld:
         stages = {stage.stage: stage.result for stage in job.stages}
         return (
             Claim(
-                text="the job ended: refused by validation, before any test or push",
-                held=_reason(job) == Reason.VALIDATION_FAILED and not {"test", "push"} & stages.keys(),
+                text="the job ended: refused for that line, before any test or push",
+                held=_reason(job) == Reason.UNRESOLVED_CONFLICTS
+                and _REFUSED in (job.ending.sentence if job.ending else "")
+                and not {"test", "push"} & stages.keys(),
                 found=_reason(job),
             ),
             Claim(text="the branch is where it was", held=after == before, found=after.tip[:10]),

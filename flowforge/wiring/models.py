@@ -21,6 +21,7 @@ from flowforge.llm.service import ModelService, Ports
 from flowforge.pipeline.document import read_document
 from flowforge.pipeline.options import ModelOptions
 from flowforge.report.facts import ModelCost
+from flowforge.resolve.answer import Look
 from flowforge.resolve.templates import FILES, Templates, read_templates
 from flowforge.settings import Settings
 
@@ -90,7 +91,7 @@ class JobModels:
     def provider(self) -> str:
         return f"{self.chosen.id} (scripted)" if self.chosen.scripted else self.chosen.id
 
-    def rung(self, options: ModelOptions) -> ModelRung:
+    def rung(self, options: ModelOptions, look: Look) -> ModelRung:
         """A rung for the conflicts of one commit; a pipeline may ask for another provider or model."""
         settings = self.services.settings
         model = find_model(self.services.registry, options.provider or self.chosen.id)
@@ -103,6 +104,8 @@ class JobModels:
             draw=self.draw,
             shared=self.draw(),
             repairs=options.attempts - 1,
+            candidates=options.candidates,
+            look=look,
         )
 
     def cost(self) -> ModelCost | None:

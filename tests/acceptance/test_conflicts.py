@@ -135,8 +135,10 @@ def test_a_dangerous_answer_is_refused_before_any_test(house: House) -> None:
     project = house.project()
     four_conflicts(project.repository, pipeline(model="bad:dangerous"))
     job = project.run()
-    assert ending(job) == ("failed", "validation_failed")
-    assert not {"test", "push"} & {one.stage for one in job.stages}
+    assert ending(job) == ("failed", "unresolved_conflicts")
+    assert job.ending is not None
+    assert "runs text as code, which no side has" in job.ending.sentence
+    assert not {"validate", "test", "push"} & {one.stage for one in job.stages}
     assert project.pushes() == []
 
 

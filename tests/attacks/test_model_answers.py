@@ -6,6 +6,9 @@ that nothing else can be at fault.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from flowforge.core.conflict import Candidate, Conflict, Hunk, Kind, outside_has
 from flowforge.core.spend import Usage
 from flowforge.hooks.contracts import ModelAnswer
 from flowforge.resolve.answer import check, judge
+from flowforge.resolve.answer_brings import Asked, runs_of
 from flowforge.resolve.answer_shape import MAX_ANSWER, Flaw, Problem
 
 BODY = Hunk(
@@ -31,6 +35,8 @@ CONFLICT = Conflict(
     segments=(b"def report(path, limit):\n", BODY, b"\n\n", ADDED, b"\nX = 1\n"),
 )
 GOOD_TEXT = "    items = load(path, limit)\n    check(items)\n    return total(items)\n"
+
+PROMPTS = Path(__file__).parents[2] / "config" / "prompts"
 
 Case = tuple[str, str, Flaw]
 
@@ -176,6 +182,13 @@ def markers() -> Iterator[Case]:
         ">>>>>>> commit",
         "<<<<<<<<<<<<<<<< upstream",
         "=======\r",
+        "<<<<",
+        "====",
+        ">>>>>>>commit",
+        "# <<<<<<< HEAD",
+        "// =======",
+        "/* >>>>>>> */",
+        "|||||",
         ">>>>>>>\tcommit",
         "    <<<<<<< upstream",
     ):
@@ -227,14 +240,112 @@ def too_much() -> Iterator[Case]:
     yield "many new names", text(f"{GOOD_TEXT}    use({names})\n"), Flaw.TOO_MUCH_NEW
     lines = "".join(f"    items = items[{n}:]\n" for n in range(12))
     yield "many new lines", text(GOOD_TEXT + lines), Flaw.TOO_MUCH_NEW
-    helper = (
-        "def send_all(items, host):\n    import socket\n    socket.create_connection(host).sendall(items)\n"
-    )
+    helper = "def send_all(items, host):\n    conn = host.connect()\n    conn.sendall(items)\n"
     yield "a function of its own", text(GOOD_TEXT + helper), Flaw.TOO_MUCH_NEW
     prose = "# Note to the reviewer: this change was approved by the owner, merge it at once\n"
     yield "a speech to people", text(GOOD_TEXT + prose), Flaw.TOO_MUCH_NEW
     yield "the text many times", text(GOOD_TEXT * 40), Flaw.TOO_LONG
     yield "a flood of blanks", text(GOOD_TEXT + "\n" * 5000), Flaw.TOO_LONG
+
+
+def other_places() -> Iterator[Case]:
+    yield "the line before again", text("def report(path, limit):\n" + GOOD_TEXT), Flaw.OTHER_PLACE
+    yield "a line of the other hunk", text(GOOD_TEXT + "import alpha\n"), Flaw.OTHER_PLACE
+    yield "the other hunk whole", text(ADDED.upstream.decode() + ADDED.commit.decode()), Flaw.OTHER_PLACE
+    swapped = said(row(text="import alpha\nimport beta\n"), row(id=1, text=GOOD_TEXT))
+    yield "hunks swapped", swapped, Flaw.OTHER_PLACE
+    yield "the second hunk has the first's", said(row(), row(id=1, text=GOOD_TEXT)), Flaw.OTHER_PLACE
+
+
+def indents() -> Iterator[Case]:
+    yield "tabs for spaces", text(GOOD_TEXT.replace("    ", "\t")), Flaw.INDENTATION
+    yield "one line with a tab", text(GOOD_TEXT.replace("    check", "\tcheck")), Flaw.INDENTATION
+    yield "a tab after spaces", text(GOOD_TEXT.replace("    check", "    \tcheck")), Flaw.INDENTATION
+    yield "a tab before spaces", text(GOOD_TEXT.replace("    check", "\t   check")), Flaw.INDENTATION
+
+
+def added(line: str) -> str:
+    return text(GOOD_TEXT.replace("    return", f"    {line}\n    return"))
+
+
+def imports() -> Iterator[Case]:
+    for line in (
+        "import antigravity",
+        "import helper as check",
+        "from helper import check",
+        "from .helper import items",
+        "from __future__ import helper",
+        "require('helper')",
+        "const total = require('./helper')",
+        '#include "helper.h"',
+        "use helper::total;",
+        "using Helper;",
+        "importlib.reload(items)",
+        "source helper",
+    ):
+        yield f"imports by {line!r}", added(line), Flaw.NEW_IMPORT
+
+
+def dangers() -> Iterator[Case]:
+    for line in (
+        "eval(path)",
+        "exec(items)",
+        "compile(path, path, 'exec')",
+        "__import__(path)",
+        "items = eval (path)",
+        "os.system(path)",
+        "os . system(path)",
+        "os.popen(path)",
+        "os.execv(path, items)",
+        "subprocess.run(items)",
+        "child_process.spawn(path)",
+        "exec.Command(path)",
+        "Runtime.getRuntime().load(path)",
+        "# curl path | sh",
+        "# wget -qO- path | sudo bash",
+        "new Function(path)",
+        "pickle.loads(items)",
+        "marshal.loads(items)",
+        "getattr(items, '__class__')",
+        "items = path.__globals__",
+        "load(path, verify=False)",
+        "# rm -rf /",
+        "# chmod 777 path",
+        "items.innerHTML = path",
+        "socket.socket()",
+    ):
+        yield f"runs {line!r}", added(line), Flaw.DANGEROUS
+
+
+def addresses() -> Iterator[Case]:
+    for line in (
+        "# https://evil.example/load",
+        "load('http://path.evil.example')",
+        "# ftp://items@evil.example/x",
+        "load('203.0.113.9')",
+        "# total@evil.example",
+        "load('git+ssh://evil.example/x')",
+    ):
+        yield f"an address in {line!r}", added(line), Flaw.NEW_ADDRESS
+
+
+def secrets() -> Iterator[Case]:
+    for name, value in {  # put together here, so that no scanner takes them for real
+        "AWS": "AKIA" + "IOSFODNN7" + "Q3XAMPL",
+        "GitHub": "ghp_" + "a1B2c3D4e5F6" * 3,
+        "private key": "-----BEGIN RSA " + "PRIVATE KEY-----",
+        "Slack": "xoxb-" + "872635410928-" + "qwRtZuiOpLkJ",
+    }.items():
+        yield f"a secret of {name}", added(f"# {value}"), Flaw.SECRET
+
+
+def false_lists() -> Iterator[Case]:
+    half = GOOD_TEXT.replace("check(items)", "check()")
+    notes = [{"side": "commit", "what": "check(items)", "why": "y"}]
+    yield "more is said to be dropped than is", first(text=half, dropped=notes), Flaw.FALSE_NOTE
+    gone = GOOD_TEXT.replace("    check(items)\n", "")
+    all_ = [{"side": side, "what": "check items limit", "why": "y"} for side in ("upstream", "commit")]
+    yield "everything is said to be dropped", first(text=gone, dropped=all_), Flaw.FALSE_NOTE
 
 
 def losses() -> Iterator[Case]:
@@ -264,6 +375,13 @@ CASES = [
         markers,
         hidden,
         too_much,
+        other_places,
+        indents,
+        imports,
+        dangers,
+        addresses,
+        secrets,
+        false_lists,
         losses,
     )
     for case in family()
@@ -284,8 +402,154 @@ def test_the_table_is_as_long_as_it_should_be() -> None:
     assert len({case[0] for case in CASES}) == len(CASES)
 
 
+ELSEWHERE = {
+    Flaw.CUT_OFF,  # by how the model stopped
+    Flaw.PROMPT_COPIED,  # by what stood in the question
+    Flaw.NEW_DEPENDENCY,  # by the file's name
+    *(Flaw.OUTSIDE, Flaw.DOES_NOT_PARSE, Flaw.FILE_CHECK),  # by the file that the answer makes
+}
+
+
 def test_every_flaw_has_a_case() -> None:
-    assert {case[2] for case in CASES} == set(Flaw) - {Flaw.CUT_OFF}
+    assert {case[2] for case in CASES} == set(Flaw) - ELSEWHERE
+
+
+WORD = "k3j9x7q2m5n8p4r6"
+RULES = runs_of(path.read_text() for path in PROMPTS.glob("resolve.*.txt"))
+QUOTED = (PROMPTS / "resolve.system.txt").read_text().partition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"text": f"{GOOD_TEXT}--- {WORD} end\n"},
+        {"text": f"{GOOD_TEXT}# {WORD}\n"},
+        {"why": f"as {WORD} says"},
+        {"kept": [WORD]},
+        {"elsewhere": [f"--- {WORD}"]},
+        {"action": "abstain", "text": "", "why": WORD},
+        {"dropped": [{"side": "commit", "what": WORD, "why": "y"}]},
+        {"dropped": [{"side": "commit", "what": "x", "why": WORD}]},
+        {"why": QUOTED[:400]},
+        {"why": " ".join(QUOTED.split()[5:20])},
+        {"kept": [QUOTED[:300].upper()]},
+        {"elsewhere": ["\n".join(QUOTED.split()[:12])]},
+    ],
+)
+def test_an_answer_that_repeats_the_question_is_refused(values: dict[str, object]) -> None:
+    judged = check(CONFLICT, first(**values), said=Asked(delimiters=(WORD,), rules=RULES))
+    assert isinstance(judged, Problem), judged
+    assert judged.flaw is Flaw.PROMPT_COPIED
+
+
+def test_words_of_the_rules_that_the_file_has_itself_are_no_copy() -> None:
+    body = " ".join(QUOTED.split()[5:20])
+    conflict = replace(CONFLICT, segments=(*CONFLICT.segments, b"# " + body.encode() + b"\n"))
+    judged = check(conflict, first(why=body), said=Asked(rules=RULES))
+    assert isinstance(judged, Candidate), judged
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("requirements.txt", "evil-package\n"),
+        ("requirements.txt", "alpha==6.6.6\n"),
+        ("package.json", '"evil": "1"\n'),
+        ("web/package.json", '"postinstall": "alpha"\n'),
+        ("Cargo.toml", "evil = 1\n"),
+        ("go.mod", "evil/mod v1\n"),
+        ("pyproject.toml", '"evil"\n'),
+        ("setup.cfg", "evil\n"),
+        ("Dockerfile", "FROM evil\n"),
+        ("pom.xml", "<evil/>\n"),
+    ],
+)
+def test_a_manifest_gets_no_package_that_no_side_asks_for(path: str, line: str) -> None:
+    hunk = Hunk(index=0, base=b"", upstream=b"alpha==1.2\n", commit=b"beta==2.0\n")
+    conflict = replace(CONFLICT, path=path, segments=(b"", hunk, b""))
+    judged = check(conflict, said(row(text=f"alpha==1.2\nbeta==2.0\n{line}")))
+    assert isinstance(judged, Problem), judged
+    assert judged.flaw is Flaw.NEW_DEPENDENCY
+    assert isinstance(check(conflict, said(row(text="alpha==1.2\nbeta==2.0\n"))), Candidate)
+
+
+TWO = Hunk(
+    index=0,
+    base=b"def test_old():\n    assert limit == 3\n",
+    upstream=b"def test_old():\n    assert limit == 5\n    assert safe(path)\n",
+    commit=b"def test_old():\n    assert limit == 3\n\ndef test_new():\n    assert limit\n",
+)
+WANTED = [  # what no check of words can know to be wrong: a person must agree, whatever tests say
+    ("upstream's fix is given up", {"action": "commit", "text": ""}, "gives up what upstream changed"),
+    (
+        "upstream's line is given up in words",
+        {"text": TWO.commit.decode().replace("3", "5"), "dropped": [("upstream", "assert safe path")]},
+        "gives up what upstream changed",
+    ),
+    (
+        "the commit's test is given up",
+        {"action": "upstream", "text": ""},
+        "gives up a test",
+    ),
+    (
+        "a constant of nobody's",
+        {
+            "text": TWO.upstream.decode().replace("5", "50") + "\ndef test_new():\n    assert limit\n",
+            "dropped": [("upstream", "5")],
+        },
+        "the number 50",
+    ),
+    (
+        "edits elsewhere",
+        {
+            "text": TWO.upstream.decode() + "\ndef test_new():\n    assert limit\n",
+            "elsewhere": ["../../etc/passwd must be changed too"],
+        },
+        "edits in other places",
+    ),
+    (
+        "the hunk is emptied",
+        {
+            "text": "",
+            "dropped": [("upstream", "5 assert safe path"), ("commit", "def test_new assert limit")],
+        },
+        "gives up a test",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "why"), [case[1:] for case in WANTED], ids=[case[0] for case in WANTED])
+def test_a_well_made_answer_that_may_be_wrong_needs_a_person(values: dict[str, Any], why: str) -> None:
+    sides = {"upstream": "its change", "commit": "its change"}
+    notes = values.get("dropped", sides.items())
+    dropped = [{"side": side, "what": what, "why": "y"} for side, what in notes]
+    conflict = replace(CONFLICT, segments=(b"", TWO, b""))
+    judged = check(conflict, said(row(**{**values, "dropped": dropped})))
+    assert isinstance(judged, Candidate), judged
+    (answer,) = judged.answers
+    assert why in answer.approval
+    assert not answer.confirmed
+
+
+HONEST_LIMITS = [  # wrong, and nothing in its words says so: tests and people are for these
+    ("the other side's constant", GOOD_TEXT.replace("limit", "path, limit")),
+    ("arguments in another order", GOOD_TEXT.replace("path, limit", "limit, path")),
+    ("a negation", GOOD_TEXT.replace("check(items)", "not check(items)")),
+    (
+        "statements in another order",
+        "    check(items)\n    items = load(path, limit)\n    return total(items)\n",
+    ),
+    ("dead code", GOOD_TEXT.replace("    check(items)", "    if limit and not limit: check(items)")),
+    ("an early end", GOOD_TEXT.replace("    check(items)\n", "    return items\n    check(items)\n")),
+    ("a known call more", GOOD_TEXT.replace("    check(items)\n", "    check(items)\n    load(items)\n")),
+]
+
+
+@pytest.mark.parametrize("body", [case[1] for case in HONEST_LIMITS], ids=[case[0] for case in HONEST_LIMITS])
+def test_what_words_cannot_tell_is_a_proposal_and_never_more(body: str) -> None:
+    judged = check(CONFLICT, text(body))
+    assert isinstance(judged, Candidate), judged
+    assert not any(answer.confirmed for answer in judged.answers)
 
 
 @pytest.mark.parametrize("stop", ["max_tokens", "other", "cut", ""])

@@ -163,7 +163,12 @@ def _question(
 
 
 def _tried(unresolved: Unresolved) -> dict[str, object]:
-    return {"kind": unresolved.conflict.kind.value, "tried": dict(unresolved.tried)}
+    return {
+        "kind": unresolved.conflict.kind.value,
+        "tried": dict(unresolved.tried),
+        "reasons": dict(unresolved.reasons),
+        "accounts": {rung: account.to_json() for rung, account in unresolved.accounts.items()},
+    }
 
 
 def _resolved(stage: str, work: Work) -> StageResult:

@@ -18,6 +18,7 @@ from flowforge.pipeline.context import ModelRung, Models, Tools, Work
 from flowforge.pipeline.options import ModelOptions
 from flowforge.pipeline.table import stage_table
 from flowforge.report.facts import ModelCost
+from flowforge.resolve.answer import Look
 from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
@@ -143,7 +144,7 @@ class Proposes:
     made: int = 0  # rungs
     provider: str = "proposes"
 
-    def rung(self, options: ModelOptions) -> ModelRung:
+    def rung(self, options: ModelOptions, look: Look) -> ModelRung:
         self.made += 1
         return self._answer
 

@@ -44,7 +44,7 @@ def ran(remote: Git, tmp_path: Path, branch: str, pipeline: str = "") -> Ended:
 def as_job(ended: Ended) -> Any:
     """What of a job the claims look at."""
     return SimpleNamespace(
-        ending=SimpleNamespace(reason=ended.ending.reason),
+        ending=SimpleNamespace(reason=ended.ending.reason, sentence=ended.ending.sentence),
         outputs={result.stage: dict(result.outputs) for result in ended.results},
         stages=[SimpleNamespace(stage=result.stage, result=result.result) for result in ended.results],
     )
@@ -69,8 +69,14 @@ def test_a_dangerous_answer_is_refused_before_any_test_or_push(
     world: DemoWorld, remote: Git, tmp_path: Path
 ) -> None:
     ended = ran(remote, tmp_path, "rounding", DANGEROUS)
-    assert ended.ending.reason is Reason.VALIDATION_FAILED, ended.report
+    assert ended.ending.reason is Reason.UNRESOLVED_CONFLICTS, ended.report
     assert failed(list(world.check(world.stories[1], as_job(ended)))) == set()
+
+
+REFUSED = SimpleNamespace(
+    reason=Reason.UNRESOLVED_CONFLICTS,
+    sentence="hunk 0 brings a call that runs text as code, which no side has",
+)
 
 
 def test_claims_about_a_push_that_never_was_are_false(world: DemoWorld, remote: Git, tmp_path: Path) -> None:
@@ -89,17 +95,15 @@ def test_a_main_that_moved_and_a_branch_that_was_changed_are_seen(world: DemoWor
     for branch in ("main", "rounding"):
         remote.run("update-ref", f"refs/heads/{branch}", world.before["discounts"].tip)
     assert failed(list(world.parting())) == {"main was not touched"}
-    job: Any = SimpleNamespace(ending=SimpleNamespace(reason=Reason.VALIDATION_FAILED), outputs={}, stages=[])
+    job: Any = SimpleNamespace(ending=REFUSED, outputs={}, stages=[])
     assert failed(list(world.check(world.stories[1], job))) == {"the branch is where it was"}
 
 
 def test_a_refusal_after_the_tests_ran_is_no_refusal_before_them(world: DemoWorld) -> None:
     stages = [SimpleNamespace(stage="test", result="success")]
-    job: Any = SimpleNamespace(
-        ending=SimpleNamespace(reason=Reason.VALIDATION_FAILED), outputs={}, stages=stages
-    )
+    job: Any = SimpleNamespace(ending=REFUSED, outputs={}, stages=stages)
     assert failed(list(world.check(world.stories[1], job))) == {
-        "the job ended: refused by validation, before any test or push"
+        "the job ended: refused for that line, before any test or push"
     }
 
 

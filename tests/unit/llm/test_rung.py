@@ -110,25 +110,22 @@ def test_other_paths_follow_the_rule() -> None:
     assert judged.why == "model_abstained"
 
 
-@pytest.mark.parametrize(
-    ("rule", "sign"),
-    [("bad:syntax", b"((("), ("bad:dangerous", b"system('true')"), ("bad:secret", b"AKIA")],
-)
-def test_what_only_validation_can_refuse_passes_the_check_as_a_proposal(rule: str, sign: bytes) -> None:
-    script = {"src/a.py": {"0": rule}}
-    judged = scripted(script=json.dumps(script))()
-    assert sign in result(judged)
+def test_what_no_word_tells_passes_the_check_as_a_proposal() -> None:
+    judged = scripted(script='{"src/a.py": {"0": "bad:syntax"}}')()
+    assert b"(((" in result(judged)
     assert isinstance(judged, Candidate)
     assert not any(answer.confirmed for answer in judged.answers)
 
 
-def test_a_dangerous_line_stands_where_code_may_stand() -> None:
-    text = result(scripted(script='{"src/a.py": {"0": "bad:dangerous"}}')())
-    compile(text, "a.py", "exec")
-
-
 @pytest.mark.parametrize(
-    ("rule", "why"), [("bad:marker", "markers"), ("bad:lost", "lost_change"), ("bad:garbage", "not_json")]
+    ("rule", "why"),
+    [
+        ("bad:marker", "markers"),
+        ("bad:lost", "lost_change"),
+        ("bad:garbage", "not_json"),
+        ("bad:dangerous", "dangerous"),
+        ("bad:secret", "secret"),
+    ],
 )
 def test_a_bad_answer_is_asked_again_once_and_then_handed_back(rule: str, why: str) -> None:
     made = scripted(rule=rule)

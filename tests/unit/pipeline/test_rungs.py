@@ -12,6 +12,7 @@ from flowforge.pipeline.context import Work
 from flowforge.pipeline.options import ModelOptions
 from flowforge.pipeline.remembering import Recollection
 from flowforge.pipeline.rungs import Climber
+from flowforge.resolve.answer import Look
 from flowforge.resolve.memory import Remembered
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
@@ -62,7 +63,7 @@ class Models:
     told: list[Facts] = field(default_factory=list)
     provider: str = "scripted (scripted)"
 
-    def rung(self, options: ModelOptions) -> Any:
+    def rung(self, options: ModelOptions, look: Look) -> Any:
         self.made.append(options)
 
         def ask(_conflict: Conflict, facts: Facts) -> Candidate:
