@@ -16,6 +16,7 @@ RANKS = [  # lowest first; rooms on one line ignore each other
     {"plugin", "testing"},
     {"merge", "git", "sandbox", "queues", "store", "vault", "artifacts"},
     {"resolve", "validate", "report"},
+    {"review"},
     {"llm"},
     {"pipeline"},
     {"jobs", "accounts", "outbound"},

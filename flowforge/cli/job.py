@@ -19,6 +19,7 @@ from flowforge.cli.live import clock
 from flowforge.cli.output import WIDTH, console, data, data_json, say, table
 from flowforge.cli.question import described_question, write_text
 from flowforge.cli.requests import invalid, job_in, listed, shaped, variables
+from flowforge.cli.review import reviews_in
 from flowforge.cli.server import find_server
 from flowforge.cli.terminal import tame
 from flowforge.cli.waiting import folded, waiting
@@ -354,7 +355,7 @@ def _described(job: JobDetail, asks: str = "") -> list[str]:
         lines.append(f"evidence  {job.ending.evidence}")
     wide = max([_STAGE, *(len(stage.stage) for stage in job.stages)])
     stages = [line for stage in job.stages for line in _stage(stage, wide, asks)]
-    return [*lines, *(["stages", *stages] if stages else [])]
+    return [*lines, *(["stages", *stages] if stages else []), *reviews_in(job.outputs)]
 
 
 def _stage(stage: StageOut, wide: int, asks: str) -> list[str]:

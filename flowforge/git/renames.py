@@ -27,12 +27,14 @@ class Renames:
             self._found = {}
             for side in (Side.COMMIT, Side.UPSTREAM):
                 if self._trees[Side.BASE]:
-                    self._found |= self._diff(self._trees[Side.BASE], self._trees[side])
+                    self._found |= renamed(self._git, self._trees[Side.BASE], self._trees[side])
         return self._found
 
-    def _diff(self, old: str, new: str) -> dict[bytes, bytes]:
-        out = self._git.run(
-            "diff-tree", "-r", "-M", "-z", "--name-status", "--diff-filter=R", "--end-of-options", old, new
-        )
-        fields = out.split(b"\0")[:-1]
-        return {new_path: old_path for old_path, new_path in zip(fields[1::3], fields[2::3], strict=True)}
+
+def renamed(git: Git, old: str, new: str) -> dict[bytes, bytes]:
+    """New path -> old path of what git takes for renames between two trees; one process."""
+    out = git.run(
+        "diff-tree", "-r", "-M", "-z", "--name-status", "--diff-filter=R", "--end-of-options", old, new
+    )
+    fields = out.split(b"\0")[:-1]
+    return {new_path: old_path for old_path, new_path in zip(fields[1::3], fields[2::3], strict=True)}

@@ -40,6 +40,7 @@ _NEEDS: Mapping[str, str] = {
     "resolve": "rebase",
     "validate": "rebase",
     "test": "rebase",
+    "review": "clone",
     "approve": "rebase",
     "push": "rebase",
 }
@@ -108,6 +109,8 @@ def _fits(stage: Node, catalog: Catalog) -> Iterator[Problem]:
         yield _problem(stage.mark, "FF013", f"stage {shown(stage_id(stage))} needs `run`, the command")
     if uses == "approve":
         yield from _asks_only(stage)
+    if uses == "review":
+        yield from _advises_only(stage)
     if uses not in BUILT_IN or uses in _COMMANDS or uses in catalog.stages:
         return
     if uses == "resolve":
@@ -137,6 +140,13 @@ def _asks_only(stage: Node) -> Iterator[Problem]:
             yield _problem(stage.at(key), "FF028", f"`{key}` does not fit stage 'approve'; {instead}")
     if stage.text("on_failure") == "continue":
         said = "`on_failure: continue` does not fit stage 'approve': nothing may go on without the yes"
+        yield _problem(stage.at("on_failure"), "FF028", said)
+
+
+def _advises_only(stage: Node) -> Iterator[Problem]:
+    """Advice is no reason to stop: whatever becomes of a review, the pipeline goes on."""
+    if stage.text("on_failure") not in {"", "continue"}:
+        said = "`on_failure` does not fit stage 'review': it is advice, and no pipeline ends because of it"
         yield _problem(stage.at("on_failure"), "FF028", said)
 
 

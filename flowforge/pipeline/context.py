@@ -20,13 +20,16 @@ from flowforge.git.mirror import Mirror, Tips
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.calibrating import Calibrating
-from flowforge.pipeline.options import ModelOptions
+from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.pipeline.undoing import Undoing
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.answer import Look
 from flowforge.resolve.memory import Memory
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
+from flowforge.review.change import Change
+from flowforge.review.findings import Sifted
+from flowforge.review.split import Portion
 from flowforge.sandbox.contract import Sandbox
 from flowforge.sandbox.pool import Pool
 
@@ -154,8 +157,21 @@ class ModelRung(Protocol):
     def __call__(self, conflict: Conflict, facts: Facts) -> Candidate | Abstain: ...
 
 
+class Reviewer(Protocol):
+    """The model as one who looks at a change."""
+
+    @property
+    def model(self) -> str:
+        """Its name, for reports."""
+        ...
+
+    def __call__(self, change: Change, portion: Portion, seconds: float) -> Sifted | str:
+        """Findings about one portion, or why there is no usable answer; what it raises, no later one would do better."""
+        ...
+
+
 class Models(Protocol):
-    """Where a job's model rung comes from."""
+    """Where a job's model rung comes from, and who looks at its result."""
 
     @property
     def provider(self) -> str:
@@ -166,8 +182,16 @@ class Models(Protocol):
         """`look` says what is wrong with the file that an answer makes."""
         ...
 
-    def cost(self) -> ModelCost | None:
-        """What the job's calls came to so far; None where none was made."""
+    def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:
+        """One whose calls count under a line of the job's money, too; `line` names it.
+
+        Raises:
+            Broken: there is no such provider.
+        """
+        ...
+
+    def cost(self, operation: str = "") -> ModelCost | None:
+        """What the job's calls (of one operation) came to so far; None where none was made."""
         ...
 
 

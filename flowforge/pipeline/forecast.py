@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Resolution, Unresolved
-from flowforge.core.errors import Reason
+from flowforge.core.errors import Reason, Refused
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.changes import changes
 from flowforge.git.mirror import Mirror
-from flowforge.pipeline.context import ModelRung, Tools, Work
-from flowforge.pipeline.options import ModelOptions, ResolveOptions
+from flowforge.pipeline.context import ModelRung, Reviewer, Tools, Work
+from flowforge.pipeline.options import ModelOptions, ResolveOptions, ReviewOptions
 from flowforge.pipeline.progress import notes_of
 from flowforge.pipeline.stages import clone, rebase, resolve, validate
 from flowforge.resolve.answer import Look
@@ -121,7 +121,10 @@ class Unasked:
     def rung(self, options: ModelOptions, look: Look) -> ModelRung:  # noqa: ARG002 (the Protocol's form)
         return _not_asked
 
-    def cost(self) -> None:
+    def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:  # noqa: ARG002 (the Protocol's form)
+        raise Refused(Reason.PIPELINE_INVALID, "a simulation looks at nothing with a model")
+
+    def cost(self, operation: str = "") -> None:
         """Nothing."""
 
 

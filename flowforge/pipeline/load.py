@@ -32,6 +32,7 @@ from flowforge.pipeline.support import not_yet
 MAX_PROBLEMS = 100
 FILE = ".flowforge.yml"  # where a repository keeps its definition
 _PACKAGE = "flowforge_pipelines"
+ADVISORY = frozenset({"review"})  # stages that no pipeline ends for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def _stage(model: StageModel, line: int) -> StageSpec:
         retry=Retry(on=tuple(retry.on), max=retry.max) if retry else Retry(),
         compare_base=model.compare_base,
         when=model.when.strip(),
-        on_failure=OnFailure(model.on_failure),
+        on_failure=OnFailure.CONTINUE if model.uses in ADVISORY else OnFailure(model.on_failure),
         line=line,
     )
 

@@ -1,11 +1,12 @@
 """The `with` of every built-in stage. A stage rebuilds its model from `StageSpec.options`, where all defaults stand."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, field_serializer, model_validator
 
-from flowforge.pipeline.fields import Command, Duration, Line, Pattern, Size, Strict
+from flowforge.pipeline.fields import Command, Dollars, Duration, Line, Pattern, Size, Strict
 
 RUNGS = ("memory", "mechanical", "lockfile", "document", "structural", "model")
 CHECKS = ("markers", "syntax", "provenance", "security", "semantics")
@@ -20,9 +21,12 @@ class RebaseOptions(Strict):
     empty: Literal["drop", "keep"] = "drop"  # commits that change nothing on the new base
 
 
-class ModelOptions(Strict):
+class ModelChoice(Strict):
     provider: Annotated[str, Field(max_length=60)] = ""  # "" = the installation's own choice
     name: Annotated[str, Field(max_length=100)] = ""  # of the model; "" = the provider's default
+
+
+class ModelOptions(ModelChoice):
     candidates: Annotated[int, Field(ge=1, le=5)] = 1  # answers asked for per conflict
     attempts: Annotated[int, Field(ge=1, le=5)] = 2  # questions per conflict, counting corrections
 
@@ -45,6 +49,21 @@ class ValidateOptions(Strict):
         default_factory=lambda: list(CHECKS)
     )
     max_file_size: Size = 1 << 20  # bytes; larger files are not parsed, and said so
+
+
+class ReviewOptions(Strict):
+    paths: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)  # [] = all
+    never: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)  # shown to no model
+    max_findings: Annotated[int, Field(ge=1, le=100)] = 20
+    min_level: Literal["note", "warning", "error"] = "note"
+    model_usd: Dollars = Decimal("0.50")  # for this stage, beside the job's own cap
+    model: ModelChoice = Field(default_factory=ModelChoice)
+    wait: bool = False  # while the model is away: the job goes back to the queue, rather than on without
+
+    @field_serializer("model_usd")
+    def _as_a_number(self, dollars: Decimal) -> float:
+        """As a definition says it, so that what was filled in can be read again."""
+        return float(dollars)
 
 
 class PushOptions(Strict):
@@ -78,6 +97,7 @@ OPTIONS: Mapping[str, type[Strict]] = {
     "resolve": ResolveOptions,
     "validate": ValidateOptions,
     "test": NoOptions,
+    "review": ReviewOptions,
     "approve": ApproveOptions,
     "push": PushOptions,
     "run": NoOptions,

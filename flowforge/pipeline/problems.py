@@ -264,7 +264,8 @@ _ROWS = (
         "The key means something, but not for this stage: only test, run and stages of plugins run a command "
         "(resolve may say what the tools of lockfiles get: network, cpu, memory, env; its `regenerate` needs the rung "
         "`lockfile`), "
-        "and approve waits for a person: `with: {within: 24h}` says how long, and nothing goes on without the yes.",
+        "approve waits for a person: `with: {within: 24h}` says how long, and nothing goes on without the yes; and review "
+        "is advice, for which no pipeline ends.",
         "stages: [{uses: clone, run: pytest}]",
         "stages: [{uses: clone}, {uses: test, run: pytest}]",
     ),
@@ -302,7 +303,7 @@ _ROWS = (
     _row(
         "FF033",
         "stage in the wrong place",
-        "A stage needs another one before it: rebase needs clone; resolve, validate, test, approve and push need rebase; push "
+        "A stage needs another one before it: rebase and review need clone; resolve, validate, test, approve and push need rebase; push "
         "with `require: tested` needs a test, with `require: validated` (the default for the branch itself) "
         "validate or test. "
         "`finally` takes report, run and stages of plugins only: what failed must not be pushed.",

@@ -74,6 +74,38 @@ class ModelCost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReviewFinding:
+    """What a model says of a place that the change introduced. Lines are 1-based and inclusive; texts are plain."""
+
+    path: str
+    start: int
+    end: int
+    level: str  # note | warning | error
+    rule: str  # review/security | review/bug | review/quality
+    message: str
+    why: str = ""
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Advice of a model on a change. It decides nothing, and says nothing about what it does not list."""
+
+    stage: str
+    model: str = ""  # "" = none was asked
+    usd: str = "0"  # what its calls cost
+    scripted: bool = False  # the answers came from a script
+    files: int = 0  # that were looked at
+    lines: int = 0  # introduced lines in them
+    findings: tuple[ReviewFinding, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)  # findings, counted by why they were left out
+    unseen: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # why -> paths that were not looked at
+    stopped: str = ""  # why it ended before everything was looked at
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobReport:
     """Everything a person may want to know when a job has ended. Empty parts are left out of the text."""
 
@@ -94,6 +126,7 @@ class JobReport:
     tests: tuple[StageLine, ...] = ()
     untested: tuple[str, ...] = ()  # what no test looked at although tests ran, a sentence each
     stages: tuple[StageLine, ...] = ()
+    reviews: tuple[Review, ...] = ()
     cost: ModelCost | None = None
     undo: str = ""  # the command that takes the push back
     notes: tuple[str, ...] = ()

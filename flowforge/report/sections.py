@@ -6,7 +6,15 @@ from typing import Final
 
 from flowforge.core.job import Result
 from flowforge.core.verdict import Level, Outcome
-from flowforge.report.facts import CommitLine, JobReport, OpenFile, RangeCounts, ResolvedFile, StageLine
+from flowforge.report.facts import (
+    CommitLine,
+    JobReport,
+    OpenFile,
+    RangeCounts,
+    ResolvedFile,
+    Review,
+    StageLine,
+)
 
 MAX_ROWS: Final = 40  # of one section; the rest is counted
 SHORT: Final = 10  # characters of a commit id that are shown
@@ -47,6 +55,20 @@ _FATES: Final = {
 }
 
 
+_LEFT_OUT: Final = {
+    "misshapen": "of the wrong shape",
+    "other_path": "about a file that was not shown",
+    "outside": "about lines that the change did not introduce",
+    "empty": "without a word",
+    "verdict": "that named no fault but gave a verdict",
+    "secret": "with what looks like a secret",
+    "repeated": "said twice",
+    "lower_level": "below the level that is shown",
+    "too_many": "beyond the number that is shown",
+}
+MAX_PATHS: Final = 10  # of one reason for not being looked at
+
+
 def headline(report: JobReport) -> str:
     """The one sentence to read if only one is read."""
     return f"{_WORDS[report.ending.result]}: {sentence_of(report)}"
@@ -66,6 +88,7 @@ def sections(report: JobReport) -> tuple[Section, ...]:
         Section(title="Conflicts for a person", rows=_bounded([_open(f) for f in report.unresolved])),
         Section(title="Checks", rows=tuple(_checks(report))),
         Section(title="Tests", rows=tuple(_tests(report))),
+        *map(review_section, report.reviews),
         Section(title="Stages", rows=tuple(_stage(line) for line in report.stages)),
         Section(title="Notes", rows=_bounded([Row(text=note) for note in report.notes])),
         Section(title="Model", rows=tuple(_cost(report))),
@@ -167,6 +190,45 @@ def _tests(report: JobReport) -> Iterator[Row]:
         yield Row(text="Not tested: no test stage ran.")
     else:
         yield from (Row(text=what) for what in report.untested)
+
+
+def review_section(review: Review) -> Section:
+    return Section(title=_review_title(review), rows=tuple(_review(review)))
+
+
+def _review_title(review: Review) -> str:
+    if not review.model:
+        return "Review (advisory): no model was asked"
+    if review.scripted:
+        return "Review (advisory, by a script: no model was asked)"
+    return f"Review (advisory, by {review.model}, ${review.usd})"
+
+
+def _review(review: Review) -> Iterator[Row]:
+    """What is said is a stranger's; it is never summed up, and least of all as a change being right."""
+    if review.files:
+        said = f"{_count(review.lines, 'introduced line')} of {_count(review.files, 'file')}"
+        yield Row(
+            text=f"A model's words on {said}: advice, perhaps wrong or misled by what it read. "
+            "What is not listed is not thereby right."
+        )
+    if review.files and not review.findings:
+        yield Row(text="It listed nothing.")
+    for one in review.findings:
+        where = f"{one.start}" if one.end == one.start else f"{one.start}-{one.end}"
+        suggestion = f"suggestion: {one.suggestion}" if one.suggestion else ""
+        yield Row(
+            code=f"{one.path}:{where}",
+            text=f'{one.level} {one.rule.removeprefix("review/")}: "{one.message}"',
+            more=tuple(text for text in (one.why, suggestion) if text),
+        )
+    for why, number in review.left_out.items():
+        yield Row(text=f"Left out: {_count(number, 'finding')} {_LEFT_OUT.get(why, why)}.")
+    if review.stopped:
+        yield Row(text=f"{'Not all' if review.files else 'Nothing'} was looked at: {review.stopped}.")
+    for why, paths in review.unseen.items():
+        rest = (f"and {len(paths) - MAX_PATHS} more",) if len(paths) > MAX_PATHS else ()
+        yield Row(text=f"Not looked at: {why}", more=(*paths[:MAX_PATHS], *rest))
 
 
 def _stage(line: StageLine) -> Row:

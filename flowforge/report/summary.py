@@ -24,7 +24,7 @@ def as_text(report: JobReport, width: int = WIDTH) -> str:
     """Plain text, no line longer than `width` columns, ends with a line end."""
     lines = _wrapped(visible(headline(report)), width, "")
     for section in sections(report):
-        lines += ["", section.title]
+        lines += ["", *_wrapped(visible(section.title), width, "")]
         for row in section.rows:
             lines += _text_row(row, width)
     return "\n".join(lines) + "\n"
@@ -53,7 +53,7 @@ def as_markdown(report: JobReport) -> str:
     """GitHub-flavoured Markdown without headings above level 3, ends with a line end."""
     lines = [f"**{escaped(headline(report))}**"]
     for section in sections(report):
-        lines += ["", f"### {section.title}", ""]
+        lines += ["", f"### {escaped(section.title)}", ""]
         for row in section.rows:
             parts = [part for part in (code_span(row.code), escaped(row.text)) if part]
             lines.append(f"- {' '.join(parts)}")

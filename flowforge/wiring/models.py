@@ -16,13 +16,16 @@ from flowforge.hooks.contracts import Model, ModelProvider
 from flowforge.hooks.manager import Registry, resolve_load
 from flowforge.llm.ports import Asker, Call, Record
 from flowforge.llm.prices import Prices, read_prices
+from flowforge.llm.review import Reviewer
 from flowforge.llm.rung import ModelRung
 from flowforge.llm.service import ModelService, Ports
 from flowforge.pipeline.document import read_document
-from flowforge.pipeline.options import ModelOptions
+from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.answer import Look
 from flowforge.resolve.templates import FILES, Templates, read_templates
+from flowforge.review.prompt import FILES as REVIEW_FILES
+from flowforge.review.prompt import review_templates
 from flowforge.settings import Settings
 
 
@@ -108,17 +111,31 @@ class JobModels:
             look=look,
         )
 
-    def cost(self) -> ModelCost | None:
-        """What the job's calls came to; None where none was made."""
-        if not self.calls:
+    def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:
+        """One who looks at the change, under a line of the job's money of its own."""
+        model = find_model(self.services.registry, options.model.provider or self.chosen.id)
+        return Reviewer(
+            service=self.services.of(model),
+            templates=shipped_review_templates(),
+            model=options.model.name or self.services.settings.model_name or model.default_model,
+            asker=replace(self.asker, line=line, line_usd=options.model_usd),
+            secrets=secret_kinds,
+            draw=self.draw,
+            shared=self.draw(),
+        )
+
+    def cost(self, operation: str = "") -> ModelCost | None:
+        """What the job's calls (of one operation) came to; None where none was made."""
+        calls = [call for call in self.calls if operation in {"", call.operation}]
+        if not calls:
             return None
-        providers = sorted({call.provider for call in self.calls})
+        providers = sorted({call.provider for call in calls})
         return ModelCost(
             provider=", ".join(providers),
-            model=", ".join(sorted({call.model for call in self.calls})),
-            calls=len(self.calls),
-            cached=sum(call.cache_hit for call in self.calls),
-            usd=sum((call.cost for call in self.calls), Decimal(0)),
+            model=", ".join(sorted({call.model for call in calls})),
+            calls=len(calls),
+            cached=sum(call.cache_hit for call in calls),
+            usd=sum((call.cost for call in calls), Decimal(0)),
             scripted=all(self.services.registry.models[provider].scripted for provider in providers),
         )
 
@@ -153,6 +170,12 @@ def connect(model: Model, settings: Settings) -> ModelProvider:
 def shipped_templates() -> Templates:
     folder = files("flowforge_config") / "prompts"
     return read_templates({name: (folder / name).read_text() for name in FILES})
+
+
+@cache
+def shipped_review_templates() -> Templates:
+    folder = files("flowforge_config") / "prompts"
+    return review_templates({name: (folder / name).read_text() for name in REVIEW_FILES})
 
 
 @cache

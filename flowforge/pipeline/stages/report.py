@@ -1,6 +1,6 @@
 """report: say what was done, in words a person reads; in `finally`, so that every end is told."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from flowforge.core.plan import conclude, make_plan
 from flowforge.core.verdict import Outcome
 from flowforge.git.rangediff import range_diff
 from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.reviewing import REVIEW
 from flowforge.report.facts import (
     CommitLine,
     HunkLine,
@@ -18,8 +19,10 @@ from flowforge.report.facts import (
     OpenFile,
     RangeCounts,
     ResolvedFile,
+    Review,
     StageLine,
 )
+from flowforge.report.review import review_from
 from flowforge.report.summary import as_markdown, as_text
 
 _MOST = 200  # commits whose range-diff is computed; it is quadratic in them
@@ -66,6 +69,7 @@ def make_report(
         unresolved=tuple(_open_files(done)),
         checks=_checks(done),
         tests=tuple(_line(result) for result in tests),
+        reviews=tuple(reviews_of(done)),
         untested=() if tested else ("the result was not tested",),
         stages=tuple(_line(result) for result in done),
         notes=work.notes,
@@ -89,6 +93,14 @@ def _open_files(done: tuple[StageResult, ...]) -> list[OpenFile]:
         said = result.outputs.get("unresolved")
         rows += said if isinstance(said, list) else []
     return [OpenFile(path=row["path"], sentence=row["why"], tried=row["tried"]) for row in rows]
+
+
+def reviews_of(done: tuple[StageResult, ...]) -> Iterator[Review]:
+    """What the review stages said, as their outputs keep it."""
+    for result in done:
+        said = result.outputs.get(REVIEW)
+        if isinstance(said, dict):
+            yield review_from(result.stage, said)
 
 
 def _checks(done: tuple[StageResult, ...]) -> Mapping[Outcome, int]:

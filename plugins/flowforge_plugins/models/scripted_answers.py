@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowforge.plugin import Broken, ModelAnswer, ModelRequest, Reason, Usage
+from flowforge_plugins.models.scripted_review import review_answer
 from flowforge_plugins.models.scripted_rules import ADDED, RULES, WHOLE
 
 _HUNK: Final = re.compile(r"^--- (\w+) hunk (\d+), line \d+$", re.MULTILINE)
@@ -87,6 +88,8 @@ class Scripted:
         found = _PATH.search(request.prompt)
         usual = request.model if request.model in RULES else self._rule
         script = self._script if isinstance(self._script, dict) else {}
+        if request.operation == "review":
+            return WHOLE[usual] if usual in WHOLE else review_answer(request.prompt, usual)
         given = script.get(found[1] if found else "", usual)
         hunks = read_hunks(request.prompt)
         rules = [str(given.get(str(h.id), usual) if isinstance(given, dict) else given) for h in hunks]

@@ -17,4 +17,6 @@ ADDED: Final = {  # a line after both sides'
 }
 WHOLE: Final = {"bad:nothing": "", "bad:garbage": "Sure! Here is the merged file:\n"}  # instead of an answer
 
-RULES: Final = PLAIN | {"bad:lost", *ADDED, *WHOLE}
+OF_REVIEWS: Final = frozenset({"bad:approve", "bad:elsewhere"})  # said of a change that is looked at
+
+RULES: Final = PLAIN | OF_REVIEWS | {"bad:lost", *ADDED, *WHOLE}

@@ -8,14 +8,14 @@ from typing import Any
 from flowforge.core.conflict import Abstain, Candidate, Conflict, HunkAnswer
 from flowforge.core.decision import NOBODY
 from flowforge.core.decision import Told as PersonsTold
-from flowforge.core.errors import FlowForgeError
+from flowforge.core.errors import FlowForgeError, Reason, Refused
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec, from_error
 from flowforge.core.telemetry import Silent
 from flowforge.git.mirror import Mirror
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
-from flowforge.pipeline.context import ModelRung, Models, Tools, Work
-from flowforge.pipeline.options import ModelOptions
+from flowforge.pipeline.context import ModelRung, Models, Reviewer, Tools, Work
+from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.pipeline.table import stage_table
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.answer import Look
@@ -148,7 +148,10 @@ class Proposes:
         self.made += 1
         return self._answer
 
-    def cost(self) -> ModelCost | None:
+    def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:
+        raise Refused(Reason.CONFIGURATION, "this one only answers conflicts")
+
+    def cost(self, operation: str = "") -> ModelCost | None:
         return None
 
     def _answer(self, conflict: Conflict, facts: Facts) -> Candidate | Abstain:

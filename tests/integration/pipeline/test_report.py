@@ -133,7 +133,7 @@ def test_a_range_diff_that_cannot_be_had_leaves_the_rest_of_the_report(
 
 def test_what_the_model_cost_is_told(scene: Scene) -> None:
     class Paid(Proposes):
-        def cost(self) -> ModelCost:
+        def cost(self, operation: str = "") -> ModelCost:
             return ModelCost(provider="acme", model="m1", calls=2, cached=0, usd=Decimal("0.25"))
 
     rebased(scene)

@@ -195,6 +195,7 @@ def test_the_shipped_definitions_are_the_ones_that_are_promised() -> None:
         "rebase",
         "rebase-and-resolve",
         "rebase-with-approval",
+        "review",
         "validate-only",
     ]
     assert {path.stem for path in GOLDEN.iterdir()} == set(shipped_definitions())

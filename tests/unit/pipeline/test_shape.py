@@ -77,7 +77,7 @@ def test_what_is_missing_is_told_at_the_definition_itself(missing: str) -> None:
 
 def test_every_stage_finds_a_model_for_its_options_that_has_only_defaults() -> None:
     assert set(OPTIONS) == {
-        *("clone", "rebase", "resolve", "validate", "test", "approve", "push", "run", "report")
+        *("clone", "rebase", "resolve", "validate", "test", "review", "approve", "push", "run", "report")
     }
     for model in OPTIONS.values():
         filled = model.model_validate({})

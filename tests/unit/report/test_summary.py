@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,8 @@ from flowforge.report.facts import (
     OpenFile,
     RangeCounts,
     ResolvedFile,
+    Review,
+    ReviewFinding,
     StageLine,
 )
 from flowforge.report.sections import MAX_ROWS, headline, range_line, sections
@@ -109,13 +112,76 @@ HANDED_BACK = JobReport(
     cost=ModelCost(provider="scripted", model="scripted", calls=2, cached=0, usd=Decimal(0), scripted=True),
 )
 
-CASES = {"pushed": PUSHED, "handed_back": HANDED_BACK}
+REVIEWED = JobReport(
+    branch="feature/limits",
+    target="main",
+    ending=Ending(result=Result.SUCCESS, reason=Reason.DONE, sentence="every stage ended well"),
+    old_head="a" * 40,
+    new_head="a" * 40,
+    reviews=(
+        Review(
+            stage="review",
+            model="claude-sonnet-5-5",
+            usd="0.0214",
+            files=3,
+            lines=120,
+            findings=(
+                ReviewFinding(
+                    path="src/limits.py",
+                    start=41,
+                    end=44,
+                    level="error",
+                    rule="review/security",
+                    message="A name from the request becomes part of a path.",
+                    why="`../` in it leads out of the folder, @admin's files included.",
+                    suggestion="Compare the resolved path with the folder.",
+                ),
+                ReviewFinding(
+                    path="src/<b>.py",
+                    start=7,
+                    end=7,
+                    level="note",
+                    rule="review/quality",
+                    message="The name `ok` says the contrary of what it holds.",
+                ),
+            ),
+            left_out={"outside": 2, "verdict": 1},
+            unseen={
+                "a lockfile": ("uv.lock",),
+                "generated or foreign": tuple(f"gen/{n}.py" for n in range(12)),
+            },
+            stopped="a model call may cost up to $0.09, and $0.07 of the budget 'review of the job' ($0.50) is left",
+        ),
+    ),
+)
+SEEN_NOTHING = replace(REVIEWED, reviews=(Review(stage="review", stopped="no model is configured"),))
+
+CASES = {"pushed": PUSHED, "handed_back": HANDED_BACK, "reviewed": REVIEWED, "unreviewed": SEEN_NOTHING}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_texts_are_the_golden_ones(name: str) -> None:
     assert as_text(CASES[name]) == (GOLDEN / f"{name}.txt").read_text()
     assert as_markdown(CASES[name]) == (GOLDEN / f"{name}.md").read_text()
+
+
+def test_a_review_that_lists_nothing_says_so_and_nothing_more() -> None:
+    nothing = replace(REVIEWED.reviews[0], findings=(), left_out={}, unseen={}, stopped="")
+    text = " ".join(as_text(replace(REVIEWED, reviews=(nothing,))).split())
+    assert "It listed nothing." in text
+    assert "What is not listed is not thereby right." in text
+    for word in ("safe", "approved", "passed", "no problems", "clean"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("model", ["<b>x</b>", "[x](https://e.example)", "a\x1b[2Jb", "`x`\n# y"], ids=ascii)
+def test_the_name_of_a_model_is_text_in_a_title_too(model: str) -> None:
+    report = replace(REVIEWED, reviews=(replace(REVIEWED.reviews[0], model=model),))
+    page = re.sub(r"\\.", "", as_markdown(report))  # without what a page does not take as it is meant
+    (title,) = [line for line in page.splitlines() if line.startswith("### Review")]
+    assert not any(mark in title for mark in ("<b", "](", "\x1b", "`"))
+    assert "\n# y" not in page
+    assert all(char.isprintable() or char == "\n" for char in as_text(report))
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
