@@ -5,6 +5,7 @@ another than the usual one), then here. Lists are written with commas in the env
 no sense stops the start with its name and what was expected; a secret's value is never shown.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -100,6 +101,12 @@ class Settings(BaseSettings):
     model_base_url: str = ""
     model_timeout: PositiveFloat = 120.0
     model_effort: str = ""
+    model_thinking: NonNegativeInt = 0
+    model_command: Words = ()
+    model_command_env: Words = ()
+    model_prices: Path | None = None
+    model_cassette: Path | None = None
+    model_cassette_mode: Literal["replay", "record"] = "replay"
     model_monthly_usd: NonNegativeFloat = 0.0
     # secrets at rest
     key_provider: str = "local"
@@ -145,11 +152,16 @@ class Settings(BaseSettings):
         return (self.key_file or self.folder / "keys" / "master").expanduser()
 
     def model_settings(self, secret: str) -> dict[str, str]:
-        """What a model provider's factory is handed; `secret` is the name under which it looks for its key."""
+        """What a model provider's factory is handed; `secret` is the name under which it looks for its key.
+
+        Lists are JSON, since all values are texts.
+        """
         known = {
             "base_url": self.model_base_url,
             "timeout": f"{self.model_timeout:g}",
             "effort": self.model_effort,
+            "command": json.dumps(self.model_command),
+            "command_env": json.dumps(self.model_command_env),
         }
         return {**known, secret: self.model_key.get_secret_value()} if secret else known
 

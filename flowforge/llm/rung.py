@@ -36,6 +36,7 @@ class ModelRung:
     repairs: int = 1  # of one answer
     candidates: int = 1  # answers to one question, each asked for on its own
     look: Look = sees_nothing
+    thinking: int = 0  # tokens that the model may think with before it answers
 
     def __call__(self, conflict: Conflict, facts: Facts) -> Candidate | Abstain:
         """Answer the open hunks of one file; every answer is a proposal.
@@ -107,7 +108,8 @@ class ModelRung:
         return problem or judged
 
     def _ask(self, question: Question) -> ModelAnswer:
-        return self.service.ask(question.request, self.asker, key=question.key)
+        request = replace(question.request, thinking=self.thinking)
+        return self.service.ask(request, self.asker, key=question.key)
 
 
 def _once_more(question: Question, number: int) -> Question:

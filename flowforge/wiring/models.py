@@ -12,14 +12,12 @@ from uuid import UUID
 from flowforge.core.errors import Broken, Reason
 from flowforge.core.pipeline import Limits
 from flowforge.git.secrets import find_secret
-from flowforge.hooks.contracts import Model, ModelProvider
-from flowforge.hooks.manager import Registry, resolve_load
+from flowforge.hooks.contracts import Model
+from flowforge.hooks.manager import Registry
 from flowforge.llm.ports import Asker, Call, Record
-from flowforge.llm.prices import Prices, read_prices
 from flowforge.llm.review import Reviewer
 from flowforge.llm.rung import ModelRung
 from flowforge.llm.service import ModelService, Ports
-from flowforge.pipeline.document import read_document
 from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.answer import Look
@@ -27,23 +25,32 @@ from flowforge.resolve.templates import FILES, Templates, read_templates
 from flowforge.review.prompt import FILES as REVIEW_FILES
 from flowforge.review.prompt import review_templates
 from flowforge.settings import Settings
+from flowforge.wiring.model_setup import check_model, connect, prices_of
 
 
 class Services:
     """The model services of a process, one a provider, so that an SDK is imported and connected once."""
 
     def __init__(self, registry: Registry, settings: Settings, ports: Ports) -> None:
+        """Read prices and check the chosen model.
+
+        Raises:
+            Broken: there is no such provider, its model has no name or no price, or a price file is wrong.
+        """
         self.registry, self.settings = registry, settings
         self._told = _Told(ports.usage)
         self._ports = replace(ports, usage=self._told)
         self._made: dict[str, ModelService] = {}
         self._lock = threading.Lock()
+        self._prices = prices_of(settings)
+        if settings.model_provider:
+            check_model(find_model(registry, settings.model_provider), settings, self._prices)
 
     def of(self, model: Model) -> ModelService:
         with self._lock:
             if model.id not in self._made:
                 self._made[model.id] = ModelService(
-                    model, lambda: connect(model, self.settings), shipped_prices(), self._ports
+                    model, lambda: connect(model, self.settings), self._prices, self._ports
                 )
             return self._made[model.id]
 
@@ -109,6 +116,7 @@ class JobModels:
             repairs=options.attempts - 1,
             candidates=options.candidates,
             look=look,
+            thinking=settings.model_thinking,
         )
 
     def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:
@@ -157,15 +165,6 @@ def find_model(registry: Registry, provider: str) -> Model:
     return model
 
 
-def connect(model: Model, settings: Settings) -> ModelProvider:
-    """Build the provider; its SDK is imported here and nowhere earlier."""
-    factory = resolve_load(model.load)
-    if not callable(factory):
-        raise Broken(Reason.PLUGIN_FAILED, f"{model.load!r} is no factory", next_action="tell its author")
-    provider: ModelProvider = factory(settings.model_settings(model.secret))
-    return provider
-
-
 @cache
 def shipped_templates() -> Templates:
     folder = files("flowforge_config") / "prompts"
@@ -176,12 +175,6 @@ def shipped_templates() -> Templates:
 def shipped_review_templates() -> Templates:
     folder = files("flowforge_config") / "prompts"
     return review_templates({name: (folder / name).read_text() for name in REVIEW_FILES})
-
-
-@cache
-def shipped_prices() -> Prices:
-    text = (files("flowforge_config") / "prices.yaml").read_bytes()
-    return read_prices(read_document(text, "config/prices.yaml").plain())
 
 
 def secret_kinds(text: str) -> Sequence[str]:

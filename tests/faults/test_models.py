@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 
 from flowforge.api.models import JobDetail, JobOut
-from flowforge.wiring.models import shipped_prices
+from flowforge.wiring.model_setup import shipped_prices
 from tests.acceptance.house import PATIENCE, Project, ending, eventually
 from tests.acceptance.stories import FEE, pipeline, shop
 from tests.faults.site import Process

@@ -105,9 +105,16 @@ def test_secrets_are_hidden_but_known_to_the_mask() -> None:
 
 
 def test_a_provider_is_handed_its_key_under_its_own_name() -> None:
-    settings = read_settings(NOWHERE, model_key="k", model_timeout=5)
+    settings = read_settings(NOWHERE, model_key="k", model_timeout=5, model_command="/bin/ask, --now")
     handed = settings.model_settings("anthropic_api_key")
-    assert handed == {"base_url": "", "timeout": "5", "effort": "", "anthropic_api_key": "k"}
+    assert handed == {
+        "base_url": "",
+        "timeout": "5",
+        "effort": "",
+        "command": '["/bin/ask", "--now"]',
+        "command_env": "[]",
+        "anthropic_api_key": "k",
+    }
     assert "k" not in settings.model_settings("").values()
 
 

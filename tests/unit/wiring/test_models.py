@@ -21,9 +21,11 @@ from flowforge.llm.in_process import Calls, LocalCache, LocalLedger
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline.options import ModelOptions
+from flowforge.resolve.answer import sees_nothing
 from flowforge.resolve.prompt import Facts
 from flowforge.settings import Settings
-from flowforge.wiring.models import JobModels, Services, connect, find_model, secret_kinds, shipped_prices
+from flowforge.wiring.model_setup import connect
+from flowforge.wiring.models import JobModels, Services, find_model, secret_kinds
 
 MODULE = "model_of_a_test"
 PRICE = Price(input=Decimal(1), output=Decimal(2), cache_write=Decimal(1), cache_read=Decimal(1))
@@ -148,7 +150,7 @@ def test_a_provider_that_is_not_installed_is_named_with_those_that_are() -> None
 def test_an_answer_is_a_candidate_and_its_cost_is_told(provider: Provider) -> None:
     models = the_job(services())
     assert models.cost() is None
-    said = models.rung(ModelOptions())(CONFLICT, FACTS)
+    said = models.rung(ModelOptions(), sees_nothing)(CONFLICT, FACTS)
     assert isinstance(said, Candidate)
     assert said.answers[0].text == b"retry(5, wait=1)\n"
     assert said.answers[0].confirmed is False
@@ -162,7 +164,7 @@ def test_an_answer_is_a_candidate_and_its_cost_is_told(provider: Provider) -> No
 def test_a_question_asked_twice_is_answered_from_the_store_and_counted_so(provider: Provider) -> None:
     models = the_job(services())
     for _ in range(2):
-        models.rung(ModelOptions())(CONFLICT, FACTS)
+        models.rung(ModelOptions(), sees_nothing)(CONFLICT, FACTS)
     cost = models.cost()
     assert cost is not None
     assert len(provider.asked) == 1
@@ -172,22 +174,22 @@ def test_a_question_asked_twice_is_answered_from_the_store_and_counted_so(provid
 def test_the_pipelines_caps_are_the_jobs(provider: Provider) -> None:
     few = the_job(services(), Limits(model_calls=0))
     with pytest.raises(Refused, match="0 model calls") as refused:
-        few.rung(ModelOptions())(CONFLICT, FACTS)
+        few.rung(ModelOptions(), sees_nothing)(CONFLICT, FACTS)
     assert refused.value.reason is Reason.BUDGET_EXHAUSTED
     poor = the_job(services(), Limits(model_usd=Decimal("0.01")))
     with pytest.raises(Refused, match=r"\$0.01"):
-        poor.rung(ModelOptions(name="dear"))(CONFLICT, FACTS)
+        poor.rung(ModelOptions(name="dear"), sees_nothing)(CONFLICT, FACTS)
     assert provider.asked == []
 
 
 def test_a_pipeline_may_ask_for_another_provider_and_model(provider: Provider) -> None:
     models = the_job(services())
-    models.rung(ModelOptions(provider="other", name="dear"))(CONFLICT, FACTS)
+    models.rung(ModelOptions(provider="other", name="dear"), sees_nothing)(CONFLICT, FACTS)
     cost = models.cost()
     assert cost is not None
     assert (cost.provider, cost.model) == ("other", "dear")
     with pytest.raises(Broken, match="'acme'"):
-        models.rung(ModelOptions(provider="acme"))
+        models.rung(ModelOptions(provider="acme"), sees_nothing)
 
 
 def test_the_model_is_the_pipelines_else_the_settings_else_the_providers(provider: Provider) -> None:
@@ -196,14 +198,14 @@ def test_the_model_is_the_pipelines_else_the_settings_else_the_providers(provide
         (ModelOptions(), {"model_name": "dear"}, "dear"),
         (ModelOptions(), {}, "m"),
     ):
-        the_job(services(**settings)).rung(options)(CONFLICT, FACTS)
+        the_job(services(**settings)).rung(options, sees_nothing)(CONFLICT, FACTS)
         assert provider.asked[-1].model == expected
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 4])
 def test_a_bad_answer_is_corrected_as_often_as_the_pipeline_says(provider: Provider, attempts: int) -> None:
     provider.text = json.dumps({"hunks": [{**ROW, "id": "NUMBER", "why": "w", "elsewhere": []}]})
-    said = the_job(services()).rung(ModelOptions(attempts=attempts))(CONFLICT, FACTS)
+    said = the_job(services()).rung(ModelOptions(attempts=attempts), sees_nothing)(CONFLICT, FACTS)
     assert isinstance(said, Abstain)
     assert len(provider.asked) == attempts
 
@@ -214,7 +216,7 @@ def test_a_provider_is_connected_once_for_all_jobs_with_its_key_under_its_own_na
     made = services()
     for number in range(3):
         who = replace(WHO, job=UUID(int=number))
-        the_job(made, who=who).rung(ModelOptions())(CONFLICT, FACTS)
+        the_job(made, who=who).rung(ModelOptions(), sees_nothing)(CONFLICT, FACTS)
     assert len(provider.made) == 1
     assert provider.made[0]["its_key"] == "the-key"
 
@@ -223,7 +225,7 @@ def test_a_job_is_told_of_its_own_calls_only_and_the_record_of_all(provider: Pro
     calls = Calls()
     made = services(calls=calls)
     one, other = (the_job(made, who=replace(WHO, job=UUID(int=number))) for number in (3, 4))
-    one.rung(ModelOptions())(CONFLICT, FACTS)
+    one.rung(ModelOptions(), sees_nothing)(CONFLICT, FACTS)
     assert one.cost() is not None
     assert other.cost() is None
     assert len(calls.made) == 1
@@ -232,7 +234,7 @@ def test_a_job_is_told_of_its_own_calls_only_and_the_record_of_all(provider: Pro
 def test_answers_of_a_script_are_said_to_be() -> None:
     models = the_job(services(chosen="scripted"))
     assert models.provider == "scripted (scripted)"
-    models.rung(ModelOptions(name="both"))(CONFLICT, FACTS)
+    models.rung(ModelOptions(name="both"), sees_nothing)(CONFLICT, FACTS)
     cost = models.cost()
     assert cost is not None
     assert (cost.scripted, cost.usd) == (True, Decimal(0))
@@ -243,10 +245,6 @@ def test_what_a_descriptor_names_must_be_a_factory() -> None:
     with pytest.raises(Broken, match="is no factory") as broken:
         connect(Model(id="x", load="json:__name__"), Settings())
     assert broken.value.reason is Reason.PLUGIN_FAILED
-
-
-def test_shipped_prices_are_dated() -> None:
-    assert shipped_prices().date
 
 
 def test_a_secret_in_a_text_is_named_by_kind_and_never_repeated() -> None:
