@@ -62,7 +62,7 @@ class Desk:
         self.server, self.ledger, self.calls, self.cache = server, LocalLedger(), Calls(), LocalCache()
         self.waits: list[float] = []
         self._words = itertools.count()
-        settings = {"anthropic_api_key": server.key, "base_url": server.url, "timeout": "0.7"}
+        settings = {"anthropic_api_key": server.key, "base_url": server.url, "timeout": "1.5"}
         prices = Prices(date="", source="", tariffs={"claude-sonnet-5-5": Tariff(price=PRICE)})
         ports = Ports(
             ledger=self.ledger,
