@@ -14,6 +14,7 @@ import falcon.media
 from flowforge.api import errors, openapi
 from flowforge.api.auth import Believe, Guard
 from flowforge.api.bells import Bells
+from flowforge.api.budgets import Budgets
 from flowforge.api.calibrations import Calibrations
 from flowforge.api.control import Control
 from flowforge.api.desk import Desk
@@ -36,6 +37,7 @@ from flowforge.api.schedules import Schedules
 from flowforge.api.sockets import Sockets
 from flowforge.api.stories import Stories, news
 from flowforge.api.system import Metrics, System
+from flowforge.api.usage import Usage
 from flowforge.api.watchman import Watchman
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.access import Principal
@@ -151,6 +153,7 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/v1/repositories/{repository:uuid}/memory/{key}", memory, "one"),
         ("/api/v1/repositories/{repository:uuid}/calibrate", calibrations, ""),
         ("/api/v1/repositories/{repository:uuid}/calibrate/page", calibrations, "page"),
+        *money(parts, desk),
         ("/healthz", system, "healthz"),
         ("/readyz", system, "readyz"),
         ("/metrics", system, "metrics"),
@@ -159,6 +162,20 @@ def routes(parts: Parts, desk: Desk, bells: Bells, docs: Docs) -> list[Route]:
         ("/api/docs", docs, ""),
         ("/api/docs/problems", docs, "reasons"),
         ("/api/docs/problems/{reason}", docs, "reason"),
+    ]
+
+
+def money(parts: Parts, desk: Desk) -> list[Route]:
+    """The addresses of budgets, of what was used, and of what a job cost."""
+    budgets = Budgets(desk=desk, new_id=parts.door.new_id)
+    usage = Usage(desk=desk)
+    return [
+        ("/api/v1/budgets", budgets, ""),
+        ("/api/v1/budgets/organization/{period}", budgets, "organization"),
+        ("/api/v1/budgets/users/{user}/{period}", budgets, "user"),
+        ("/api/v1/budgets/installation/{period}", budgets, "installation"),
+        ("/api/v1/usage", usage, ""),
+        ("/api/v1/jobs/{job:uuid}/cost", usage, "job"),
     ]
 
 

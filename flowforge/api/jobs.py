@@ -31,7 +31,7 @@ from flowforge.jobs.cancel import cancel
 from flowforge.jobs.retry import retry
 from flowforge.jobs.submit import Door, submit
 from flowforge.jobs.why import Why, why
-from flowforge.store import resolutions
+from flowforge.store import resolutions, usage
 from flowforge.store.transaction import Transaction
 
 WhyOf = Callable[[Transaction, Job], Why | None]
@@ -186,4 +186,4 @@ def job_request(asked: JobIn, key: str) -> JobRequest:
 
 def _detail(tx: Transaction, identity: UUID, why_of: WhyOf) -> JobDetail:
     job = read.get(tx, identity)
-    return job_detail(job, read.stage_runs(tx, identity), why_of(tx, job))
+    return job_detail(job, read.stage_runs(tx, identity), why_of(tx, job), usage.total(tx, identity))

@@ -182,6 +182,20 @@ class StageOut(Outgoing):
     completed_at: datetime | None
 
 
+class JobCostOut(Outgoing):
+    """What the model calls of a job come to."""
+
+    calls: int
+    cached: int
+    input_tokens: int
+    output_tokens: int
+    cache_write_tokens: int
+    cache_read_tokens: int
+    cost_usd: str = Field(description="as the budgets booked it")
+    saved_usd: str
+    reserved_usd: str = Field(description="set aside for calls that run")
+
+
 class JobDetail(JobOut):
     """One job with its stages in the order of the plan, and why it waits."""
 
@@ -190,6 +204,7 @@ class JobDetail(JobOut):
     estimated_start: datetime | None = Field(
         default=None, description="from how long jobs of this repository took; null where nobody can tell"
     )
+    cost: JobCostOut | None = Field(default=None, description="of its model calls; null: there were none")
 
 
 class JobPage(Outgoing):

@@ -9,6 +9,7 @@ from flowforge.api.models import (
     EndingOut,
     EventOut,
     HunkOut,
+    JobCostOut,
     JobDetail,
     JobOut,
     RepositoryOut,
@@ -16,9 +17,13 @@ from flowforge.api.models import (
     WhyOut,
 )
 from flowforge.core.job import Ending, Job, priority_class
+from flowforge.core.spend import dollars
 from flowforge.jobs.why import Why
 from flowforge.store.accounts import Repository
 from flowforge.store.events import JobEvent
+from flowforge.store.usage import Total
+
+NO_CALLS = Total()
 
 _SAME = [
     "id",
@@ -52,14 +57,28 @@ def job_out(job: Job) -> JobOut:
     return JobOut(**_job(job))
 
 
-def job_detail(job: Job, stages: Sequence[Mapping[str, Any]], why: Why | None) -> JobDetail:
+def job_detail(
+    job: Job, stages: Sequence[Mapping[str, Any]], why: Why | None, total: Total = NO_CALLS
+) -> JobDetail:
     """A job as it is shown alone."""
     return JobDetail(
+        cost=job_cost(total) if total.calls or total.reserved else None,
         **_job(job),
         stages=[stage_out(row) for row in stages],
         why=why_out(why),
         estimated_start=why.estimated_start if why else None,
     )
+
+
+def job_cost(total: Total) -> JobCostOut:
+    """What a job's model calls come to."""
+    return JobCostOut(**priced(vars(total), "cost", "saved", "reserved"))
+
+
+def priced(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Amounts under these names as text in US dollars, with that in their names."""
+    amounts = {f"{name}_usd": dollars(values[name]) for name in names}
+    return {**{name: value for name, value in values.items() if name not in names}, **amounts}
 
 
 def why_out(why: Why | None) -> WhyOut | None:

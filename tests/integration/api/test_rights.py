@@ -40,7 +40,7 @@ GUARDED = guarded()
 def knock(api: Api, method: str, template: str) -> int:
     """Ask with ids that do not exist, and an empty object where a body is read."""
     path = re.sub(r"{\w+:uuid}", lambda _: str(uuid4()), template)
-    return api.ask(method, path, json={} if method in {"POST", "PATCH"} else None).status_code
+    return api.ask(method, path, json={} if method in {"POST", "PATCH", "PUT"} else None).status_code
 
 
 def test_there_is_something_to_guard() -> None:
@@ -50,6 +50,8 @@ def test_there_is_something_to_guard() -> None:
         Operation.SUBMIT,
         Operation.CONTROL,
         Operation.CONFIGURE,
+        Operation.ADMINISTER,
+        Operation.OPERATE,
     }
 
 
