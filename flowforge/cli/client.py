@@ -17,6 +17,7 @@ import httpx2
 import stamina
 from pydantic import BaseModel, ValidationError
 
+from flowforge.api.budget_models import BudgetIn, BudgetList, BudgetOut, ReceiptOut, UsageOut
 from flowforge.api.calibration_models import CalibrateIn, CalibrationOut
 from flowforge.api.control_models import DecisionIn, QuestionOut
 from flowforge.api.memory_models import ForgottenOut, KeptDetail, KeptList
@@ -242,6 +243,30 @@ class Client:
             "DELETE", f"/api/v1/repositories/{repository}/memory/{quote(key, safe='')}", ForgottenOut
         )
 
+    def budgets(self) -> BudgetList:
+        return self._get("/api/v1/budgets", BudgetList)
+
+    def budget(self, which: str) -> BudgetOut:
+        """`which` is how the address of a budget ends: `organization/monthly`, `users/EMAIL/daily`, ..."""
+        return self._get(f"/api/v1/budgets/{which}", BudgetOut)
+
+    def set_budget(self, which: str, wanted: BudgetIn) -> BudgetOut:
+        return self._send("PUT", f"/api/v1/budgets/{which}", BudgetOut, wanted)
+
+    def remove_budget(self, which: str) -> BudgetOut:
+        return self._send("DELETE", f"/api/v1/budgets/{which}", BudgetOut)
+
+    def usage(self, asked: Parameters) -> UsageOut:
+        return self._get("/api/v1/usage", UsageOut, asked)
+
+    def usage_table(self, asked: Parameters) -> str:
+        """The same rows as CSV with a head."""
+        return self._fetched("/api/v1/usage", asked, accept="text/csv").text
+
+    def receipt(self, job: UUID) -> ReceiptOut:
+        """The model calls of a job, and what each cost."""
+        return self._get(f"/api/v1/jobs/{job}/cost", ReceiptOut)
+
     def queue(self, limit: int) -> QueueOut:
         return self._get("/api/v1/queue", QueueOut, {"limit": limit})
 
@@ -279,6 +304,7 @@ class Client:
         *,
         wait: int = 0,
         attempts: int | None = ATTEMPTS,
+        accept: str = "application/json",
     ) -> httpx2.Response:
         """`wait` is how long the server may take more than usual; no `attempts` means for all the patience."""
         timeout = httpx2.Timeout(ANSWER + wait, connect=CONNECT)
@@ -291,7 +317,9 @@ class Client:
                 wait_max=LONGEST_PAUSE,
             ):
                 with attempt:
-                    response = self._http.get(path, params=parameters, timeout=timeout)
+                    response = self._http.get(
+                        path, params=parameters, timeout=timeout, headers={"Accept": accept}
+                    )
         except httpx2.TransportError as error:
             raise unreachable(self._url, error) from error
         refuse(response)

@@ -22,7 +22,7 @@ from flowforge.cli.requests import invalid, job_in, listed, shaped, variables
 from flowforge.cli.review import reviews_in
 from flowforge.cli.server import find_server
 from flowforge.cli.terminal import tame
-from flowforge.cli.waiting import folded, waiting
+from flowforge.cli.waiting import folded, spent, waiting
 from flowforge.cli.watch import exit_of, watch
 from flowforge.core.concurrency import Policy
 from flowforge.core.decision import Verb
@@ -112,9 +112,11 @@ def show(job: JobId, *, json: AsJson = False) -> None:
     with connect() as client:
         found = client.job(job)
         asked = client.question(job) if found.state is State.WAITING else None
+        receipt = client.receipt(job) if json and found.cost else None
     if json:
-        with_question = {"question": asked.model_dump(mode="json")} if asked else {}
-        data_json({**found.model_dump(mode="json"), **with_question})
+        more = {"question": asked, "receipt": receipt}
+        shown = {name: one.model_dump(mode="json") for name, one in more.items() if one}
+        data_json({**found.model_dump(mode="json"), **shown})
         return
     question = described_question(job, asked, checks=False) if asked else []
     data("\n".join([*_described(found, asked.stage if asked else ""), *question]))
@@ -343,6 +345,7 @@ def _described(job: JobDetail, asks: str = "") -> list[str]:
         "parent": str(job.parent_job or ""),
         "worker": job.worker,
         "took": clock(took.total_seconds()) if job.completed_at and job.started_at else "",
+        "model": spent(job.cost) if job.cost else "",
         "group": f"{job.concurrency.group} ({job.concurrency.policy})" if job.concurrency else "",
         "replaced": f"by {job.superseded_by}" if job.superseded_by else "",
         "reason": job.ending.reason if job.ending else "",

@@ -77,3 +77,24 @@ def conflict_resolved(path: str, rung: str, rule: str) -> None:
 @hookspec
 def model_called(provider: str, model: str, cost_usd: str, result: str) -> None:
     """Called after a model call was settled."""
+
+
+@hookspec
+def budget_alert(
+    alert_id: str,
+    alert: str,
+    whose: str,
+    organization: str,
+    user: str,
+    period: str,
+    amount_usd: str,
+    spent_usd: str,
+    ends_at: str,
+    sentence: str,
+) -> None:
+    """Called by the relay after a budget's threshold was reached (`alert` is "threshold") or a call did not fit under
+    it (`exhausted`), once a budget, period and kind: for mail, chat and the like.
+
+    `whose`: user, organization or installation; `organization` and `user` are ids, "" where it is nobody's. One that
+    raises is called again later, with all others: the same `alert_id` may come twice.
+    """

@@ -41,6 +41,7 @@ VERBS: Mapping[str, Verb] = {
     "schedule": Verb(
         app="flowforge.cli.schedule:app", summary="Submit a job again and again: cron schedules."
     ),
+    "budget": Verb(app="flowforge.cli.budget:app", summary="What models may cost and what they did cost."),
     "demo": Verb(
         app="flowforge.cli.demo:app",
         summary="See it work: a service, real conflicts, a refusal. 15 seconds.",

@@ -26,6 +26,7 @@ from flowforge.jobs.submit import REPORT, Door
 from flowforge.jobs.tell import Teller
 from flowforge.observe.listener import metrics_at
 from flowforge.observe.metrics import Metrics
+from flowforge.outbound.budgets import BudgetTeller
 from flowforge.outbound.deliver import Deliver, Post, nobody_to_tell
 from flowforge.queues.broker import make_broker
 from flowforge.queues.doorbell import Doorbell
@@ -33,6 +34,7 @@ from flowforge.queues.notify import Signals
 from flowforge.queues.wake import RELAY, Ear
 from flowforge.settings import Settings
 from flowforge.store import decisions, ledger
+from flowforge.store.alerts import LETTER
 from flowforge.store.database import Database
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Scope
@@ -82,6 +84,8 @@ def made(
     )
     door = Door(new_id=make_ids(), check_ref=plain_ref, teller=teller)
     post = Post(database=database, kind=REPORT, deliver=deliver, draw=random.random)
+    tell = BudgetTeller(notify=registry.notify)
+    alerts = Post(database=database, kind=LETTER, deliver=tell, draw=random.random)
     broker = make_broker(redis_url)
     with closing(Ear(client=broker.client, channel=RELAY)) as ear:
         yield Relay(
@@ -93,7 +97,11 @@ def made(
             sweep_every=settings.sweep_seconds,
             cap=settings.jobs_per_organization,
             first=(Starter(database=database, door=door),),
-            chores=(post.empty, *seldom_chores(settings, database)),  # maintenance forgets what was delivered
+            chores=(
+                post.empty,
+                alerts.empty,
+                *seldom_chores(settings, database),
+            ),  # maintenance forgets what was delivered
         )
     database.close()
 

@@ -1,9 +1,16 @@
 """Letters of a real outbox: delivered once in the good case, again after trouble, and given up in the end."""
 
+from decimal import Decimal
+from uuid import uuid4
+
 import pytest
 
 from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.outbound.budgets import BudgetTeller
 from flowforge.outbound.deliver import Deliver, Patience, Post, nobody_to_tell
+from flowforge.store import budgets, ledger
+from flowforge.store.alerts import LETTER
+from flowforge.store.ledger import Spender
 from flowforge.store.outbox import Letter
 from tests.conftest import TestDatabase
 from tests.integration.jobs.world import World, make_world
@@ -113,3 +120,28 @@ def test_old_letters_are_forgotten(world: World) -> None:
     assert sender.forget() == 0
     world.run("UPDATE outbox SET done_at = now() - interval '8 days'")
     assert sender.forget() == 1
+
+
+def test_an_alert_of_the_installation_is_a_letter_without_an_organization(world: World) -> None:
+    heard: list[dict[str, str]] = []
+
+    def notify(hook: str, **values: str) -> tuple[()]:
+        assert hook == "budget_alert"
+        heard.append(values)
+        return ()
+
+    who = Spender(organization=world.principal.organization)
+    with world.everywhere() as tx:
+        budgets.set_budget(tx, id_=uuid4(), period="weekly", amount=Decimal(1))
+        reservation = uuid4()
+        assert ledger.reserve(tx, id_=reservation, spender=who, amount=Decimal(1)) is None
+        ledger.settle(tx, reservation, Decimal(1))
+        assert ledger.reserve(tx, id_=uuid4(), spender=who, amount=Decimal(1)) is not None
+    tell = BudgetTeller(notify=notify)
+    letters = Post(database=world.database.system, kind=LETTER, deliver=tell, draw=lambda: 0.0)
+    assert letters.empty() == 2
+    assert [(one["alert"], one["whose"], one["organization"]) for one in heard] == [
+        ("threshold", "installation", ""),
+        ("exhausted", "installation", ""),
+    ]
+    assert letters.empty() == 0
