@@ -5,7 +5,7 @@ whose parent is the replayed commit's parent; the merge base is then that parent
 come out as in `git rebase`. Everything is a function of its arguments: a re-run makes the same commit ids.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from flowforge.git.attributes import Attributes, attributes_of, reduce, write_at
 from flowforge.git.command import Git
 from flowforge.git.commits import Commit, Committer, replayed
 from flowforge.git.conflicts import MARKER_SIZE, Origin, free_marker_size, invented, read_conflicts
+from flowforge.git.held import Watch, held
 from flowforge.git.merged import Merged, parse_merge
 from flowforge.git.mirror import Mirror
 from flowforge.git.objects import Objects
@@ -40,12 +41,22 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """The commit that conflicts, and the tree git merged as far as it could (with markers, no invented names)."""
+    """The commit that conflicts, and the tree git merged as far as it could (with markers, no invented names).
+
+    `held` are watched files that git merged as text: in `tree` they stand as it merged them, and so they stay where
+    nobody answers them. A commit may be stopped for them alone.
+    """
 
     commit: str
     subject: str
     tree: str
     conflicts: tuple[Conflict, ...]
+    held: tuple[Conflict, ...] = ()
+
+    @property
+    def asked(self) -> tuple[Conflict, ...]:
+        """All that may be answered."""
+        return (*self.conflicts, *self.held)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +66,7 @@ class Replay:
     head: str
     tree: str
     steps: tuple[Step, ...]
-    pending: tuple[str, ...]  # the conflicting commit first
+    pending: tuple[str, ...]  # the commit that it stopped at first
     stopped: Stopped | None
 
 
@@ -100,15 +111,22 @@ def plan(mirror: Mirror, base: str, head: str, upstream: str) -> Plan:
 
 
 def replay(
-    mirror: Mirror, pending: Sequence[str], head: str, committer: Committer, *, empty: str = "drop"
+    mirror: Mirror,
+    pending: Sequence[str],
+    head: str,
+    committer: Committer,
+    *,
+    empty: str = "drop",
+    watch: Watch | None = None,
 ) -> Replay:
     """Stack the commits `pending` (oldest first) on `head`, up to the first conflict.
 
     `empty`: "drop" or "keep" commits that were empty from the start; one that becomes empty is dropped. A commit
-    that already stands on the tip is taken as it is. Attributes are those of `head`.
+    that already stands on the tip is taken as it is. Attributes are those of `head`. `watch`: stop, too, where git
+    merged one of its files as text.
     """
     with mirror.git.objects() as objects:
-        work = _Work(mirror.git, objects, head, committer, keep_empty=empty == "keep")
+        work = _Work(mirror.git, objects, head, committer, keep_empty=empty == "keep", watch=watch)
         return work.go(tuple(pending), ())
 
 
@@ -121,19 +139,24 @@ def resume(
     committer: Committer,
     *,
     empty: str = "drop",
+    watch: Watch | None = None,
 ) -> Replay:
     """Write the resolved commit on `head` and go on with `pending` (which may name the stopped commit first).
+
+    What was held and has no resolution stays as git merged it.
 
     Raises:
         Refused: unresolved_conflicts, when a conflict has no resolution, bytes outside hunks were changed, or the
             place of a whole answer is taken.
     """
-    placed = accepted(stopped.conflicts, resolutions)
+    answered = {resolution.conflict.path for resolution in resolutions}
+    held_back = [one for one in stopped.held if one.path in answered]
+    placed = accepted((*stopped.conflicts, *held_back), resolutions)
     rest = tuple(pending)[1:] if pending and pending[0] == stopped.commit else tuple(pending)
     with mirror.git.objects() as objects:
-        work = _Work(mirror.git, objects, head, committer, keep_empty=empty == "keep")
+        work = _Work(mirror.git, objects, head, committer, keep_empty=empty == "keep", watch=watch)
         tree = put(objects, stopped.tree, placed, len(head))
-        step = work.stack(objects.commit(stopped.commit), tree, "resolved")
+        step = work.stack(objects.commit(stopped.commit), tree, "resolved" if resolutions else "replayed")
         return work.go(rest, (step,))
 
 
@@ -149,13 +172,24 @@ def _dropped(commit: Commit, *, merge: bool) -> Step:
     )
 
 
+def _origin(commit: Commit, size: int, old_path: Callable[[bytes, Side], bytes]) -> Origin:
+    return Origin(commit=commit.oid, subject=commit.subject, marker_size=size, old_path=old_path)
+
+
 class _Work:
     """The state of one replay: where the stack has arrived."""
 
     def __init__(
-        self, git: Git, objects: Objects, head: str, committer: Committer, *, keep_empty: bool
+        self,
+        git: Git,
+        objects: Objects,
+        head: str,
+        committer: Committer,
+        *,
+        keep_empty: bool,
+        watch: Watch | None,
     ) -> None:
-        self._git, self._objects = git, objects
+        self._git, self._objects, self._watch = git, objects, watch
         self._committer, self._keep_empty = committer, keep_empty
         self._head, self._tree = head, objects.commit(head).tree
         self._upstream_tree = self._tree
@@ -204,26 +238,33 @@ class _Work:
         if base == self._tree:  # nothing to merge with: the commit's tree is the result
             return self.stack(commit, commit.tree, "replayed")
         merged, size = self._merge(commit, MARKER_SIZE)
+        trees = {Side.BASE: base, Side.UPSTREAM: self._tree, Side.COMMIT: commit.tree}
+        origin = _origin(commit, size, Renames(self._git, self._objects, trees).old_path)
         if merged.conflicted:
-            return self._stopped(commit, base, merged, size)
+            return self._stopped(commit, trees, merged, origin)
+        found = self._held(trees, merged.tree, origin)
+        if found:
+            return Stopped(
+                commit=commit.oid, subject=commit.subject, tree=merged.tree, conflicts=(), held=found
+            )
         return self.stack(commit, merged.tree, "replayed")
 
-    def _stopped(self, commit: Commit, base: str, merged: Merged, size: int) -> Stopped:
-        trees = {Side.BASE: base, Side.UPSTREAM: self._tree, Side.COMMIT: commit.tree}
-        renames = Renames(self._git, self._objects, trees)
-        conflicts = self._read(commit, merged, size, renames.old_path)
-        free = free_marker_size(conflicts, size)
-        if free != size:  # a version holds a line like our markers: merge again with others
+    def _stopped(self, commit: Commit, trees: Mapping[Side, str], merged: Merged, origin: Origin) -> Stopped:
+        conflicts = read_conflicts(merged, self._objects, origin)
+        free = free_marker_size(conflicts, origin.marker_size)
+        if free != origin.marker_size:  # a version holds a line like our markers: merge again with others
             merged, size = self._merge(commit, free)
-            conflicts = self._read(commit, merged, size, renames.old_path)
+            origin = replace(origin, marker_size=size)
+            conflicts = read_conflicts(merged, self._objects, origin)
         clean = self._objects.replaced(merged.tree, dict.fromkeys(invented(merged)))
-        return Stopped(commit=commit.oid, subject=commit.subject, tree=clean, conflicts=conflicts)
+        open_ = {path for conflict in conflicts for path in conflict.paths}
+        found = tuple(one for one in self._held(trees, clean, origin) if open_.isdisjoint(one.paths))
+        return Stopped(commit=commit.oid, subject=commit.subject, tree=clean, conflicts=conflicts, held=found)
 
-    def _read(
-        self, commit: Commit, merged: Merged, size: int, old_path: Callable[[bytes, Side], bytes]
-    ) -> tuple[Conflict, ...]:
-        origin = Origin(commit=commit.oid, subject=commit.subject, marker_size=size, old_path=old_path)
-        return read_conflicts(merged, self._objects, origin)
+    def _held(self, trees: Mapping[Side, str], merged: str, origin: Origin) -> tuple[Conflict, ...]:
+        if self._watch is None:
+            return ()
+        return tuple(held(self._objects, trees, merged, self._watch, origin))
 
     def _merge(self, commit: Commit, size: int) -> tuple[Merged, int]:
         """Merge the change of `commit` into the tip's tree."""

@@ -192,7 +192,7 @@ def _short(text: bytes | None) -> bytes | None:
 
 def with_told(stopped: Stopped, told: Told) -> tuple[Resolution, ...]:
     """The conflicts that a person has decided."""
-    known = ((conflict, told.texts.get(fingerprint(conflict))) for conflict in stopped.conflicts)
+    known = ((conflict, told.texts.get(fingerprint(conflict))) for conflict in stopped.asked)
     return tuple(_as_resolution(conflict, given) for conflict, given in known if given is not None)
 
 

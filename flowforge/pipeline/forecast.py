@@ -17,6 +17,7 @@ from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.changes import changes
 from flowforge.git.mirror import Mirror
 from flowforge.pipeline.context import ModelRung, Reviewer, Tools, Work
+from flowforge.pipeline.mergedlocks import Standing
 from flowforge.pipeline.options import ModelOptions, ResolveOptions, ReviewOptions
 from flowforge.pipeline.progress import notes_of
 from flowforge.pipeline.stages import clone, rebase, resolve, validate
@@ -157,7 +158,7 @@ def forecast(work: Work, tools: Tools) -> Forecast:
         unseen=unseen,
         validation=_said(checked, work),
         valid=checked.ok if checked else None,
-        notes=(*notes_of(work.steps), *(() if current else _approvals(tools.pipeline))),
+        notes=(*notes_of(work.steps), *work.notes, *(() if current else _approvals(tools.pipeline))),
     )
 
 
@@ -202,18 +203,19 @@ def _climbed(work: Work, tools: Tools) -> _Climbed:
     if not _has(tools.pipeline, "resolve"):
         options = options.model_copy(update={"rungs": []})
     found: list[CommitForecast] = []
+    standing = Standing()
     while work.pending:
-        work, answers = resolve.one_commit(spec, work, tools, options)
+        work, answers = resolve.one_commit(spec, work, tools, options, standing)
         found += _commits(answers)
         if answers.unresolved:
-            later, unseen = _later(spec, work, tools, options)
+            later, unseen = _later(spec, work, tools, options, standing)
             open_ = [file.person for commit in (*found, *later) for file in commit.files if file.person]
             return work, (*found, *later), tuple(open_), unseen
     return work, tuple(found), (), ()
 
 
 def _later(
-    spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions
+    spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions, standing: Standing
 ) -> tuple[tuple[CommitForecast, ...], tuple[str, ...]]:
     """Commits after an open one, each that changes none of its files; and those that nothing can be said of."""
     first, *rest = work.pending
@@ -226,7 +228,7 @@ def _later(
             unseen.append(commit)
             reached |= paths
             continue
-        after, answers = resolve.one_commit(spec, replace(work, pending=(commit,)), tools, options)
+        after, answers = resolve.one_commit(spec, replace(work, pending=(commit,)), tools, options, standing)
         found += [replace(one, by_itself=True) for one in _commits(answers)]
         if answers.unresolved:
             reached |= paths

@@ -52,28 +52,32 @@ def climb_all(
     policy: Policy,
     relocker: "Relocker",
     options: ResolveOptions,
+    held: Sequence[Conflict] = (),
 ) -> Answers:
     """Climb with what people write first, then with the lockfiles, which are made from what came of it.
 
     A lockfile is no text to the other rungs: where the pipeline has the rung `lockfile`, that one alone is asked. One
-    that the pipeline's own `protect` names stays a person's.
+    that the pipeline's own `protect` names stays a person's. `held` are lockfiles that git merged as text; nobody is
+    asked about them while a person must answer something else, since they come again with that answer.
 
     Raises:
         FlowForgeError: what `climb` raises.
     """
-    protect = options.protect or ()
-    locks = lock_conflicts(conflicts, options.regenerate, relocker.tools) if RUNG in options.rungs else ()
-    mine = frozenset(lock.path for lock in locks if not matches(protect, lock.path))
-    if not mine:
-        return climb(conflicts, rungs, policy)
+    found = lock_conflicts(conflicts, options.regenerate, relocker.tools) if RUNG in options.rungs else ()
+    locks = [one for one in found if not any(matches(options.protect or (), path) for path in one.paths)]
+    mine = {lock.path for lock in locks}
     first = climb([one for one in conflicts if one.path not in mine], rungs, policy)
+    locks += () if first.unresolved else held
+    if not locks:
+        return first
     relocker = replace(
         relocker,
         regenerate=options.regenerate,
         answered=(*relocker.answered, *first.resolutions),
-        locks=[lock for lock in locks if lock.path in mine],
+        locks=locks,
     )
-    allowed = replace(policy, paths=replace(policy.paths, regenerated=mine))
+    written = frozenset(path for lock in locks for path in lock.paths)
+    allowed = replace(policy, paths=replace(policy.paths, regenerated=written))
     asked = (relocker.rung(), *(rung for rung in rungs if rung.name == RUNG))
     then = climb(relocker.locks, asked, allowed)
     return Answers(
@@ -97,18 +101,26 @@ def told(unresolved: Unresolved, notes: Sequence[Note]) -> Unresolved:
     return replace(unresolved, sentence=sentence)
 
 
+def reason_of(unresolved: Unresolved) -> str:
+    """Why the rung did not write a lockfile anew, in its own words."""
+    said = unresolved.tried.get(RUNG, unresolved.sentence)
+    return said.removeprefix(f"{RUNG} failed: ")
+
+
 def lock_conflicts(
     conflicts: Iterable[Conflict], regenerate: Mapping[str, str], tools: Tools
 ) -> tuple[Conflict, ...]:
-    """Those of files that a tool writes, and that both sides have as files at this path."""
+    """Those of files that a tool writes, and that both sides have as files of this name."""
     with tools.mirror.git.objects() as objects:
-        return tuple(one for one in conflicts if _is_lock(one, regenerate, objects))
+        return tuple(one for one in conflicts if is_lock_conflict(one, regenerate, objects))
 
 
-def _is_lock(conflict: Conflict, regenerate: Mapping[str, str], objects: Objects) -> bool:
+def is_lock_conflict(conflict: Conflict, regenerate: Mapping[str, str], objects: Objects) -> bool:
+    """Whether it is about a lockfile; one side may have moved its folder, but not called it otherwise."""
     sides = (conflict.upstream, conflict.commit)
     if conflict.kind not in _KINDS or any(
-        side is None or side.mode not in _REGULAR or side.path != conflict.path for side in sides
+        side is None or side.mode not in _REGULAR or _name(side.path) != _name(conflict.path)
+        for side in sides
     ):
         return False
     text = _text(conflict.upstream, objects)
@@ -185,7 +197,7 @@ class Relocker:
     def _tree(self, objects: Objects, commits: str = "") -> str:
         """What git merged, with the answers that there are, and every lockfile but `commits` as upstream has it."""
         known = {one.conflict.path for one in self.answered}
-        conflicts = [one for one in self.stopped.conflicts if one.path in known]
+        conflicts = [one for one in self.stopped.asked if one.path in known]
         placed = dict(accepted(conflicts, self.answered))
         for lock in self.locks:
             version = lock.commit if lock.path == commits else lock.upstream
@@ -330,10 +342,19 @@ def _text(version: Version | None, objects: Objects) -> bytes | None:
     """A version's bytes, also where git takes it for binary; None where it is absent or too large."""
     if version is None or version.content is not None:
         return version.content if version else None
-    info = objects.info(version.oid)
+    return blob_of(version.oid, objects)
+
+
+def blob_of(oid: str, objects: Objects) -> bytes | None:
+    """The bytes of a file that may be a lockfile; None for one that is too large."""
+    info = objects.info(oid)
     if info is None or info.kind != "blob" or info.size > MAX_BYTES:
         return None
-    return objects.read(version.oid, "blob")
+    return objects.read(oid, "blob")
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _mode(conflict: Conflict) -> str:

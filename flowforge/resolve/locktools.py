@@ -178,6 +178,8 @@ TOOLS = (
 )
 PROGRAMS = tuple(dict.fromkeys(tool.program for tool in TOOLS))
 
+_LOCKS = tuple(dict.fromkeys(name for tool in TOOLS for name in tool.locks))
+
 
 @dataclass(frozen=True, kw_only=True)
 class LockTask:
@@ -194,6 +196,11 @@ class LockTask:
 def is_lock(path: str, text: bytes, regenerate: Mapping[str, str]) -> bool:
     """Whether a file is one that a tool writes; `text` is its beginning, at least."""
     return _own_command(path, regenerate) is not None or _tool(path, text) is not None
+
+
+def may_be_lock(path: str, regenerate: Mapping[str, str]) -> bool:
+    """Whether a file may be one that a tool writes, as far as its name says: asked of many paths, so it is quick."""
+    return matches(_LOCKS, path) or _own_command(path, regenerate) is not None
 
 
 def lock_task(path: str, text: bytes, regenerate: Mapping[str, str]) -> LockTask | Abstain:

@@ -7,6 +7,7 @@ from flowforge.core.job import Result
 from flowforge.core.pipeline import StageResult, StageSpec
 from flowforge.git.replay import Stopped, plan, replay
 from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.mergedlocks import watch_of
 from flowforge.pipeline.options import RebaseOptions
 from flowforge.pipeline.progress import advanced, count_of, notes_of
 
@@ -20,7 +21,14 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
             stage=spec.id, result=Result.SUCCESS, reason=Reason.UP_TO_DATE, sentence=sentence
         ), work
     planned = plan(tools.mirror, work.merge_base, work.old_head, work.upstream)
-    replayed = replay(tools.mirror, planned.pending, work.upstream, tools.committer, empty=options.empty)
+    replayed = replay(
+        tools.mirror,
+        planned.pending,
+        work.upstream,
+        tools.committer,
+        empty=options.empty,
+        watch=watch_of(tools.pipeline),
+    )
     left_out = tuple(asdict(step) for step in planned.dropped)
     after = advanced(replace(work, steps=left_out), replayed)
     if replayed.stopped is None:
@@ -46,8 +54,10 @@ def _replayed(stage: str, work: Work) -> StageResult:
 
 def _stopped(stage: str, work: Work, stopped: Stopped, tools: Tools) -> StageResult:
     """A conflict is the resolve stage's work where the pipeline has one; else it ends here, for a person."""
-    paths = ", ".join(sorted({conflict.path for conflict in stopped.conflicts}))
+    paths = ", ".join(sorted({conflict.path for conflict in stopped.conflicts or stopped.held}))
     sentence = f"commit {stopped.commit[:10]} ({stopped.subject}) conflicts with {work.target} in {paths}"
+    if not stopped.conflicts:
+        sentence = f"{work.target} and commit {stopped.commit[:10]} ({stopped.subject}) both changed {paths}, which is to be written anew"
     if any(spec.uses == "resolve" for spec in tools.pipeline.stages):
         return StageResult(stage=stage, result=Result.SUCCESS, sentence=sentence)
     return StageResult(

@@ -1,6 +1,6 @@
 """resolve: climb the ladder at every commit that conflicts, and go on replaying while every answer is whole.
 
-The first commit with a conflict that no rung may answer ends the stage: what could be answered is shown, the rest
+A commit that only brings lockfiles which git merged as text is climbed for, too: they are written anew, or stay. The first commit with a conflict that no rung may answer ends the stage: what could be answered is shown, the rest
 goes to a person. Nothing half-resolved is ever kept as work.
 """
 
@@ -12,10 +12,11 @@ from flowforge.core.decision import Question, fingerprint
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import Result
 from flowforge.core.pipeline import OnFailure, Pipeline, StageResult, StageSpec
-from flowforge.git.replay import Replay, replay, resume
+from flowforge.git.replay import Replay, Stopped, replay, resume
 from flowforge.pipeline.asking import open_question, with_told
 from flowforge.pipeline.context import ResolvedPath, Tools, Work
 from flowforge.pipeline.lockfile import Relocker, climb_all
+from flowforge.pipeline.mergedlocks import Standing, settled, sorted_out, watch_of
 from flowforge.pipeline.options import RebaseOptions, ResolveOptions
 from flowforge.pipeline.progress import advanced
 from flowforge.pipeline.remembering import Recollection, given, marks_of
@@ -32,38 +33,60 @@ def run(spec: StageSpec, work: Work, tools: Tools) -> tuple[StageResult, Work]:
             stage=spec.id, result=Result.SKIP, reason=Reason.SKIPPED, sentence="nothing conflicts"
         ), work
     options = ResolveOptions.model_validate(spec.options)
+    standing = Standing()
     while work.pending:
         _refuse_cancelled(tools)
-        work, answers = one_commit(spec, work, tools, options)
+        work, answers = one_commit(spec, work, tools, options, standing)
         if answers.unresolved:
             return _handed_back(spec, work, answers, _policy(options, tools), tools.pipeline), work
-    return _resolved(spec.id, work), work
+    return _resolved(spec.id, work, standing), work
 
 
-def one_commit(spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions) -> tuple[Work, Answers]:
-    """Answer the next conflicting commit and replay on to the one after it; the work stands still if it cannot."""
-    stop = replay(tools.mirror, work.pending, work.head, tools.committer, empty=_empty(tools))
+def one_commit(
+    spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions, standing: Standing
+) -> tuple[Work, Answers]:
+    """Answer the next commit that replaying stops at, and replay on to the one after it.
+
+    The work stands still where a conflict has no answer. `standing` is told what stays as git merged it.
+    """
+    watch = watch_of(tools.pipeline)
+    stop = replay(tools.mirror, work.pending, work.head, tools.committer, empty=_empty(tools), watch=watch)
     if stop.stopped is None:
         return advanced(work, stop), Answers()
     work = advanced(work, stop)
-    decided = with_told(stop.stopped, tools.told)
-    known = {one.conflict.path for one in decided}
-    left = [conflict for conflict in stop.stopped.conflicts if conflict.path not in known]
-    policy, memory = _policy(options, tools), Recollection(tools.memory, left)
-    climber = Climber(work=work, tools=tools, stopped=stop.stopped, model=options.model, recollection=memory)
-    relocker = Relocker(spec=spec, tools=tools, stopped=stop.stopped, answered=decided)
-    answers = climb_all(left, climber.rungs(options.rungs), policy, relocker, options)
-    taken_back = memory.taken_back(answers.resolutions) if MEMORY in options.rungs else ()
-    answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
-    answers = replace(answers, resolutions=(*decided, *answers.resolutions))
-    tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
+    answers, taken_back, left = _climbed(spec, work, tools, options, stop.stopped, standing)
+    if answers.resolutions or answers.unresolved:
+        tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
         return work, answers
+    standing.note(left)
+    for sentence in left:
+        tools.recorder.log(spec.id, f"commit {stop.stopped.commit[:10]}: {sentence}\n".encode())
     work = _gone_on(work, stop, answers, tools)
-    work = replace(work, notes=tuple(dict.fromkeys((*work.notes, *map(_taken_back, taken_back)))))
+    work = replace(work, notes=tuple(dict.fromkeys((*work.notes, *map(_taken_back, taken_back), *left))))
     if MEMORY in options.rungs:
-        tools.memory.keep(given(answers.resolutions, tools.told, policy.paths))
+        tools.memory.keep(given(answers.resolutions, tools.told, _policy(options, tools).paths))
     return work, answers
+
+
+def _climbed(
+    spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions, stopped: Stopped, standing: Standing
+) -> tuple[Answers, tuple[str, ...], tuple[str, ...]]:
+    """What persons and rungs answer; paths whose answer was once taken back; what stays as git merged it, and why."""
+    decided = with_told(stopped, tools.told)
+    known = {one.conflict.path for one in decided}
+    open_ = [conflict for conflict in stopped.conflicts if conflict.path not in known]
+    held = [lock for lock in stopped.held if lock.path not in known]
+    policy, memory = _policy(options, tools), Recollection(tools.memory, open_)
+    climber = Climber(work=work, tools=tools, stopped=stopped, model=options.model, recollection=memory)
+    relocker = Relocker(spec=spec, tools=tools, stopped=stopped, answered=decided)
+    locks = sorted_out(held, policy.paths, options.protect or (), standing.given_up)
+    answers = climb_all(open_, climber.rungs(options.rungs), policy, relocker, options, locks.asked)
+    taken_back = memory.taken_back(answers.resolutions) if MEMORY in options.rungs else ()
+    answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
+    with tools.mirror.git.objects() as objects:
+        answers, left = settled(answers, locks, stopped, objects, standing)
+    return replace(answers, resolutions=(*decided, *answers.resolutions)), taken_back, left
 
 
 def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
@@ -76,6 +99,7 @@ def _gone_on(work: Work, stop: Replay, answers: Answers, tools: Tools) -> Work:
         answers.resolutions,
         tools.committer,
         empty=_empty(tools),
+        watch=watch_of(tools.pipeline),
     )
     proposals = tuple(resolution.conflict.path for resolution in answers.proposals)
     return replace(
@@ -171,10 +195,10 @@ def _tried(unresolved: Unresolved) -> dict[str, object]:
     }
 
 
-def _resolved(stage: str, work: Work) -> StageResult:
+def _resolved(stage: str, work: Work, standing: Standing) -> StageResult:
     rungs = sorted({rung for resolved in work.resolved for rung in resolved.rungs})
     paths = sorted({resolved.path for resolved in work.resolved})
-    sentence = f"resolved {', '.join(paths)} by {', '.join(rungs)}"
-    if work.unconfirmed:
-        sentence += f"; tests must confirm {', '.join(work.unconfirmed)}"
+    said = [f"resolved {', '.join(paths)} by {', '.join(rungs)}"] if paths else []
+    said += [f"tests must confirm {', '.join(work.unconfirmed)}"] if work.unconfirmed else []
+    sentence = "; ".join([*said, *standing.notes]) or "nothing conflicts"
     return StageResult(stage=stage, result=Result.SUCCESS, sentence=sentence)

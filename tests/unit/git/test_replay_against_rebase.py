@@ -1,16 +1,20 @@
 """Random small histories, replayed here and rebased by git in a work tree: the trees and the ends must agree."""
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowforge.git.command import Door
-from flowforge.git.mirror import open_mirror
-from flowforge.git.replay import Committer, commits_to_replay, replay
+from flowforge.git.held import Watch
+from flowforge.git.mirror import Mirror, Tips, open_mirror
+from flowforge.git.replay import Committer, Replay, commits_to_replay, replay, resume
 from tests.gitrepo import Content, Repository
 
+_EVERY = Watch(path=lambda _path: True, conflict=lambda _conflict, _objects: True)
 _WHO = Committer(name="FlowForge", email="flowforge@example.org", date=1_760_000_000)
 _LINES = [f"line {n}\n" for n in range(12)]
 _PATHS = ["a", "b", "d/a", "d/b", "d/e/f", "x"]
@@ -81,6 +85,18 @@ def grow(repo: Repository, start: str, history: list[list[tuple[object, ...]]], 
     repo.point(branch, tip)
 
 
+def watched(mirror: Mirror, pending: Sequence[str], tips: Tips) -> Replay:
+    """The same replay, stopped for every file that git merges as text and gone on from without an answer."""
+    done = replay(mirror, pending, tips.target, _WHO, watch=_EVERY)
+    steps = done.steps
+    while done.stopped is not None and not done.stopped.conflicts:
+        assert done.stopped.held
+        done = resume(mirror, done.stopped, done.pending, done.head, (), _WHO, watch=_EVERY)
+        steps += done.steps
+    stopped = replace(done.stopped, held=()) if done.stopped is not None else None
+    return replace(done, steps=steps, stopped=stopped)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ours=_history, theirs=_history)
 def test_a_replay_ends_as_git_rebase_ends(
@@ -98,6 +114,7 @@ def test_a_replay_ends_as_git_rebase_ends(
             base = mirror.merge_base(tips.branch, tips.target)
             pending = commits_to_replay(mirror, base, tips.branch, tips.target)
             done = replay(mirror, pending, tips.target, _WHO)
+            assert watched(mirror, pending, tips) == done
             rebased = repo.rebase(folder / "tree", tips.branch, tips.target, "--no-keep-empty")
             assert (done.stopped is None) == (rebased != "")
             if done.stopped is None:
