@@ -1,6 +1,7 @@
-"""Files that git merged as text and that are asked about before the merge stands: found by walking trees, without a process.
+"""Files that git merged as text and that are asked about before the merge stands.
 
-Only where the merged file is neither side's own there was anything to merge, so most commits are over with the walk.
+Git names every file whose two versions it merges in the answer that it gives anyway, so a commit without such a file costs
+nothing, and one with such files no process either, unless one was moved.
 """
 
 import os
@@ -8,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flowforge.core.conflict import Conflict, Kind, Side, Version
-from flowforge.git.changes import changes
 from flowforge.git.conflicts import MAX_CONTENT, Origin
+from flowforge.git.merged import Merged
 from flowforge.git.objects import Entry, Objects
 
+_MERGING = "Auto-merging"  # git's word for a file that was merged, whatever came of it
 _REGULAR = frozenset({"100644", "100755"})
 
 
@@ -19,22 +21,23 @@ _REGULAR = frozenset({"100644", "100755"})
 class Watch:
     """Which files may not be merged as text without being asked about."""
 
-    path: Callable[[str], bool]  # by the name; asked of every path that a replayed commit changes
-    conflict: Callable[[Conflict, Objects], bool]  # by the versions too; asked where git merged two
+    path: Callable[[str], bool]  # by the name
+    conflict: Callable[[Conflict, Objects], bool]  # by the versions too
 
 
 def held(
-    objects: Objects, trees: Mapping[Side, str], merged: str, watch: Watch, origin: Origin
+    objects: Objects, trees: Mapping[Side, str], merged: Merged, watch: Watch, origin: Origin
 ) -> Iterator[Conflict]:
-    """What `watch` names of the files in tree `merged` that are neither upstream's nor the commit's, by folder and name.
+    """What `watch` names of the merged files that are neither upstream's nor the commit's, by path.
 
     Each is a conflict without hunks: the versions, and git's own text as its one segment where that is small enough.
     """
-    for change in changes(objects, trees[Side.UPSTREAM], merged):
-        path = os.fsdecode(change.path)
-        if change.new is None or change.new.mode not in _REGULAR or not watch.path(path):
+    paths = {path for record in merged.records if record.kind == _MERGING for path in record.paths}
+    for path in sorted(path for path in paths if watch.path(os.fsdecode(path))):
+        entry = objects.entry(merged.tree, path)
+        if entry is None or entry.mode not in _REGULAR:
             continue
-        conflict = _conflict(objects, trees, change.path, change.new, origin)
+        conflict = _conflict(objects, trees, path, entry, origin)
         if conflict is not None and watch.conflict(conflict, objects):
             yield conflict
 
@@ -43,9 +46,6 @@ def _conflict(
     objects: Objects, trees: Mapping[Side, str], path: bytes, merged: Entry, origin: Origin
 ) -> Conflict | None:
     """None where one side's file is the result, or a side has no such file."""
-    own = objects.entry(trees[Side.COMMIT], path)
-    if own is not None and own.oid == merged.oid:
-        return None  # before anybody asks for renames: most files of a commit end here
     versions = {side: _version(objects, trees[side], path, side, origin) for side in Side}
     upstream, commit = versions[Side.UPSTREAM], versions[Side.COMMIT]
     if upstream is None or commit is None or merged.oid in {upstream.oid, commit.oid}:

@@ -242,7 +242,7 @@ class _Work:
         origin = _origin(commit, size, Renames(self._git, self._objects, trees).old_path)
         if merged.conflicted:
             return self._stopped(commit, trees, merged, origin)
-        found = self._held(trees, merged.tree, origin)
+        found = self._held(trees, merged, origin)
         if found:
             return Stopped(
                 commit=commit.oid, subject=commit.subject, tree=merged.tree, conflicts=(), held=found
@@ -258,10 +258,10 @@ class _Work:
             conflicts = read_conflicts(merged, self._objects, origin)
         clean = self._objects.replaced(merged.tree, dict.fromkeys(invented(merged)))
         open_ = {path for conflict in conflicts for path in conflict.paths}
-        found = tuple(one for one in self._held(trees, clean, origin) if open_.isdisjoint(one.paths))
+        found = tuple(one for one in self._held(trees, merged, origin) if open_.isdisjoint(one.paths))
         return Stopped(commit=commit.oid, subject=commit.subject, tree=clean, conflicts=conflicts, held=found)
 
-    def _held(self, trees: Mapping[Side, str], merged: str, origin: Origin) -> tuple[Conflict, ...]:
+    def _held(self, trees: Mapping[Side, str], merged: Merged, origin: Origin) -> tuple[Conflict, ...]:
         if self._watch is None:
             return ()
         return tuple(held(self._objects, trees, merged, self._watch, origin))

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from flowforge.core.pipeline import StageResult
+from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
+from flowforge.git.replay import replay
 from tests.gitrepo import Content
 from tests.integration.pipeline.lockyard import run_tool
-from tests.integration.pipeline.scene import Scene
+from tests.integration.pipeline.scene import COMMITTER, Scene
 
 Files = dict[str, Content]
 
@@ -41,3 +42,24 @@ def resolved(scene: Scene, base: Files, upstream: Files, commit: Files, **spec: 
     scene.do("rebase")
     assert scene.work.pending, "the lockfiles do not conflict"
     return scene.do("resolve", spec=spec)
+
+
+def rewritten(scene: Scene, base: Files, upstream: Files, commit: Files, **spec: Any) -> StageResult:
+    """As `resolved`, in a pipeline that goes on from rebase with the rung, and of lockfiles that do not conflict."""
+    scene.branches(
+        {path: upstream.get(path) for path in {*base, *upstream}},
+        {path: commit.get(path) for path in {*base, *commit}},
+        base=base,
+    )
+    stages = tuple(StageSpec(id=uses, uses=uses) for uses in ("clone", "rebase", "resolve"))
+    scene.pipeline = Pipeline(name="test", version=1, stages=stages)
+    scene.do("clone")
+    rebased = scene.do("rebase")
+    assert "is to be written anew" in rebased.sentence
+    return scene.do("resolve", spec=spec)
+
+
+def as_text(scene: Scene) -> str:
+    """The head of the same rebase as git alone makes it."""
+    steps = [step["original"] for step in scene.work.steps]
+    return replay(scene.mirror, steps, scene.work.upstream, COMMITTER).head

@@ -17,6 +17,7 @@ from flowforge.resolve.counts import Action
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.contract import Sandbox
 from tests.gitrepo import Content
+from tests.integration.pipeline.lockscene import as_text
 from tests.integration.pipeline.scene import COMMITTER, Scene
 
 LOCK, MANIFEST = "package-lock.json", "package.json"
@@ -72,12 +73,6 @@ def written(scene: Scene, command: str, path: str = LOCK, **more: object) -> Sta
     return resolved(scene)
 
 
-def as_git_merged(scene: Scene) -> str:
-    """The head of a rebase that stops for nothing."""
-    steps = [step["original"] for step in scene.work.steps]
-    return replay(scene.mirror, steps, scene.work.upstream, COMMITTER).head
-
-
 def said(why: str, path: str = LOCK) -> str:
     return f"git merged {path!r} as text, and it was not written anew: {why}"
 
@@ -105,7 +100,7 @@ def test_what_the_tool_writes_just_as_git_merged_it_needs_nobodys_word(walled: S
     result = written(walled, writes(MERGED))
     assert result.ok, result.sentence
     assert (walled.work.resolved, walled.work.unconfirmed) == ((), ())
-    assert walled.work.head == as_git_merged(walled)
+    assert walled.work.head == as_text(walled)
     note = f"git merged {LOCK!r} as text, and the tool that writes it wrote the same from the merged manifest"
     assert walled.work.notes == (note,)
     assert result.sentence == note
@@ -131,7 +126,7 @@ def test_where_the_tool_does_not_serve_gits_text_stands_and_it_is_told(
     result = written(walled, command)
     assert result.ok, result.sentence
     assert walled.file(LOCK) == MERGED
-    assert walled.work.head == as_git_merged(walled)
+    assert walled.work.head == as_text(walled)
     (note,) = walled.work.notes
     assert note.startswith(said(""))
     assert why in note
@@ -149,7 +144,7 @@ def test_a_tool_that_hangs_is_stopped_and_not_tried_again_for_a_later_commit(wal
     assert result.ok, result.sentence
     assert walled.log.count("--- sleep 60") == 1
     assert walled.work.notes == (said("'sleep 60' ran longer than its 1 s and was stopped"),)
-    assert walled.work.head == as_git_merged(walled)
+    assert walled.work.head == as_text(walled)
 
 
 def test_a_tool_that_is_missing_is_looked_for_once(walled: Scene) -> None:

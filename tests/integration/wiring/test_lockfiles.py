@@ -1,4 +1,4 @@
-"""Whole jobs with a lockfile in conflict, by `flowforge run`: what is pushed, who decides, what a simulation says."""
+"""Whole jobs with a lockfile that both sides changed, by `flowforge run`: what is pushed, who decides, what a simulation says."""
 
 import json
 from collections.abc import Mapping
@@ -38,6 +38,7 @@ def files(*names: str) -> dict[str, Content]:
     }
 
 
+OLD = tuple("klmnop")
 WROTE = files("a", "b", "c")[LOCK]
 WRITES: dict[str, Content] = {"relock.sh": f"cat > {LOCK} <<'END'\n{WROTE}END\n"}
 
@@ -60,6 +61,19 @@ def origin(
     start = repo.commit(base)
     repo.commit({**base, **files("a", "b")}, start, branch="main", message="add b")
     repo.commit({**base, **files("a", "c"), **topic}, start, branch="topic", message="add c")
+    return repo
+
+
+def apart(
+    folder: Path, definition: str, script: Mapping[str, Content], *, branch: str = "topic"
+) -> Repository:
+    """As `origin`, with the packages so far from each other that git merges both files without a conflict."""
+    repo = Repository(folder / "apart.git")
+    base = {**files(*OLD), **script, ".flowforge.yml": definition}
+    start = repo.commit(base)
+    repo.commit({**base, **files("a", *OLD)}, start, branch="main", message="add a")
+    first = repo.commit({**base, **files(*OLD, "z")}, start, message="add z")
+    repo.commit({**base, **files(*OLD, "y", "z")}, first, branch=branch, message="add y")
     return repo
 
 
@@ -122,3 +136,60 @@ def test_a_simulation_runs_no_tool_and_says_so(
     said = " ".join(capsys.readouterr().out.split())
     assert "a run would write it anew with a tool; a simulation runs none" in said
     assert "could not" not in said
+
+
+LISTS = """set -e
+names=$(sed -n 's/^  "\\(.\\)": .*/\\1/p' package.json)
+{ printf '{"lockfileVersion": 3, "packages": {'; comma=
+  for name in $names; do printf '%s"node_modules/%s": {"version": "1.0.0"}' "$comma" "$name"; comma=,; done
+  echo '}}'; } > new
+mv new package-lock.json
+"""
+
+
+def locked(repo: Repository, commit: str) -> set[str]:
+    rows = json.loads(repo.git("show", f"{commit}:{LOCK}"))["packages"]
+    return {name.removeprefix("node_modules/") for name in rows}
+
+
+def test_a_lockfile_that_git_merged_is_written_anew_in_every_commit_and_pushed(
+    tmp_path: Path, settings: Settings
+) -> None:
+    repo = apart(tmp_path, DEFINITION % ("sh relock.sh", TEST), {"relock.sh": LISTS})
+    ended = ran(repo, settings)
+    assert (ended.ending.result, ended.ending.reason) == (Result.SUCCESS, Reason.PUSHED), ended.ending
+    assert repo.git("show", f"topic:{LOCK}").startswith(b'{"lockfileVersion": 3, "packages": {"node')
+    assert locked(repo, "topic") == {"a", *OLD, "y", "z"}
+    assert locked(repo, "topic^") == {"a", *OLD, "z"}
+    assert "sh wrote it anew from the merged manifest: 9 packages" in ended.report
+
+
+def test_written_anew_it_is_a_proposal_as_after_a_conflict(tmp_path: Path, settings: Settings) -> None:
+    ended = ran(apart(tmp_path, DEFINITION % ("sh relock.sh", ""), {"relock.sh": LISTS}), settings)
+    assert ended.ending.reason is Reason.DECISION_NEEDED
+    assert LOCK in ended.ending.sentence
+
+
+def test_a_tool_that_fails_there_leaves_gits_text_and_the_report_says_so(
+    tmp_path: Path, settings: Settings
+) -> None:
+    definition = DEFINITION % ("sh relock.sh", "")
+    repo = apart(tmp_path, definition, {"relock.sh": "echo no index >&2\nexit 4\n"})
+    ended = ran(repo, settings)
+    assert (ended.ending.result, ended.ending.reason) == (Result.SUCCESS, Reason.PUSHED), ended.ending
+    assert locked(repo, "topic") == {"a", *OLD, "y", "z"}
+    note = "as text, and it was not written anew: 'sh relock.sh' ended with exit status 4: no index"
+    assert " ".join(ended.report.split()).count(note) == 1
+
+
+def test_a_simulation_says_what_a_run_would_do_with_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FLOWFORGE_DATA_DIR", str(tmp_path / "data"))
+    repo = apart(tmp_path, DEFINITION % ("sh relock.sh", TEST), {"relock.sh": LISTS})
+    main(["simulate", str(repo.path), "--branch", "topic", "--onto", "main"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("it was not written anew: a run would write it anew with a tool") == 1
+    assert "a person" not in said

@@ -8,10 +8,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowforge.git.changes import changes
 from flowforge.git.command import Door
 from flowforge.git.held import Watch
 from flowforge.git.mirror import Mirror, Tips, open_mirror
-from flowforge.git.replay import Committer, Replay, commits_to_replay, replay, resume
+from flowforge.git.replay import Committer, Replay, Step, commits_to_replay, replay, resume
 from tests.gitrepo import Content, Repository
 
 _EVERY = Watch(path=lambda _path: True, conflict=lambda _conflict, _objects: True)
@@ -88,13 +89,27 @@ def grow(repo: Repository, start: str, history: list[list[tuple[object, ...]]], 
 def watched(mirror: Mirror, pending: Sequence[str], tips: Tips) -> Replay:
     """The same replay, stopped for every file that git merges as text and gone on from without an answer."""
     done = replay(mirror, pending, tips.target, _WHO, watch=_EVERY)
-    steps = done.steps
+    steps, held = done.steps, {}
     while done.stopped is not None and not done.stopped.conflicts:
-        assert done.stopped.held
+        held[done.stopped.commit] = {conflict.path for conflict in done.stopped.held}
         done = resume(mirror, done.stopped, done.pending, done.head, (), _WHO, watch=_EVERY)
         steps += done.steps
+    for step in steps:
+        if step.disposition == "replayed":
+            assert merged_files(mirror, step) == held.get(step.original, set())
     stopped = replace(done.stopped, held=()) if done.stopped is not None else None
     return replace(done, steps=steps, stopped=stopped)
+
+
+def merged_files(mirror: Mirror, step: Step) -> set[str]:
+    """Paths of a replayed commit whose bytes neither its new parent nor the original commit has anywhere."""
+    with mirror.git.objects() as objects:
+        new = objects.commit(step.new)
+        before = objects.commit(new.parents[0]).tree
+        trees = (before, objects.commit(step.original).tree)
+        known = {file.new.oid for tree in trees for file in changes(objects, "", tree) if file.new}
+        found = [file for file in changes(objects, before, new.tree) if file.new]
+        return {file.path.decode() for file in found if file.new and file.new.oid not in known}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
