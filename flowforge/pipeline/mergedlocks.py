@@ -26,6 +26,7 @@ _AGAIN = frozenset(  # what the next commit would meet too, at the same cost
         Reason.TOOL_MISSING,
         Reason.SANDBOX_UNAVAILABLE,
         Reason.CONFIGURATION,
+        Reason.INVALID_REQUEST,  # a network that is not granted
         Reason.TIMEOUT,
         Reason.MEMORY_LIMIT,
         Reason.OUTPUT_LIMIT,
@@ -64,11 +65,8 @@ def watch_of(pipeline: Pipeline) -> Watch | None:
 class Standing:
     """What one run of a resolve stage left as git merged it."""
 
-    notes: dict[str, None] = field(default_factory=dict)  # sentences for the report, each once
+    paths: set[str] = field(default_factory=set)
     given_up: dict[str, str] = field(default_factory=dict)  # path -> why it is not tried again
-
-    def note(self, sentences: Iterable[str]) -> None:
-        self.notes.update(dict.fromkeys(sentences))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +98,8 @@ def _kept(lock: Conflict, paths: Paths, protect: Sequence[str]) -> str:
 
 def settled(
     answers: Answers, held: Held, stopped: Stopped, objects: Objects, standing: Standing
-) -> tuple[Answers, tuple[str, ...]]:
-    """The answers without those of held lockfiles that stay as git merged them, and a sentence for each that does.
+) -> tuple[Answers, Mapping[str, str]]:
+    """The answers without those of held lockfiles that stay as git merged them, and a sentence for each path that does.
 
     Nobody has to confirm a text that git merged without a conflict and the tool writes just so.
     """
@@ -115,13 +113,13 @@ def settled(
     standing.given_up.update(_given_up(failed, answers))
     left = same | {one.conflict.path for one in failed}
     why = {**held.kept, **{one.conflict.path: reason_of(one) for one in failed}}
-    told = [_as_text(path, why[path]) for path in sorted(why)] + [_confirmed(path) for path in sorted(same)]
+    told = {path: _as_text(path, why[path]) for path in sorted(why)}
     return replace(
         answers,
         resolutions=tuple(one for one in answers.resolutions if one.conflict.path not in left),
         unresolved=tuple(one for one in answers.unresolved if one.conflict.path not in left),
         approve=tuple(path for path in answers.approve if path not in left),
-    ), tuple(told)
+    ), {**told, **{path: _confirmed(path) for path in sorted(same)}}
 
 
 def _same(answer: Resolution, stopped: Stopped, objects: Objects) -> bool:

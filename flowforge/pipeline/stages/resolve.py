@@ -4,6 +4,7 @@ A commit that only brings lockfiles which git merged as text is climbed for, too
 goes to a person. Nothing half-resolved is ever kept as work.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
@@ -59,11 +60,12 @@ def one_commit(
         tools.recorder.resolved(spec.id, answers.resolutions, answers.unresolved)
     if answers.unresolved:
         return work, answers
-    standing.note(left)
-    for sentence in left:
+    standing.paths.update(left)
+    for sentence in left.values():
         tools.recorder.log(spec.id, f"commit {stop.stopped.commit[:10]}: {sentence}\n".encode())
     work = _gone_on(work, stop, answers, tools)
-    work = replace(work, notes=tuple(dict.fromkeys((*work.notes, *map(_taken_back, taken_back), *left))))
+    notes = (*map(_taken_back, taken_back), *left.values())
+    work = replace(work, notes=tuple(dict.fromkeys((*work.notes, *notes))))
     if MEMORY in options.rungs:
         tools.memory.keep(given(answers.resolutions, tools.told, _policy(options, tools).paths))
     return work, answers
@@ -71,7 +73,7 @@ def one_commit(
 
 def _climbed(
     spec: StageSpec, work: Work, tools: Tools, options: ResolveOptions, stopped: Stopped, standing: Standing
-) -> tuple[Answers, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[Answers, tuple[str, ...], Mapping[str, str]]:
     """What persons and rungs answer; paths whose answer was once taken back; what stays as git merged it, and why."""
     decided = with_told(stopped, tools.told)
     known = {one.conflict.path for one in decided}
@@ -200,5 +202,6 @@ def _resolved(stage: str, work: Work, standing: Standing) -> StageResult:
     paths = sorted({resolved.path for resolved in work.resolved})
     said = [f"resolved {', '.join(paths)} by {', '.join(rungs)}"] if paths else []
     said += [f"tests must confirm {', '.join(work.unconfirmed)}"] if work.unconfirmed else []
-    sentence = "; ".join([*said, *standing.notes]) or "nothing conflicts"
+    said += [f"left as git merged it: {', '.join(sorted(standing.paths))}"] if standing.paths else []
+    sentence = "; ".join(said) or "nothing conflicts"
     return StageResult(stage=stage, result=Result.SUCCESS, sentence=sentence)

@@ -103,7 +103,7 @@ def test_what_the_tool_writes_just_as_git_merged_it_needs_nobodys_word(walled: S
     assert walled.work.head == as_text(walled)
     note = f"git merged {LOCK!r} as text, and the tool that writes it wrote the same from the merged manifest"
     assert walled.work.notes == (note,)
-    assert result.sentence == note
+    assert result.sentence == f"left as git merged it: {LOCK}"
     assert walled.data("resolved") == []
 
 
@@ -130,7 +130,7 @@ def test_where_the_tool_does_not_serve_gits_text_stands_and_it_is_told(
     (note,) = walled.work.notes
     assert note.startswith(said(""))
     assert why in note
-    assert note in result.sentence
+    assert result.sentence == f"left as git merged it: {LOCK}"
     assert note in walled.log
     assert "failed:" not in note
     assert (walled.work.resolved, walled.work.unconfirmed, walled.data("resolved")) == ((), (), [])

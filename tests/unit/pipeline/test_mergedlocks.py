@@ -9,7 +9,7 @@ from flowforge.core.pipeline import Pipeline, StageSpec
 from flowforge.hooks.manager import Registry
 from flowforge.pipeline.check import Catalog
 from flowforge.pipeline.load import load_shipped
-from flowforge.pipeline.mergedlocks import Standing, relocking, sorted_out, watch_of
+from flowforge.pipeline.mergedlocks import relocking, sorted_out, watch_of
 from flowforge.resolve.policy import PROTECTED, Paths
 
 
@@ -112,10 +112,3 @@ def test_what_was_given_up_is_not_asked_again_and_keeps_its_reason() -> None:
     found = sorted_out(held, Paths(), (), {"a/uv.lock": "uv is not installed"})
     assert [one.path for one in found.asked] == ["b/uv.lock"]
     assert found.kept == {"a/uv.lock": "uv is not installed"}
-
-
-def test_a_sentence_is_kept_once() -> None:
-    standing = Standing()
-    standing.note(["b", "a"])
-    standing.note(["a", "c"])
-    assert list(standing.notes) == ["b", "a", "c"]
