@@ -1,7 +1,8 @@
 """resolve: climb the ladder at every commit that conflicts, and go on replaying while every answer is whole.
 
-A commit that only brings lockfiles which git merged as text is climbed for, too: they are written anew, or stay. The first commit with a conflict that no rung may answer ends the stage: what could be answered is shown, the rest
-goes to a person. Nothing half-resolved is ever kept as work.
+A commit that only brings lockfiles which git merged as text is climbed for, too: they are written anew, or stay. The
+first commit with a conflict that no rung may answer ends the stage: what could be answered is shown, the rest goes to
+a person. Nothing half-resolved is ever kept as work.
 """
 
 from collections.abc import Mapping
@@ -86,8 +87,10 @@ def _climbed(
     answers = climb_all(open_, climber.rungs(options.rungs), policy, relocker, options, locks.asked)
     taken_back = memory.taken_back(answers.resolutions) if MEMORY in options.rungs else ()
     answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
-    with tools.mirror.git.objects() as objects:
-        answers, left = settled(answers, locks, stopped, objects, standing)
+    left: Mapping[str, str] = {}
+    if held:
+        with tools.mirror.git.objects() as objects:
+            answers, left = settled(answers, locks, stopped, objects, standing)
     return replace(answers, resolutions=(*decided, *answers.resolutions)), taken_back, left
 
 
