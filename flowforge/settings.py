@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     model_cassette: Path | None = None
     model_cassette_mode: Literal["replay", "record"] = "replay"
     model_monthly_usd: NonNegativeFloat = 0.0
+    model_answer_days: NonNegativeInt = 30
+    model_calls_at_once: PositiveInt = 4
+    model_breaker: NonNegativeInt = 5
     # secrets at rest
     key_provider: str = "local"
     key_file: Path | None = None

@@ -11,7 +11,7 @@ from uuid import UUID
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.spend import Budget, may_spend
 from flowforge.hooks.contracts import ModelAnswer
-from flowforge.llm.ports import Asker, Call
+from flowforge.llm.ports import Asker, Call, Query, ended
 
 
 @dataclass(kw_only=True)
@@ -21,13 +21,25 @@ class _Job:
     lines: dict[str, Budget] = field(default_factory=dict)
 
 
-class LocalLedger:
-    """A `Ledger`: the given budgets hold for all calls together, each job's own cap beside them."""
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    asker: Asker
+    amount: Decimal
 
-    def __init__(self, budgets: Sequence[Budget] = ()) -> None:
+
+class LocalBooks:
+    """`Books`: the given budgets hold for all calls together, each job's own cap beside them.
+
+    Keeps the last `most` answers and every call, and loses all with the process.
+    """
+
+    def __init__(self, budgets: Sequence[Budget] = (), most: int = 1000) -> None:
+        self.calls: list[Call] = []  # oldest first
         self._budgets = list(budgets)
         self._jobs: dict[UUID | None, _Job] = {}
-        self._open: dict[str, tuple[Asker, Decimal]] = {}
+        self._open: dict[str, _Open] = {}
+        self._answers: dict[str, ModelAnswer] = {}
+        self._most = most
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -42,20 +54,41 @@ class LocalLedger:
                 raise _exhausted(budget, amount)
             self._book(asker, reserved=amount, calls=1)
             reservation = f"local-{next(self._numbers)}"
-            self._open[reservation] = (asker, amount)
+            self._open[reservation] = _Open(asker=asker, amount=amount)
             return reservation
 
-    def settle(self, reservation: str, cost: Decimal) -> None:
+    def answered(self, query: Query) -> ModelAnswer | None:
         with self._lock:
-            asker, amount = self._open.pop(reservation, (None, None))
-            if asker is not None and amount is not None:
-                self._book(asker, reserved=-amount, spent=cost)
+            return self._answers.get(query.key)
 
-    def release(self, reservation: str) -> None:
+    def begin(self, reservation: str, query: Query) -> ModelAnswer | None:
         with self._lock:
-            asker, amount = self._open.pop(reservation, (None, None))
-            if asker is not None and amount is not None:
-                self._book(asker, reserved=-amount, calls=-1)
+            stored = self._answers.get(query.key)
+            if stored is None and reservation not in self._open:
+                raise ended(reservation)
+            return stored
+
+    def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:
+        with self._lock:
+            held = self._open.pop(call.reservation, None)
+            if held is not None:
+                self._book(held.asker, reserved=-held.amount, spent=call.cost)
+                self.calls.append(call)
+            if answer is not None:
+                self._answers[query.key] = answer
+            while len(self._answers) > self._most:
+                del self._answers[next(iter(self._answers))]
+
+    def release(self, reservation: str, call: Call | None = None) -> None:
+        with self._lock:
+            held = self._open.pop(reservation, None)
+            if held is not None:
+                self._book(held.asker, reserved=-held.amount, calls=-1)
+                self.calls += [call] if call is not None else []
+
+    def note(self, call: Call) -> None:
+        with self._lock:
+            self.calls.append(call)
 
     def spent(self, job: UUID | None) -> Budget:
         """The job's cap with what is spent and reserved under it."""
@@ -108,7 +141,7 @@ class LocalLimiter:
         self._windows = [(seconds, most, deque[float]()) for seconds, most in windows]
         self._lock = threading.Lock()
 
-    def admit(self, asker: Asker, amount: Decimal) -> None:  # noqa: ARG002 (the port's form; this one counts calls)
+    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:  # noqa: ARG002 (the port's form; this one counts calls)
         now = self._clock()
         with self._lock:
             for seconds, most, past in self._windows:
@@ -123,32 +156,3 @@ class LocalLimiter:
                     )
             for _seconds, _most, past in self._windows:
                 past.append(now)
-
-
-class LocalCache:
-    """A `Cache` of the last `most` answers."""
-
-    def __init__(self, most: int = 1000) -> None:
-        self._answers: dict[str, ModelAnswer] = {}
-        self._most = most
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> ModelAnswer | None:
-        with self._lock:
-            return self._answers.get(key)
-
-    def put(self, key: str, answer: ModelAnswer) -> None:
-        with self._lock:
-            self._answers[key] = answer
-            while len(self._answers) > self._most:
-                del self._answers[next(iter(self._answers))]
-
-
-@dataclass(kw_only=True)
-class Calls:
-    """A `Record` that keeps the calls, oldest first."""
-
-    made: list[Call] = field(default_factory=list)
-
-    def __call__(self, call: Call, /) -> None:
-        self.made.append(call)

@@ -3,13 +3,19 @@
 Each has a form in one process (`in_process`, for `flowforge run` and tests) and one in the service's stores.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
+from flowforge.core.errors import Reason, Temporary
 from flowforge.core.spend import Usage
 from flowforge.hooks.contracts import ModelAnswer
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +31,7 @@ class Asker:
     job_calls: int = 40  # calls that may cost something
     line: str = ""  # a line of the job's money that the call counts under too, as "review"; "" = none
     line_usd: Decimal = Decimal(0)  # all calls of that line together
+    cancelled: Callable[[], bool] = field(default=_never, compare=False, repr=False)  # nobody waits any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,47 +52,85 @@ class Call:
     reservation: str = ""  # under which it was settled; "" where nothing was billed
 
 
-class Ledger(Protocol):
-    """Money. Reserving is one atomic step over every budget that applies; calls are safe from many threads."""
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is about to be asked, and the exact key of its answer."""
+
+    asker: Asker
+    key: str  # names organization, provider, model, version of the prompts and the whole question
+    provider: str
+    model: str
+    operation: str
+    version: str = ""  # of the prompts
+
+
+class Books(Protocol):
+    """Money, answers and records of calls, which change together or not at all. Safe from many threads.
+
+    The life of a reservation: `reserve`, then `begin`, then `settle` or `release`. One that nobody ends expires: it is
+    given back where its call never began, and booked at its worst where it did.
+    """
 
     def reserve(self, asker: Asker, amount: Decimal) -> str:
-        """Set `amount` dollars aside and return the reservation's id.
+        """Set `amount` dollars aside under every budget that applies, in one step; returns the reservation's id.
 
         Raises:
             Refused: with reason `budget_exhausted`, when a budget or the job's calls do not allow it.
         """
         ...
 
-    def settle(self, reservation: str, cost: Decimal) -> None:
-        """Book what the call cost and give the rest back. Settling twice books once."""
+    def answered(self, query: Query) -> ModelAnswer | None:
+        """The answer that was stored for this query, if there is one."""
         ...
 
-    def release(self, reservation: str) -> None:
-        """Give all of it back: nothing was billed."""
+    def begin(self, reservation: str, query: Query) -> ModelAnswer | None:
+        """The stored answer; or None, and it is noted that the call is sent now.
+
+        Raises:
+            Temporary: the reservation has ended; nothing must be sent.
+        """
+        ...
+
+    def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:
+        """Book what the call cost in place of its reservation, record it, and store its answer: all of it, once.
+
+        Done twice it is done once. `answer` is None where there is none that is worth to be used again.
+        """
+        ...
+
+    def release(self, reservation: str, call: Call | None = None) -> None:
+        """Give all of it back, since nothing was billed, and record the call if one was made."""
+        ...
+
+    def note(self, call: Call) -> None:
+        """Record a call for which nothing was reserved: it was answered from the store."""
         ...
 
 
 class Limiter(Protocol):
-    """Rates: calls a minute and an hour, for user, organization and everybody."""
+    """Rates: requests, tokens and cost in a time, for user, organization and everybody."""
 
-    def admit(self, asker: Asker, amount: Decimal) -> None:
-        """Count one call that may cost `amount`.
+    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:
+        """Count one call of at most so many tokens and dollars.
 
         Raises:
             Temporary: with reason `busy` and the delay after which it would be admitted.
+            Refused: it never would be.
         """
         ...
 
 
-class Cache(Protocol):
-    """Answers by exact key; a key names organization, provider, model and the whole question."""
-
-    def get(self, key: str) -> ModelAnswer | None: ...
-
-    def put(self, key: str, answer: ModelAnswer) -> None: ...
-
-
-class Record(Protocol):
-    """Takes every call, whatever became of it: one for the usage table, one for the audit."""
+class Told(Protocol):
+    """Hears of every call once it is recorded, whatever became of it."""
 
     def __call__(self, call: Call, /) -> None: ...
+
+
+def ended(reservation: str) -> Temporary:
+    """Of a reservation that cannot carry a call any more: the next attempt makes another."""
+    return Temporary(
+        Reason.SERVICE_UNAVAILABLE,
+        f"the reservation {reservation} of a model call ended before the call was made",
+        delay=0.5,
+        next_action="nothing: the call is tried again",
+    )

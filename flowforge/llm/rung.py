@@ -109,7 +109,7 @@ class ModelRung:
 
     def _ask(self, question: Question) -> ModelAnswer:
         request = replace(question.request, thinking=self.thinking)
-        return self.service.ask(request, self.asker, key=question.key)
+        return self.service.ask(request, self.asker, key=question.key, version=question.prompt_version)
 
 
 def _once_more(question: Question, number: int) -> Question:

@@ -1,40 +1,59 @@
-"""One model call, in this order: budget, limit, cache, provider, usage, audit.
+"""One model call, in this order: budget, limits, turn, circuit breaker, cache, provider, usage, audit.
 
 The most a call can cost is reserved before it and settled at its real cost after it. A call that certainly cost
 nothing gives its reservation back; one that broke off is settled at its upper bound, for the provider bills it
-too. An answer is stored before it is used, so a crash never asks or pays twice.
+too. An answer is stored in the same step in which it is paid, and before it is used, so a crash never pays for it
+twice. What is stored is given away whatever stands before a new call: no budget, no limit, no outage.
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
+from flowforge.core.failpoint import failpoint
 from flowforge.core.spend import Usage, cost, worst_case
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.hooks.contracts import Model, ModelAnswer, ModelProvider, ModelRequest
-from flowforge.llm.ports import Asker, Cache, Call, Ledger, Limiter, Record
+from flowforge.llm.breaker import AFTER, Breaker
+from flowforge.llm.ports import Asker, Books, Call, Limiter, Query, Told
 from flowforge.llm.prices import Prices
+from flowforge.llm.turns import Turns
 
 MAX_ATTEMPTS: Final = 3
 DEADLINE: Final = 180.0  # seconds for one question, its retries and waits included
-JITTER: Final = 0.25  # a wait is this much longer at most, never shorter than the server asked for
+BACKOFF: Final = (
+    2.0  # a wait is at most so many seconds longer than the server asked for; doubled with each attempt
+)
+BOOKING: Final = 60.0  # seconds for which a call that was made is tried to be booked
+AGAIN: Final = 0.5  # seconds between two tries
+
+_NOTHING: Final = Usage()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    ledger: Ledger
+    books: Books
     limiter: Limiter
-    cache: Cache
-    usage: Record
-    audit: Record
     clock: Callable[[], float]  # seconds, monotonic
     sleep: Callable[[float], None]
     random: Callable[[], float]  # 0 <= x < 1
+    told: Told = lambda _call: None
     telemetry: Telemetry = field(default_factory=Silent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What an operator chose for every provider."""
+
+    at_once: int = 4  # calls of one process to one provider
+    breaker: int = AFTER  # outages in a row that open it; 0 = never
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +61,33 @@ class _Asked:
     """One question on its way."""
 
     request: ModelRequest
-    asker: Asker
-    key: str
+    query: Query
     tokens: int  # upper bound of the prompt's
     worst: Decimal
     until: float  # on the clock
+
+    @property
+    def asker(self) -> Asker:
+        return self.query.asker
+
+
+class Unbooked(Temporary):
+    """A call was made and could not be booked: its reservation is booked at its worst when it expires.
+
+    Asking again at once would pay twice, so the job comes back later.
+    """
 
 
 class ModelService:
     """Asks one provider. `connect` builds it on first use, since its SDK may take seconds to import."""
 
     def __init__(
-        self, model: Model, connect: Callable[[], ModelProvider], prices: Prices, ports: Ports
+        self,
+        model: Model,
+        connect: Callable[[], ModelProvider],
+        prices: Prices,
+        ports: Ports,
+        rules: Rules = Rules(),
     ) -> None:
         self.provider = model.id
         self.scripted = model.scripted
@@ -62,23 +96,35 @@ class ModelService:
         self._ports = ports
         self._connected: ModelProvider | None = None
         self._lock = threading.Lock()
+        self._turns = Turns(rules.at_once, ports.clock)
+        self._breaker = Breaker(
+            model.id, clock=ports.clock, random=ports.random, after=rules.breaker, moved=self._moved
+        )
 
     def ask(
-        self, request: ModelRequest, who: Asker, *, key: str = "", deadline: float = DEADLINE
+        self,
+        request: ModelRequest,
+        who: Asker,
+        *,
+        key: str = "",
+        version: str = "",
+        deadline: float = DEADLINE,
     ) -> ModelAnswer:
         """Answer a question within `deadline` seconds, from the store where it was answered before.
 
-        `key` names the question exactly; "" makes one of the request's own text.
+        `key` names the question exactly; "" makes one of the request's own text. `version` is that of the prompts.
 
         Raises:
-            Refused: a budget forbids it, or the provider does (too long).
+            Refused: a budget forbids it, the provider does (too long), or the job was cancelled.
             Temporary: a limit or an outage that outlasts the deadline; the job should wait `delay` seconds.
             Broken: no price, no key, or a provider that does not keep its contract.
         """
-        asked = self._prepare(request, who, key, deadline)
+        asked = self._prepare(request, who, key, version, deadline)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 answer = self._attempt(asked)
+            except Unbooked:
+                raise
             except Temporary as error:
                 self._wait_or_raise(asked, attempt, error)
                 continue
@@ -87,14 +133,28 @@ class ModelService:
             self._wait_or_raise(asked, attempt, _cut_off(self.provider))
         raise _cut_off(self.provider)  # never reached: the last attempt has raised
 
-    def _prepare(self, request: ModelRequest, who: Asker, key: str, deadline: float) -> _Asked:
+    def warm(self) -> None:
+        """Connect now, so that the first question does not wait for an import."""
+        self._reach()
+
+    def _prepare(self, request: ModelRequest, who: Asker, key: str, version: str, deadline: float) -> _Asked:
         tokens = self._reach().count_tokens(request)
         price = self._prices.of(request.model, tokens)
         question = key or _digest(request.system, request.shared, request.prompt, repr(request.schema))
+        query = Query(
+            asker=who,
+            key=_digest(
+                *(str(who.organization), self.provider, request.model, version, request.operation),
+                *(str(request.max_output), str(request.thinking), question),
+            ),
+            provider=self.provider,
+            model=request.model,
+            operation=request.operation,
+            version=version,
+        )
         return _Asked(
             request=request,
-            asker=who,
-            key=f"{who.organization}:{self.provider}:{request.model}:{question}",
+            query=query,
             tokens=tokens,
             worst=worst_case(tokens, request.max_output + request.thinking, price),
             until=self._ports.clock() + deadline,
@@ -108,87 +168,150 @@ class ModelService:
 
     def _attempt(self, asked: _Asked) -> ModelAnswer:
         """One pass through the whole order."""
-        ports = self._ports
+        if asked.asker.cancelled():
+            raise Refused(Reason.CANCELLED, "the job was cancelled before a model was asked")
         try:
-            reservation = ports.ledger.reserve(asked.asker, asked.worst)
-        except Refused:
-            stored = ports.cache.get(asked.key)  # costs nothing, so no budget stands in its way
+            reservation = self._ports.books.reserve(asked.asker, asked.worst)
+        except FlowForgeError as error:
+            return self._stored_or_raise(asked, error)
+        with ExitStack() as held:
+            try:
+                stored = self._come_to_turn(asked, reservation, held)
+            except BaseException as error:
+                self._give_back(reservation)
+                if not isinstance(error, FlowForgeError):
+                    raise
+                return self._stored_or_raise(asked, error)
             if stored is None:
-                raise
-            return self._replay(asked, stored)
-        try:
-            ports.limiter.admit(asked.asker, asked.worst)
-            stored = ports.cache.get(asked.key)
-        except BaseException:
-            ports.ledger.release(reservation)
-            raise
-        if stored is not None:
-            ports.ledger.release(reservation)
-            return self._replay(asked, stored)
-        return self._call(asked, reservation)
-
-    def _replay(self, asked: _Asked, stored: ModelAnswer) -> ModelAnswer:
-        self._record(asked, stored.stop, Usage(), Decimal(0), 0, stored.request_id, cache_hit=True)
+                return self._call(asked, reservation)
+        call = self._as_call(asked, stored.stop, request_id=stored.request_id, cache_hit=True)
+        self._tell(call, lambda: self._ports.books.release(reservation, call))
         return stored
 
-    def _call(self, asked: _Asked, reservation: str) -> ModelAnswer:
-        ports = self._ports
-        started = ports.clock()
+    def _come_to_turn(self, asked: _Asked, reservation: str, held: ExitStack) -> ModelAnswer | None:
+        """Pass limits, turns and breaker; returns a stored answer, or None: the call is sent now."""
+        ports, model, came = self._ports, asked.request.model, self._ports.clock()
+        ports.limiter.admit(asked.asker, asked.tokens + asked.request.max_output, asked.worst)
+        held.enter_context(self._turns.turn(asked.asker, asked.until))
+        ports.telemetry.observe("flowforge_model_wait_seconds", ports.clock() - came, provider=self.provider)
+        self._breaker.admit(model)
         try:
-            answer = self._reach().complete(asked.request, asked.until - started)
+            stored = ports.books.begin(reservation, asked.query)
+        except BaseException:
+            self._breaker.unsent(model)
+            raise
+        if stored is not None:
+            self._breaker.unsent(model)
+        return stored
+
+    def _stored_or_raise(self, asked: _Asked, error: FlowForgeError) -> ModelAnswer:
+        """What is stored costs nothing and asks nobody, so nothing stands in its way."""
+        try:
+            stored = self._ports.books.answered(asked.query)
+        except FlowForgeError:
+            stored = None
+        if stored is None:
+            raise error
+        call = self._as_call(asked, stored.stop, request_id=stored.request_id, cache_hit=True)
+        self._tell(call, lambda: self._ports.books.note(call))
+        return stored
+
+    def _give_back(self, reservation: str) -> None:
+        try:
+            self._ports.books.release(reservation)
         except FlowForgeError as error:
-            ports.ledger.release(reservation)
-            took = _milliseconds(ports.clock() - started)
-            self._record(asked, error.reason.value, Usage(), Decimal(0), took, error.evidence)
+            _log.warning(
+                "a reservation of money is given back when its time is over, not now: %s", error.sentence
+            )
+
+    def _call(self, asked: _Asked, reservation: str) -> ModelAnswer:
+        ports, model = self._ports, asked.request.model
+        started = ports.clock()
+
+        def took() -> int:
+            return _milliseconds(ports.clock() - started)
+
+        try:
+            with ports.telemetry.span("model.call", provider=self.provider, model=model):
+                answer = self._reach().complete(asked.request, asked.until - started)
+        except FlowForgeError as error:
+            self._breaker.done(model, error)
+            call = self._as_call(asked, error.reason.value, request_id=error.evidence, milliseconds=took())
+            self._tell(call, lambda: ports.books.release(reservation, call))
             raise
         except BaseException as error:
-            ports.ledger.settle(reservation, asked.worst)  # nobody knows what it cost
-            took = _milliseconds(ports.clock() - started)
-            self._record(asked, Reason.PLUGIN_FAILED.value, Usage(), asked.worst, took, "", reservation)
+            self._breaker.unsent(model)
+            word, lost = Reason.PLUGIN_FAILED.value, asked.worst  # nobody knows what it cost
+            call = self._as_call(asked, word, cost=lost, milliseconds=took(), reservation=reservation)
+            self._tell(call, lambda: ports.books.settle(call, asked.query, None))
             if not isinstance(error, Exception):
                 raise
             raise _no_contract(self.provider, error) from error
-        spent = self._cost(asked, answer.usage)
-        if answer.stop != "cut":
-            ports.cache.put(asked.key, answer)
-        ports.ledger.settle(reservation, spent)
-        took = _milliseconds(ports.clock() - started)
-        self._record(asked, answer.stop, answer.usage, spent, took, answer.request_id, reservation)
+        failpoint("llm.after_reply")
+        whole = answer.stop != "cut"
+        self._breaker.done(model, None if whole else _cut_off(self.provider))
+        call = self._as_call(
+            asked,
+            answer.stop,
+            usage=answer.usage,
+            cost=self._cost(asked, answer.usage),
+            request_id=answer.request_id,
+            milliseconds=took(),
+            reservation=reservation,
+        )
+        self._tell(call, lambda: ports.books.settle(call, asked.query, answer if whole else None))
+        failpoint("llm.after_booking")
         return answer
 
     def _cost(self, asked: _Asked, usage: Usage) -> Decimal:
         return cost(usage, self._prices.of(asked.request.model, usage.prompt))
 
-    def _record(
+    def _as_call(
         self,
         asked: _Asked,
         result: str,
-        usage: Usage,
-        spent: Decimal,
-        milliseconds: int,
-        request_id: str,
-        reservation: str = "",
         *,
+        usage: Usage = _NOTHING,
+        cost: Decimal = Decimal(0),
+        milliseconds: int = 0,
+        request_id: str = "",
+        reservation: str = "",
         cache_hit: bool = False,
-    ) -> None:
+    ) -> Call:
         request = asked.request
-        call = Call(
+        return Call(
             asker=asked.asker,
             provider=self.provider,
             model=request.model,
             operation=request.operation,
             result=result,
             usage=usage,
-            cost=spent,
+            cost=cost,
             milliseconds=milliseconds,
             cache_hit=cache_hit,
             request_id=request_id,
             prompt_hash=_digest(request.system, request.shared, request.prompt),
             reservation=reservation,
         )
-        self._ports.usage(call)
-        self._ports.audit(call)
+
+    def _tell(self, call: Call, book: Callable[[], None]) -> None:
+        """Book a call that was made, and let everybody know. A database that is away for it is waited for.
+
+        Raises:
+            Unbooked: it is away for too long.
+        """
+        ports = self._ports
+        until = ports.clock() + BOOKING
+        while True:
+            try:
+                book()
+                break
+            except Temporary as error:
+                if ports.clock() >= until:
+                    raise Unbooked(error.reason, error.sentence, delay=error.delay) from error
+                ports.sleep(AGAIN)
         self._measure(call)
+        ports.told(call)
 
     def _measure(self, call: Call) -> None:
         count = self._ports.telemetry.count
@@ -204,10 +327,19 @@ class ModelService:
         count("flowforge_model_tokens_total", call.usage.prompt, direction="input")
         count("flowforge_model_cost_usd_total", float(call.cost))
 
+    def _moved(self, whose: str, error: FlowForgeError | None) -> None:
+        """Say that the breaker opened or closed."""
+        opened = error is not None
+        self._ports.telemetry.gauge("flowforge_model_breaker_open", float(opened), of=whose)
+        if error is None:
+            _log.warning("model %s answers again and is asked as usual", whose)
+        else:
+            _log.warning("model %s is not asked for a while: %s", whose, error.sentence)
+
     def _wait_or_raise(self, asked: _Asked, attempt: int, error: Temporary) -> None:
-        """Wait as long as asked, where attempts and deadline allow it."""
+        """Wait as long as asked and at random a little longer, where attempts and deadline allow it."""
         ports = self._ports
-        wait = error.delay * (1 + JITTER * ports.random())
+        wait = error.delay + BACKOFF * 2 ** (attempt - 1) * ports.random()
         if attempt >= MAX_ATTEMPTS or ports.clock() + wait >= asked.until:
             raise error
         ports.sleep(wait)

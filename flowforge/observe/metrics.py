@@ -77,6 +77,15 @@ TABLE: Mapping[str, Metric] = {
     ),
     "flowforge_model_tokens_total": Metric(kind="counter", help="Tokens billed.", labels=("direction",)),
     "flowforge_model_cost_usd_total": Metric(kind="counter", help="US dollars spent on models."),
+    "flowforge_model_wait_seconds": Metric(
+        kind="histogram",
+        help="From a model call's reservation to its turn.",
+        labels=("provider",),
+        buckets=_JOB,
+    ),
+    "flowforge_model_breaker_open": Metric(
+        kind="gauge", help="1 while a provider, or one of its models, is not asked.", labels=("of",)
+    ),
     "flowforge_budget_remaining_ratio": Metric(
         kind="gauge", help="What is left of the installation's budget."
     ),

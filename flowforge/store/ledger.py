@@ -3,8 +3,8 @@
 Every cap has one row in `budget_totals`. A reservation raises `reserved_usd` there by an update that says
 "where spent + reserved + amount <= limit": the row's lock orders the callers, so together they can never pass
 the limit, however many ask at once. Caps are taken in one fixed order, so two callers cannot deadlock; when one
-cap refuses, a savepoint takes the earlier ones back. What a crashed caller leaves reserved expires *as spent*
-at its worst: its call may have been made.
+cap refuses, a savepoint takes the earlier ones back. `begin` notes that a call is sent. What a crashed caller leaves
+reserved expires: given back where the call was never sent, and *as spent* at its worst where it may have been made.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,11 @@ from uuid import UUID, uuid5
 from flowforge.core.spend import Budget, Usage
 from flowforge.store import alerts
 from flowforge.store.alerts import whose
-from flowforge.store.transaction import Transaction
+from flowforge.store.transaction import Row, Transaction
 from flowforge.store.values import as_json
 
+HELD = 900.0  # seconds for which a reservation waits for its end; longer than any call may take
+LOST = "lost"  # the result of a call whose end nobody saw
 _FOREVER = "-infinity"
 
 
@@ -104,9 +106,22 @@ WHERE id = %(id)s AND state = 'reserved' RETURNING *
 """
 
 _BOOK = """
+-- Locked in the order in which everybody locks them, then changed.
+WITH held AS MATERIALIZED (
+    SELECT t.kind, t.subject, t.starts_at
+    FROM ROWS FROM (jsonb_to_recordset(%(totals)s) AS (kind text, subject uuid, starts_at timestamptz))
+         WITH ORDINALITY AS k (kind, subject, starts_at, place)
+    JOIN budget_totals t ON t.kind = k.kind AND t.subject = k.subject AND t.starts_at = k.starts_at
+    ORDER BY k.place FOR UPDATE OF t)
 UPDATE budget_totals t SET reserved_usd = t.reserved_usd - %(amount)s, spent_usd = t.spent_usd + %(cost)s
-FROM (SELECT * FROM jsonb_to_recordset(%(totals)s) AS x (kind text, subject uuid, starts_at timestamptz)) k
-WHERE t.kind = k.kind AND t.subject = k.subject AND t.starts_at = k.starts_at
+FROM held k WHERE t.kind = k.kind AND t.subject = k.subject AND t.starts_at = k.starts_at
+"""
+
+_BEGIN = """
+-- The call is sent now, and has the time of a new reservation for it.
+UPDATE budget_reservations SET sent = true, provider = %(provider)s, model = %(model)s, operation = %(operation)s,
+       expires_at = greatest(expires_at, now() + make_interval(secs => %(seconds)s))
+WHERE id = %(id)s AND state = 'reserved'
 """
 
 _CALLS = "SELECT count(*) FROM budget_reservations WHERE job = %(job)s AND state <> 'released'"
@@ -122,7 +137,7 @@ ON CONFLICT (reservation) DO NOTHING
 """
 
 _OVERDUE = """
-SELECT id, amount_usd FROM budget_reservations WHERE state = 'reserved' AND expires_at < now()
+SELECT id, amount_usd, sent FROM budget_reservations WHERE state = 'reserved' AND expires_at < now()
 ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
@@ -136,7 +151,7 @@ def reserve(
     job_limit: Decimal | None = None,
     job_calls: int | None = None,
     line: Line | None = None,
-    seconds: float = 900.0,
+    seconds: float = HELD,
 ) -> Budget | None:
     """Reserve `amount` under every cap of the spender, or under none.
 
@@ -156,8 +171,8 @@ def reserve(
             alerts.refused(tx, full.cap.subject, full.cap.starts_at, spender.job)
         return full.budget
     tx.run(
-        "INSERT INTO budget_reservations (id, organization, user_id, job, amount_usd, totals, expires_at) VALUES "
-        "(%(id)s, %(organization)s, %(user)s, %(job)s, %(amount)s, %(totals)s, "
+        "INSERT INTO budget_reservations (id, organization, user_id, job, amount_usd, totals, sent, expires_at) "
+        "VALUES (%(id)s, %(organization)s, %(user)s, %(job)s, %(amount)s, %(totals)s, false, "
         "now() + make_interval(secs => %(seconds)s))",
         id=id_,
         organization=spender.organization,
@@ -168,6 +183,14 @@ def reserve(
         seconds=seconds,
     )
     return None
+
+
+def begin(
+    tx: Transaction, id_: UUID, *, provider: str, model: str, operation: str, seconds: float = HELD
+) -> bool:
+    """Note that the call is sent now; False when the reservation has ended, and nothing must be sent."""
+    values = {"provider": provider, "model": model, "operation": operation}
+    return tx.run(_BEGIN, id=id_, seconds=seconds, **values) == 1
 
 
 def settle(tx: Transaction, id_: UUID, cost: Decimal) -> bool:
@@ -184,16 +207,32 @@ def release(tx: Transaction, id_: UUID) -> bool:
 
 
 def expire(tx: Transaction, limit: int = 100) -> int:
-    """Book overdue reservations as spent at their worst; returns how many. For the relay's sweep."""
+    """End overdue reservations; returns how many. For the relay's sweep.
+
+    A call that was never sent has its money back. Any other may be on the provider's bill, whoever knows of it: it is
+    booked at its worst, and recorded as `lost`.
+    """
     overdue = tx.rows(_OVERDUE, limit=limit)
     for row in overdue:
-        _end(tx, row["id"], "expired", row["amount_usd"])
+        if row["sent"] is False:  # NULL: made by a version that did not note it
+            release(tx, row["id"])
+        else:
+            _lose(tx, row["id"], row["amount_usd"])
     return len(overdue)
 
 
-def record_call(tx: Transaction, spender: Spender, call: Call, reservation: UUID | None = None) -> None:
-    """Write a call's row into the usage table; for one reservation only the first is kept."""
-    tx.run(
+def _lose(tx: Transaction, id_: UUID, worst: Decimal) -> None:
+    ended = _ended(tx, id_, "expired", worst)
+    if ended is not None and ended["provider"]:
+        spender = Spender(organization=ended["organization"], user=ended["user_id"], job=ended["job"])
+        named = {name: ended[name] for name in ("provider", "model", "operation")}
+        call = Call(**named, usage=Usage(), cost=worst, milliseconds=0, result=LOST)
+        record_call(tx, spender, call, id_)
+
+
+def record_call(tx: Transaction, spender: Spender, call: Call, reservation: UUID | None = None) -> bool:
+    """Write a call's row into the usage table; False for a reservation's second, which is not kept."""
+    written = tx.run(
         _USAGE,
         organization=spender.organization,
         user=spender.user,
@@ -213,6 +252,7 @@ def record_call(tx: Transaction, spender: Spender, call: Call, reservation: UUID
         reservation=reservation,
         repository=spender.repository,
     )
+    return written == 1
 
 
 def budgets_of(tx: Transaction, spender: Spender, job_limit: Decimal | None = None) -> Sequence[Budget]:
@@ -304,9 +344,13 @@ def _budget(tx: Transaction, cap: _Cap) -> Budget:
 
 
 def _end(tx: Transaction, id_: UUID, state: str, cost: Decimal) -> bool:
+    return _ended(tx, id_, state, cost) is not None
+
+
+def _ended(tx: Transaction, id_: UUID, state: str, cost: Decimal) -> Row | None:
+    """The reservation that ended now; None when it had ended already."""
     ended = tx.row(_END, id=id_, state=state, cost=cost)
-    if ended is None:
-        return False
-    tx.run(_BOOK, amount=ended["amount_usd"], cost=cost, totals=as_json(ended["totals"]))
-    alerts.passed(tx, ended["totals"], ended["job"])
-    return True
+    if ended is not None:
+        tx.run(_BOOK, amount=ended["amount_usd"], cost=cost, totals=as_json(ended["totals"]))
+        alerts.passed(tx, ended["totals"], ended["job"])
+    return ended

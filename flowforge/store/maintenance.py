@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flowforge.core.errors import FlowForgeError, Temporary
-from flowforge.store import answers, archives, chores, ledger, retention
+from flowforge.store import answers, archives, chores, ledger, model_answers, retention
 from flowforge.store.database import Database
 from flowforge.store.retention import PARTITIONED, Retention
 from flowforge.store.scope import Actor, Scope
@@ -72,6 +72,7 @@ class Maintained:
     calls: int = 0  # rows of model_usage
     reservations: int = 0  # of money, settled long ago
     memories: int = 0  # rows of kept_answers
+    replies: int = 0  # rows of model_answers
     texts: int = 0  # finished jobs whose definition and variables were erased
     more: bool = False  # a bound was met; the next run goes on
     trouble: tuple[str, ...] = ()  # steps that could not be done, each a sentence
@@ -102,6 +103,7 @@ def maintain(database: Database, keep: Retention, *, most: int = ALL) -> Maintai
         "expired": work.rows("booking reservations", lambda tx, size: ledger.expire(tx, limit=size)),
         "texts": _texts(work, keep.texts),
         "memories": _memories(work, keep.memory),
+        "replies": work.rows("forgetting answers of models", model_answers.forget),
         **{name: _forgotten(work, kind, keep.of(kind)) for kind, name in _COUNTS.items()},
         **{name: _spent(work, kind, keep.of(kind)) for kind, name in _SPENT.items()},
     }
@@ -124,6 +126,7 @@ def foresee(database: Database, keep: Retention) -> Maintained:
             for kind, name in _SPENT.items()
         }
         counts["memories"] = answers.unused(tx, keep.memory, _COUNTED) if keep.memory else 0
+        counts["replies"] = model_answers.over(tx, _COUNTED)
         counts["texts"] = retention.erasable(tx, keep.texts, _COUNTED) if keep.texts else 0
         made = [str(row["name"]) for row in tx.rows(_MISSING)]
         past = [

@@ -151,7 +151,16 @@ BUDGET_RESERVATIONS: Any = Table(
     "budget_reservations",
     (
         *("id", "organization", "user_id", "job", "amount_usd", "cost_usd", "state", "totals"),
-        *("created_at", "expires_at", "ended_at"),
+        *("created_at", "expires_at", "ended_at", "sent", "provider", "model", "operation"),
+    ),
+)
+
+MODEL_ANSWERS: Any = Table(
+    "model_answers",
+    (
+        *("organization", "key", "provider", "model", "operation", "prompt_version", "sealed_text", "stop"),
+        *("request_id", "input_tokens", "output_tokens", "cache_write_tokens", "cache_read_tokens"),
+        *("repository", "job", "created_at", "expires_at"),
     ),
 )
 
@@ -211,7 +220,7 @@ KEPT_ANSWERS: Any = Table(
 CHORES: Any = Table("chores", ("name", "began_at", "ended_at", "did", "error"))
 
 ALL: tuple[Any, ...] = (
-    *(SCHEDULES, CHORES, KEPT_ANSWERS),
+    *(SCHEDULES, CHORES, KEPT_ANSWERS, MODEL_ANSWERS),
     *(
         ORGANIZATIONS,
         USERS,

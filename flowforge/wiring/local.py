@@ -30,7 +30,7 @@ from flowforge.git.mirror import Mirror, check_ref, open_mirror
 from flowforge.git.push import DEADLINE
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry, discover, load_plugins
-from flowforge.llm.in_process import Calls, LocalCache, LocalLedger, LocalLimiter
+from flowforge.llm.in_process import LocalBooks, LocalLimiter
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline import story
@@ -343,11 +343,8 @@ def committer(settings: Settings) -> Committer:
 
 def _ports() -> Ports:
     return Ports(
-        ledger=LocalLedger(),
+        books=LocalBooks(),
         limiter=LocalLimiter(time.monotonic),
-        cache=LocalCache(),
-        usage=Calls(),
-        audit=Calls(),
         clock=time.monotonic,
         sleep=time.sleep,
         random=random.random,

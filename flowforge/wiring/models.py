@@ -1,5 +1,6 @@
 """The model rung as settings and a pipeline want it: provider, prices, prompts, budget, all found by name."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,10 @@ from flowforge.core.pipeline import Limits
 from flowforge.git.secrets import find_secret
 from flowforge.hooks.contracts import Model
 from flowforge.hooks.manager import Registry
-from flowforge.llm.ports import Asker, Call, Record
+from flowforge.llm.ports import Asker, Call
 from flowforge.llm.review import Reviewer
 from flowforge.llm.rung import ModelRung
-from flowforge.llm.service import ModelService, Ports
+from flowforge.llm.service import ModelService, Ports, Rules
 from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.answer import Look
@@ -26,6 +27,8 @@ from flowforge.review.prompt import FILES as REVIEW_FILES
 from flowforge.review.prompt import review_templates
 from flowforge.settings import Settings
 from flowforge.wiring.model_setup import check_model, connect, prices_of
+
+_log = logging.getLogger(__name__)
 
 
 class Services:
@@ -38,8 +41,9 @@ class Services:
             Broken: there is no such provider, its model has no name or no price, or a price file is wrong.
         """
         self.registry, self.settings = registry, settings
-        self._told = _Told(ports.usage)
-        self._ports = replace(ports, usage=self._told)
+        self._told = _Listeners()
+        self._ports = replace(ports, told=self._told)
+        self._rules = Rules(at_once=settings.model_calls_at_once, breaker=settings.model_breaker)
         self._made: dict[str, ModelService] = {}
         self._lock = threading.Lock()
         self._prices = prices_of(settings)
@@ -50,7 +54,11 @@ class Services:
         with self._lock:
             if model.id not in self._made:
                 self._made[model.id] = ModelService(
-                    model, lambda: connect(model, self.settings), self._prices, self._ports
+                    model,
+                    lambda: connect(model, self.settings),
+                    self._prices,
+                    self._ports,
+                    self._rules,
                 )
             return self._made[model.id]
 
@@ -65,16 +73,33 @@ class Services:
         with self._told.listening(asker.job) as calls:
             yield JobModels(services=self, asker=capped, draw=draw, chosen=chosen, calls=calls)
 
+    def warm(self) -> threading.Thread | None:
+        """Import and connect what the settings name, apart: an SDK takes seconds, and the first job should not wait.
 
-class _Told:
-    """Passes every call on to the usage record, and notes it for the job that is listening."""
+        Whatever is wrong with it is told to the job that asks.
+        """
+        if self.settings.model_provider not in self.registry.models:
+            return None
+        service = self.of(self.registry.models[self.settings.model_provider])
+        thread = threading.Thread(target=_quietly, args=(service.warm,), name="model-warm", daemon=True)
+        thread.start()
+        return thread
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+
+def _quietly(warm: Callable[[], None]) -> None:
+    try:
+        warm()
+    except Exception as error:  # noqa: BLE001 (a plugin's own; whoever asks meets it again)
+        _log.info("the model provider is not ready yet: %s", error)
+
+
+class _Listeners:
+    """Notes every call for the job that is listening."""
+
+    def __init__(self) -> None:
         self._listening: dict[UUID | None, list[Call]] = {}
 
     def __call__(self, call: Call, /) -> None:
-        self._record(call)
         if call.asker.job in self._listening:
             self._listening[call.asker.job].append(call)
 

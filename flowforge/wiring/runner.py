@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowforge.accounts.repositories import Login, get_repository, read_login
-from flowforge.accounts.spending import StoredLedger, StoredRecord
+from flowforge.accounts.spending import StoredBooks
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.job import Ending, Job
@@ -31,7 +31,7 @@ from flowforge.jobs.resume import Asked, Standing, resume
 from flowforge.jobs.run import Outcome
 from flowforge.jobs.session import JobSession
 from flowforge.jobs.undo import undoing_of
-from flowforge.llm.in_process import LocalCache, LocalLimiter
+from flowforge.llm.in_process import LocalLimiter
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline.calibrating import CALIBRATE, Wish
@@ -104,7 +104,8 @@ class PipelineRunner:
                 workspace,
             )
             recorder.stand_on(standing.results)
-            models = undo.enter_context(self.services.job(asker_of(job), pipeline.limits, random_word))
+            asker = replace(asker_of(job), cancelled=session.cancelled)
+            models = undo.enter_context(self.services.job(asker, pipeline.limits, random_word))
             tools = Tools(
                 mirror=mirror,
                 sandbox=sandbox_for(
@@ -269,17 +270,22 @@ class PipelineRunner:
 
 
 def asker_of(job: Job) -> Asker:
-    return Asker(organization=job.organization, user=job.user, repository=job.repository, job=job.id)
+    return Asker(
+        organization=job.organization,
+        user=job.user,
+        repository=job.repository,
+        job=job.id,
+        priority=job.priority,
+    )
 
 
-def model_ports(database: Database, ids: Ids, telemetry: Telemetry) -> Ports:
-    """The model service's ports with money and records in Postgres, shared by all jobs of a worker."""
+def model_ports(
+    database: Database, ids: Ids, telemetry: Telemetry, vault: Vault, settings: Settings
+) -> Ports:
+    """The model service's ports with its books in Postgres, shared by all jobs of a worker."""
     return Ports(
-        ledger=StoredLedger(database, ids),
+        books=StoredBooks(database=database, ids=ids, vault=vault, days=settings.model_answer_days),
         limiter=LocalLimiter(time.monotonic),
-        cache=LocalCache(),
-        usage=StoredRecord(database),
-        audit=lambda _call: None,  # StoredRecord writes both tables in one transaction
         clock=time.monotonic,
         sleep=time.sleep,
         random=random.random,

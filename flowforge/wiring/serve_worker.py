@@ -10,6 +10,8 @@ from pathlib import Path
 import flowforge
 from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import Broken, FlowForgeError, Reason
+from flowforge.core.telemetry import Telemetry
+from flowforge.hooks.manager import Registry
 from flowforge.jobs.run import Workbench
 from flowforge.observe.listener import metrics_at
 from flowforge.observe.metrics import Metrics
@@ -66,17 +68,8 @@ def serve(settings: Settings) -> bool:
         workspaces(settings.folder / "workspaces") as folder,
     ):
         artifacts = Artifacts(settings.folder / "artifacts")
-        runner = PipelineRunner(
-            settings=settings,
-            registry=registry,
-            database=database,
-            vault=open_vault(settings, registry),
-            artifacts=artifacts,
-            pool=pool,
-            telemetry=metrics,
-            services=Services(registry, settings, model_ports(database, make_ids(), metrics)),
-            workspaces=folder,
-        )
+        runner = runner_of(settings, registry, database, artifacts, pool, metrics, folder)
+        runner.services.warm()
         bench = Workbench(database=database, artifacts=artifacts, run_pipeline=runner, teller=teller)
         leases = Database(
             system_url(settings),
@@ -98,6 +91,30 @@ def serve(settings: Settings) -> bool:
         process = WorkerProcess(supervisor=supervisor, broker=doorbells(redis_url, threads))
         with metrics_at(settings.metrics_host, settings.metrics_port, metrics.expose):
             return process.run(stop)
+
+
+def runner_of(
+    settings: Settings,
+    registry: Registry,
+    database: Database,
+    artifacts: Artifacts,
+    pool: Pool,
+    telemetry: Telemetry,
+    workspaces: Path,
+) -> PipelineRunner:
+    """Everything that the jobs of this worker share."""
+    vault = open_vault(settings, registry)
+    return PipelineRunner(
+        settings=settings,
+        registry=registry,
+        database=database,
+        vault=vault,
+        artifacts=artifacts,
+        pool=pool,
+        telemetry=telemetry,
+        services=Services(registry, settings, model_ports(database, make_ids(), telemetry, vault, settings)),
+        workspaces=workspaces,
+    )
 
 
 def signs_of(worker: Worker, artifacts: Artifacts, settings: Settings) -> Presence:

@@ -121,8 +121,8 @@ _OTHERS = [
     (
         "F58",
         "a model's reply is recorded, then the worker is killed",
-        "reply reused; no second charge",
-        "answers of models kept in the database",
+        "reply reused; no second charge; a reply that was not recorded is booked at its worst",
+        "",
     ),
     ("F59", "disk full at clone, rebase, test", "`no_space`, cleaned up", ""),
     ("F60", "out of memory: of a test, of the worker", "a typed reason; neighbours unharmed", ""),

@@ -157,7 +157,7 @@ def story(wired: WiredSite) -> Iterator[Story]:
     with model_server() as server:
         service = Service(server=server, left={name: list(case.replies) for name, case in CASES.items()})
         server.answer(service)
-        with asking(wired, server, FLOWFORGE_WORKER_THREADS="6"):
+        with asking(wired, server, FLOWFORGE_WORKER_THREADS="6", FLOWFORGE_MODEL_BREAKER="0"):
             projects = {name: conflicting(wired, name) for name in CASES}
             jobs = {name: project.submit() for name, project in projects.items()}
             ended = all_end(wired, list(jobs.values()))
@@ -211,23 +211,73 @@ def test_every_promise_is_kept_to_those_who_asked(wired: WiredSite, story: Story
     wired.keeps_its_promises(*(one.job for one in story.met.values()))
 
 
-def test_an_answer_whose_worker_died_before_its_record_is_paid_twice_and_booked_twice(
-    wired: WiredSite,
-) -> None:
-    """Answers are kept in each process only, so another worker asks again; the books say so to the cent."""
+SHORT = {"FLOWFORGE_LEASE_SECONDS": "2", "FLOWFORGE_RENEW_SECONDS": "0.5"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed:
+    """A job whose worker was killed at a place, and which another ended."""
+
+    job: JobOut
+    end: JobDetail
+    server: ModelServer
+
+    @property
+    def billed(self) -> Decimal:
+        return self.server.cost(shipped_prices())
+
+
+def killed_at(site: WiredSite, place: str) -> Killed:
     with model_server() as server:
         server.answer(GOOD)
-        project = conflicting(wired, "killed")
-        short = {"FLOWFORGE_LEASE_SECONDS": "2", "FLOWFORGE_RENEW_SECONDS": "0.5"}
-        with asking(wired, server, "resolve.done:kill9", **short) as first:
+        project = conflicting(site, place.replace(".", "-"))
+        with asking(site, server, f"{place}:kill9", **SHORT) as first:
             job = project.submit()
             assert first.dies() < 0
-        with asking(wired, server):
-            (end,) = all_end(wired, [job])
+        with asking(site, server):
+            (end,) = all_end(site, [job])
         assert (ending(end), end.attempts) == (DONE, 2)
-        assert len(server.messages) == 2
-        assert settled(wired, job) == server.cost(shipped_prices())
-    wired.keeps_its_promises(job)
+        return Killed(job=job, end=end, server=server)
+
+
+@proves("F58")
+@pytest.mark.parametrize("place", ["llm.after_booking", "resolve.done"])
+def test_an_answer_that_was_stored_is_used_again_and_paid_once(wired: WiredSite, place: str) -> None:
+    one = killed_at(wired, place)
+    assert len(one.server.messages) == 1
+    assert settled(wired, one.job) == one.billed
+    hits = "SELECT cache_hit FROM model_usage WHERE job::text = %(job)s ORDER BY id"
+    assert [row["cache_hit"] for row in wired.house.truth.rows(hits, job=one.job.id)] == [False, True]
+    wired.keeps_its_promises(one.job)
+
+
+@proves("F58")
+def test_an_answer_whose_worker_died_before_it_was_booked_stays_in_the_books_at_its_worst(
+    wired: WiredSite,
+) -> None:
+    """The provider bills it, and nobody knows how much: so it is asked again, and both calls are booked."""
+    one = killed_at(wired, "llm.after_reply")
+    assert len(one.server.messages) == 2
+    (open_,) = reservations(wired, one.job, "reserved")
+    assert settled(wired, one.job) + open_["amount_usd"] >= one.billed > settled(wired, one.job)
+    wired.keeps_its_promises(one.job)
+    expire(wired, one.job)
+    eventually(lambda: reservations(wired, one.job, "expired"), "the relay books what nobody ended", 90)
+    assert settled(wired, one.job) >= one.billed, "of the lost call there is a record too"
+    assert settled(wired, one.job) <= Decimal("2.00")
+    wired.keeps_its_promises(one.job)
+
+
+def reservations(site: WiredSite, job: JobOut, state: str) -> list[Mapping[str, Any]]:
+    query = "SELECT amount_usd FROM budget_reservations WHERE job::text = %(job)s AND state = %(state)s"
+    return list(site.house.truth.rows(query, job=job.id, state=state))
+
+
+def expire(site: WiredSite, job: JobOut) -> None:
+    query = "UPDATE budget_reservations SET expires_at = now() - interval '1 second' WHERE job = %s AND state = 'reserved'"
+    with psycopg2.connect(site.house.truth.database) as connection, connection.cursor() as cursor:
+        cursor.execute(query, (str(job.id),))
+    connection.close()
 
 
 HANGS = {

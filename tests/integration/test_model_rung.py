@@ -16,7 +16,7 @@ import pytest
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, Kind, outside_hash, resolve_with
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
 from flowforge.core.spend import Price, Usage, cost
-from flowforge.llm.in_process import Calls, LocalCache, LocalLedger
+from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.ports import Asker
 from flowforge.llm.prices import Prices, Tariff
 from flowforge.llm.rung import ModelRung
@@ -51,7 +51,7 @@ GOOD = said()
 
 
 class Open:
-    def admit(self, asker: Asker, amount: Decimal) -> None:
+    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:
         """Admit everybody."""
 
 
@@ -59,17 +59,14 @@ class Desk:
     """Everything of one worker, with waits that take no time."""
 
     def __init__(self, server: ModelServer) -> None:
-        self.server, self.ledger, self.calls, self.cache = server, LocalLedger(), Calls(), LocalCache()
+        self.server, self.books = server, LocalBooks()
         self.waits: list[float] = []
         self._words = itertools.count()
         settings = {"anthropic_api_key": server.key, "base_url": server.url, "timeout": "1.5"}
         prices = Prices(date="", source="", tariffs={"claude-sonnet-5-5": Tariff(price=PRICE)})
         ports = Ports(
-            ledger=self.ledger,
+            books=self.books,
             limiter=Open(),
-            cache=self.cache,
-            usage=self.calls,
-            audit=Calls(),
             clock=lambda: 0.0,
             sleep=self.waits.append,
             random=lambda: 0.0,
@@ -92,7 +89,7 @@ class Desk:
 
     @property
     def settled(self) -> Decimal:
-        return self.ledger.spent(WHO.job).spent
+        return self.books.spent(WHO.job).spent
 
     @property
     def billed(self) -> Decimal:
@@ -116,7 +113,7 @@ def test_a_conflict_becomes_a_proposal_and_is_paid_to_the_millionth(desk: Desk) 
     desk.server.answer(GOOD)
     assert result(desk.ask()) == b"import x\nretry(5, wait=1)\ndone()\n"
     assert desk.settled == desk.billed > 0
-    assert desk.ledger.spent(WHO.job).reserved == 0
+    assert desk.books.spent(WHO.job).reserved == 0
 
 
 def test_the_same_question_after_a_crash_is_free(desk: Desk) -> None:
@@ -131,7 +128,7 @@ def test_files_of_one_commit_share_what_is_cached(desk: Desk) -> None:
     facts = Facts(message="m" * 3000, diff="+line\n" * 2000)
     desk.ask(facts=facts)
     desk.ask(replace(CONFLICT, path="src/other.py"), facts=facts)
-    second = desk.calls.made[1].usage
+    second = desk.books.calls[1].usage
     share = second.cache_read / (second.input + second.cache_read + second.cache_write)
     assert share >= 0.7
 
@@ -294,8 +291,8 @@ def test_fifty_threads_spend_what_is_billed_and_never_more(desk: Desk) -> None:
 
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(ask, range(150)))
-    budget = desk.ledger.spent(WHO.job)
-    booked = sum(call.cost for call in desk.calls.made)
+    budget = desk.books.spent(WHO.job)
+    booked = sum(call.cost for call in desk.books.calls)
     assert budget.spent == booked
     assert abs(booked - desk.billed) < Decimal("0.000001") * 150  # each call is rounded up by itself
     assert booked >= desk.billed

@@ -18,13 +18,11 @@ from flowforge.accounts.repositories import (
     read_login,
     update_repository,
 )
-from flowforge.accounts.spending import StoredLedger, StoredRecord, hold_installation_to
+from flowforge.accounts.spending import StoredBooks, hold_installation_to
 from flowforge.accounts.tokens import believe, create_token, hash_of, revoke_token
 from flowforge.core.access import Operation, Role
 from flowforge.core.errors import Broken, Reason, Refused
-from flowforge.core.spend import Usage
-from flowforge.llm.ports import Asker, Call
-from flowforge.store import budgets, ledger
+from flowforge.llm.ports import Asker
 from flowforge.store.audit import list_audit
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Actor, Scope
@@ -203,40 +201,9 @@ class TestRepositories:
             assert caught.value.reason is Reason.NOT_FOUND
 
 
-def test_the_ledger_of_the_model_service(database: TestDatabase, first: First) -> None:
-    asker = Asker(organization=first.organization, user=first.user)
-    stored, record = StoredLedger(database.system, IDS), StoredRecord(database.system)
-    with database.system.transaction(Scope.system()) as tx:
-        budgets.set_budget(tx, id_=IDS(), period="daily", amount=Decimal(2), organization=first.organization)
-    reservation = stored.reserve(asker, Decimal("1.5"))
-    with pytest.raises(Refused) as caught:
-        stored.reserve(asker, Decimal(1))
-    assert caught.value.reason is Reason.BUDGET_EXHAUSTED
-    stored.settle(reservation, Decimal("0.5"))
-    stored.release(stored.reserve(asker, Decimal(1)))
-    call = Call(
-        asker=asker,
-        provider="p",
-        model="m",
-        operation="resolve",
-        result="end",
-        usage=Usage(input=1, output=2),
-        cost=Decimal("0.5"),
-        milliseconds=3,
-        cache_hit=False,
-        request_id="req",
-        prompt_hash="h",
-        reservation=reservation,
-    )
-    record(call)
-    with database.app.transaction(Scope.organization(first.organization)) as tx:
-        assert tx.value("SELECT sum(cost_usd) FROM model_usage") == Decimal("0.5")
-        assert list_audit(tx, action="model.call")[0].details["prompt_hash"] == "h"
-
-
 def test_the_installation_s_own_cap_follows_the_setting(database: TestDatabase, first: First) -> None:
     asker = Asker(organization=first.organization)
-    stored = StoredLedger(database.system, IDS)
+    stored = StoredBooks(database=database.system, ids=IDS, vault=VAULT)
     for setting, allowed in ((Decimal(0), True), (Decimal(1), False), (Decimal(5), True), (Decimal(0), True)):
         hold_installation_to(database.system, setting, IDS)
         if allowed:

@@ -37,15 +37,17 @@ def runner(world: World, registry: Registry, pool: Pool, tmp_path: Path) -> Make
         )
         workspaces = tmp_path / worker / "workspaces"
         workspaces.mkdir(parents=True)
+        vault = open_vault(settings, registry)
+        ports = model_ports(world.database.system, make_ids(), Silent(), vault, settings)
         return PipelineRunner(
             settings=settings,
             registry=registry,
             database=world.database.system,
-            vault=open_vault(settings, registry),
+            vault=vault,
             artifacts=Artifacts(tmp_path / "artifacts"),
             pool=pool,
             telemetry=Silent(),
-            services=Services(registry, settings, model_ports(world.database.system, make_ids(), Silent())),
+            services=Services(registry, settings, ports),
             workspaces=workspaces,
         )
 

@@ -138,13 +138,67 @@ def test_an_end_is_booked_once(database: TestDatabase, spender: Spender) -> None
         assert totals(tx) == (Decimal("0.25"), 0)
 
 
-def test_what_nobody_ended_expires_as_spent(database: TestDatabase, spender: Spender) -> None:
+def overdue(tx: Transaction, spender: Spender, *, begun: bool) -> uuid.UUID:
+    """A reservation that nobody ended in its time."""
+    id_ = uuid.uuid4()
+    ledger.reserve(tx, id_=id_, spender=spender, amount=ONE, seconds=-1)
+    if begun:
+        assert ledger.begin(tx, id_, provider="p", model="m", operation="resolve", seconds=-1)
+    return id_
+
+
+def test_what_was_never_sent_is_given_back_when_its_time_is_over(
+    database: TestDatabase, spender: Spender
+) -> None:
     with database.system.transaction(SYSTEM) as tx:
         budget(tx, "10", organization=spender.organization)
-        ledger.reserve(tx, id_=uuid.uuid4(), spender=spender, amount=ONE, seconds=-1)
+        overdue(tx, spender, begun=False)
         ledger.reserve(tx, id_=uuid.uuid4(), spender=spender, amount=ONE)
         assert (ledger.expire(tx), ledger.expire(tx)) == (1, 0)
-        assert totals(tx) == (1, 1)
+        assert totals(tx) == (0, 1)
+        assert tx.value("SELECT count(*) FROM model_usage") == 0
+
+
+def test_what_was_sent_is_booked_at_its_worst_when_nobody_saw_its_end(
+    database: TestDatabase, spender: Spender
+) -> None:
+    with database.system.transaction(SYSTEM) as tx:
+        budget(tx, "10", organization=spender.organization)
+        id_ = overdue(tx, spender, begun=True)
+        assert (ledger.expire(tx), ledger.expire(tx)) == (1, 0)
+        assert totals(tx) == (1, 0)
+        row = tx.row("SELECT job, provider, model, operation, result, cost_usd, reservation FROM model_usage")
+    assert row == {
+        "job": spender.job,
+        "provider": "p",
+        "model": "m",
+        "operation": "resolve",
+        "result": "lost",
+        "cost_usd": ONE,
+        "reservation": id_,
+    }
+
+
+def test_what_older_code_reserved_counts_as_sent(database: TestDatabase, spender: Spender) -> None:
+    with database.system.transaction(SYSTEM) as tx:
+        budget(tx, "10", organization=spender.organization)
+        id_ = overdue(tx, spender, begun=False)
+        tx.run("UPDATE budget_reservations SET sent = NULL WHERE id = %(id)s", id=id_)
+        assert ledger.expire(tx) == 1
+        assert totals(tx) == (1, 0)
+
+
+def test_a_call_that_is_sent_has_the_time_of_a_new_reservation(
+    database: TestDatabase, spender: Spender
+) -> None:
+    with database.system.transaction(SYSTEM) as tx:
+        id_ = uuid.uuid4()
+        ledger.reserve(tx, id_=id_, spender=spender, amount=ONE, seconds=1)
+        assert ledger.begin(tx, id_, provider="p", model="m", operation="resolve")
+        left = tx.value("SELECT expires_at > now() + interval '800 seconds' FROM budget_reservations")
+        assert left is True
+        ledger.release(tx, id_)
+        assert not ledger.begin(tx, id_, provider="p", model="m", operation="resolve")
 
 
 def test_a_call_of_one_reservation_is_recorded_once(database: TestDatabase, spender: Spender) -> None:

@@ -88,6 +88,9 @@ def rows_of(
             "repository": repository, "key": b"k" * 32, "digest": b"d" * 32, "path": "p", "sealed_text": b"s", "size": 1,
             "rung": "structural",
         },
+        "model_answers": {
+            "key": b"k" * 32, "provider": "p", "model": "m", "operation": "o", "sealed_text": b"s", "stop": "end",
+        },
         "pauses": {"id": uuid.uuid4(), "repository": repository, "target": "t", "reason": "release"},
     }  # fmt: skip
 

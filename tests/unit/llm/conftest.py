@@ -7,10 +7,10 @@ import pytest
 
 from flowforge.core.spend import Price, Usage
 from flowforge.hooks.contracts import Model, ModelAnswer, ModelProvider, ModelRequest
-from flowforge.llm.in_process import Calls, LocalCache, LocalLedger
-from flowforge.llm.ports import Asker
+from flowforge.llm.in_process import LocalBooks
+from flowforge.llm.ports import Asker, Call, Query
 from flowforge.llm.prices import Prices, Tariff
-from flowforge.llm.service import ModelService, Ports
+from flowforge.llm.service import ModelService, Ports, Rules
 
 ORGANIZATION, JOB = UUID(int=1), UUID(int=2)
 WHO = Asker(organization=ORGANIZATION, job=JOB)
@@ -18,6 +18,26 @@ PRICE = Price(input=Decimal(2), output=Decimal(10), cache_write=Decimal("2.5"), 
 PRICES = Prices(date="2026-01-01", source="a test", tariffs={"m": Tariff(price=PRICE)})
 REQUEST = ModelRequest(model="m", system="s", prompt="p", schema={}, max_output=1000)
 ANSWER = ModelAnswer(text="{}", usage=Usage(input=500, output=100), stop="end", request_id="req_1")
+
+QUERY = Query(asker=WHO, key="a" * 64, provider="fake", model="m", operation="resolve", version="v1")
+
+
+def call(reservation: str, cost: Decimal, query: Query = QUERY) -> Call:
+    """A call that was made for a reservation."""
+    return Call(
+        asker=query.asker,
+        provider=query.provider,
+        model=query.model,
+        operation=query.operation,
+        result="end",
+        usage=ANSWER.usage,
+        cost=cost,
+        milliseconds=3,
+        cache_hit=False,
+        request_id="req_1",
+        prompt_hash="h",
+        reservation=reservation,
+    )
 
 
 @dataclass
@@ -55,7 +75,7 @@ class Provider:
 
 
 class Open:
-    def admit(self, asker: Asker, amount: Decimal) -> None:
+    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:
         """Admit everybody."""
 
 
@@ -64,27 +84,24 @@ class House:
     """A service with every port at hand."""
 
     provider: ModelProvider
-    ledger: LocalLedger = field(default_factory=LocalLedger)
+    books: LocalBooks = field(default_factory=LocalBooks)
     limiter: object = field(default_factory=Open)
-    cache: LocalCache = field(default_factory=LocalCache)
-    used: Calls = field(default_factory=Calls)
-    audited: Calls = field(default_factory=Calls)
+    told: list[Call] = field(default_factory=list)
     time: Time = field(default_factory=Time)
     random: Callable[[], float] = lambda: 0.0
+    rules: Rules = field(default_factory=lambda: Rules(at_once=100, breaker=0))
 
     @property
     def service(self) -> ModelService:
         ports = Ports(
-            ledger=self.ledger,
+            books=self.books,
             limiter=self.limiter,  # type: ignore[arg-type] # tests hand in what they like
-            cache=self.cache,
-            usage=self.used,
-            audit=self.audited,
+            told=self.told.append,
             clock=self.time.clock,
             sleep=self.time.sleep,
             random=self.random,
         )
-        return ModelService(Model(id="fake", load=""), lambda: self.provider, PRICES, ports)
+        return ModelService(Model(id="fake", load=""), lambda: self.provider, PRICES, ports, self.rules)
 
 
 @pytest.fixture

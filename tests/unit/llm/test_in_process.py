@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from flowforge.core.errors import Reason, Refused, Temporary
 from flowforge.core.spend import Budget
-from flowforge.llm.in_process import LocalCache, LocalLedger, LocalLimiter
-from tests.unit.llm.conftest import ANSWER, JOB, WHO, Time
+from flowforge.llm.in_process import LocalBooks, LocalLimiter
+from tests.unit.llm.conftest import ANSWER, JOB, QUERY, WHO, Time, call
 
 ONE = Decimal(1)
 
 
 def test_a_job_has_its_own_cap() -> None:
-    ledger = LocalLedger()
+    ledger = LocalBooks()
     ledger.reserve(WHO, Decimal(2))
     with pytest.raises(Refused) as caught:
         ledger.reserve(WHO, Decimal("0.000001"))
@@ -25,7 +25,7 @@ def test_a_job_has_its_own_cap() -> None:
 
 
 def test_a_budget_over_all_jobs_holds_too() -> None:
-    ledger = LocalLedger([Budget(name="organization per month", limit=ONE)])
+    ledger = LocalBooks([Budget(name="organization per month", limit=ONE)])
     ledger.reserve(WHO, ONE)
     with pytest.raises(Refused, match="organization per month"):
         ledger.reserve(replace(WHO, job=UUID(int=77)), Decimal("0.01"))
@@ -33,27 +33,27 @@ def test_a_budget_over_all_jobs_holds_too() -> None:
 
 def test_a_budget_of_nothing_allows_nothing() -> None:
     with pytest.raises(Refused):
-        LocalLedger([Budget(name="x", limit=Decimal(0))]).reserve(WHO, Decimal("0.000001"))
+        LocalBooks([Budget(name="x", limit=Decimal(0))]).reserve(WHO, Decimal("0.000001"))
 
 
 def test_settling_gives_the_rest_back() -> None:
-    ledger = LocalLedger()
-    ledger.settle(ledger.reserve(WHO, Decimal(2)), Decimal("0.5"))
+    ledger = LocalBooks()
+    ledger.settle(call(ledger.reserve(WHO, Decimal(2)), Decimal("0.5")), QUERY, None)
     assert ledger.spent(JOB) == Budget(name="job", limit=WHO.job_usd, spent=Decimal("0.5"))
     ledger.reserve(WHO, Decimal("1.5"))
 
 
 def test_settling_twice_books_once() -> None:
-    ledger = LocalLedger()
+    ledger = LocalBooks()
     reservation = ledger.reserve(WHO, ONE)
     for _ in range(2):
-        ledger.settle(reservation, ONE)
+        ledger.settle(call(reservation, ONE), QUERY, None)
     ledger.release(reservation)
     assert ledger.spent(JOB).spent == ONE
 
 
 def test_a_released_call_is_no_call() -> None:
-    ledger, once = LocalLedger(), replace(WHO, job_calls=1)
+    ledger, once = LocalBooks(), replace(WHO, job_calls=1)
     ledger.release(ledger.reserve(once, ONE))
     ledger.reserve(once, ONE)
     with pytest.raises(Refused, match="1 model calls"):
@@ -61,8 +61,8 @@ def test_a_released_call_is_no_call() -> None:
 
 
 def test_a_reservation_that_nobody_made_changes_nothing() -> None:
-    ledger = LocalLedger()
-    ledger.settle("none", ONE)
+    ledger = LocalBooks()
+    ledger.settle(call("none", ONE), QUERY, None)
     ledger.release("none")
     assert ledger.spent(JOB).spent == 0
 
@@ -70,33 +70,33 @@ def test_a_reservation_that_nobody_made_changes_nothing() -> None:
 def test_the_limiter_says_when_its_window_opens_again() -> None:
     time = Time()
     limiter = LocalLimiter(time.clock, windows=((60.0, 2),))
-    limiter.admit(WHO, ONE)
+    limiter.admit(WHO, 1, ONE)
     time.now = 20.0
-    limiter.admit(WHO, ONE)
+    limiter.admit(WHO, 1, ONE)
     time.now = 30.0
     with pytest.raises(Temporary) as caught:
-        limiter.admit(WHO, ONE)
+        limiter.admit(WHO, 1, ONE)
     assert (caught.value.reason, caught.value.delay) == (Reason.BUSY, 30.0)
     time.now = 60.0
-    limiter.admit(WHO, ONE)
+    limiter.admit(WHO, 1, ONE)
 
 
 def test_a_refused_call_counts_in_no_window() -> None:
     time = Time()
     limiter = LocalLimiter(time.clock, windows=((10.0, 1), (100.0, 2)))
-    limiter.admit(WHO, ONE)
+    limiter.admit(WHO, 1, ONE)
     for _ in range(5):
         with pytest.raises(Temporary):
-            limiter.admit(WHO, ONE)
+            limiter.admit(WHO, 1, ONE)
     time.now = 10.0
-    limiter.admit(WHO, ONE)
+    limiter.admit(WHO, 1, ONE)
 
 
-def test_the_cache_forgets_the_oldest() -> None:
-    cache = LocalCache(most=2)
+def test_the_oldest_answer_is_forgotten_first() -> None:
+    books = LocalBooks(most=2)
     for key in "abc":
-        cache.put(key, ANSWER)
-    assert [cache.get(key) is not None for key in "abc"] == [False, True, True]
+        books.settle(call(books.reserve(WHO, ONE / 4), ONE / 4), replace(QUERY, key=key), ANSWER)
+    assert [books.answered(replace(QUERY, key=key)) is not None for key in "abc"] == [False, True, True]
 
 
 STEPS = st.lists(
@@ -109,7 +109,7 @@ STEPS = st.lists(
 @settings(max_examples=200, deadline=None)
 def test_no_order_of_steps_passes_a_cap_or_leaves_money_behind(steps: list[tuple[str, int, int]]) -> None:
     """Costs stay within what was reserved, as a provider's bound promises."""
-    ledger = LocalLedger([Budget(name="all", limit=ONE)])
+    ledger = LocalBooks([Budget(name="all", limit=ONE)])
     open_: dict[str, Decimal] = {}
     for step, which, cents in steps:
         amount = Decimal(cents) / 100
@@ -121,7 +121,10 @@ def test_no_order_of_steps_passes_a_cap_or_leaves_money_behind(steps: list[tuple
         elif open_:
             reservation = list(open_)[which % len(open_)]
             held = open_.pop(reservation)
-            ledger.settle(reservation, min(amount, held)) if step == "settle" else ledger.release(reservation)
+            if step == "settle":
+                ledger.settle(call(reservation, min(amount, held)), QUERY, None)
+            else:
+                ledger.release(reservation)
         job, whole = ledger.spent(JOB), ledger._budgets[0]
         assert whole.spent + whole.reserved <= whole.limit
         assert job.reserved == whole.reserved == sum(open_.values())
@@ -131,12 +134,12 @@ def test_no_order_of_steps_passes_a_cap_or_leaves_money_behind(steps: list[tuple
 
 
 def test_a_line_of_a_job_has_a_cap_beside_the_jobs_own() -> None:
-    ledger = LocalLedger()
+    ledger = LocalBooks()
     review = replace(WHO, line="review", line_usd=Decimal("0.50"))
     first = ledger.reserve(review, Decimal("0.40"))
     with pytest.raises(Refused, match=r"'review of the job' \(\$0\.50\)"):
         ledger.reserve(review, Decimal("0.20"))
-    ledger.settle(first, Decimal("0.10"))
+    ledger.settle(call(first, Decimal("0.10")), QUERY, None)
     ledger.reserve(review, Decimal("0.40"))
     ledger.reserve(WHO, Decimal("1.50"))
     with pytest.raises(Refused, match="'job'"):
@@ -147,7 +150,7 @@ def test_a_line_of_a_job_has_a_cap_beside_the_jobs_own() -> None:
 
 
 def test_what_is_given_back_is_given_back_to_its_line() -> None:
-    ledger, review = LocalLedger(), replace(WHO, line="review", line_usd=ONE)
+    ledger, review = LocalBooks(), replace(WHO, line="review", line_usd=ONE)
     ledger.release(ledger.reserve(review, ONE))
     ledger.reserve(review, ONE)
     with pytest.raises(Refused, match="review"):

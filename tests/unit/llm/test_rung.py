@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Hunk, Kind, resolve_with
 from flowforge.core.errors import Broken, Reason, Temporary
-from flowforge.llm.in_process import Calls, LocalCache, LocalLedger
+from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.prices import Prices
 from flowforge.llm.rung import ModelRung
 from flowforge.llm.service import ModelService, Ports
@@ -42,13 +42,11 @@ TEMPLATES = read_templates({name: (PROMPTS / name).read_text() for name in FILES
 
 class Rung:
     def __init__(self, provider: object, model: str = MODEL.default_model) -> None:
-        self.calls, words = Calls(), itertools.count()
+        books, words = LocalBooks(), itertools.count()
+        self.calls = books.calls
         ports = Ports(
-            ledger=LocalLedger(),
+            books=books,
             limiter=Open(),
-            cache=LocalCache(),
-            usage=self.calls,
-            audit=Calls(),
             clock=Time().clock,
             sleep=lambda _seconds: None,
             random=lambda: 0.0,
@@ -80,8 +78,8 @@ def result(judged: Candidate | Abstain) -> bytes:
 def test_keep_both_keeps_both() -> None:
     made = scripted()
     assert result(made()) == (b"def f(a):\n    run(a)\n    log(a)\n    check(a)\n\nimport x\nimport y\n")
-    assert [call.operation for call in made.calls.made] == ["resolve"]
-    assert made.calls.made[0].cost == 0
+    assert [call.operation for call in made.calls] == ["resolve"]
+    assert made.calls[0].cost == 0
 
 
 @pytest.mark.parametrize("side", ["upstream", "commit"])
@@ -133,7 +131,7 @@ def test_a_bad_answer_is_asked_again_once_and_then_handed_back(rule: str, why: s
     assert isinstance(judged, Abstain)
     assert judged.why == why
     assert judged.sentence.startswith("the model's answer was not accepted: ")
-    assert [call.operation for call in made.calls.made] == ["resolve", "repair"]
+    assert [call.operation for call in made.calls] == ["resolve", "repair"]
 
 
 def test_an_empty_answer_is_not_worth_a_second_question() -> None:
@@ -141,7 +139,7 @@ def test_an_empty_answer_is_not_worth_a_second_question() -> None:
     judged = made()
     assert isinstance(judged, Abstain)
     assert judged.why == "empty"
-    assert len(made.calls.made) == 1
+    assert len(made.calls) == 1
 
 
 def test_the_repair_is_told_what_was_wrong_and_may_succeed() -> None:
@@ -160,14 +158,14 @@ def test_the_repair_is_told_what_was_wrong_and_may_succeed() -> None:
 def test_the_same_conflict_is_asked_once_though_delimiters_differ() -> None:
     made = scripted()
     assert made() == made()
-    assert [call.cache_hit for call in made.calls.made] == [False, True]
+    assert [call.cache_hit for call in made.calls] == [False, True]
 
 
 def test_a_conflict_that_is_not_for_models_costs_no_call() -> None:
     made = scripted()
     judged = made(Conflict(path="a", kind=Kind.BINARY, base=None, upstream=None, commit=None))
     assert isinstance(judged, Abstain)
-    assert made.calls.made == []
+    assert made.calls == []
 
 
 def test_an_outage_goes_up_so_that_the_job_waits() -> None:

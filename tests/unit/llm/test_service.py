@@ -11,7 +11,7 @@ import pytest
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.spend import Budget, Usage, cost
 from flowforge.hooks.contracts import ModelAnswer, ModelRequest
-from flowforge.llm.in_process import LocalLedger
+from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import MAX_ATTEMPTS
 from tests.unit.llm.conftest import ANSWER, JOB, ORGANIZATION, PRICE, REQUEST, WHO, House, Provider
@@ -30,17 +30,18 @@ Make = Callable[..., House]
 def test_an_answer_is_booked_at_its_real_cost(house: Make) -> None:
     made = house(ANSWER)
     assert made.service.ask(REQUEST, WHO) == ANSWER
-    budget = made.ledger.spent(JOB)
+    budget = made.books.spent(JOB)
     assert (budget.spent, budget.reserved) == (COST, 0)
-    (call,) = made.used.made
+    (call,) = made.books.calls
     assert (call.cost, call.cache_hit, call.result, call.request_id) == (COST, False, "end", "req_1")
     assert (call.provider, call.model, call.operation) == ("fake", "m", "resolve")
     assert call.reservation
     assert len(call.prompt_hash) == 64
 
 
-def test_the_order_is_budget_limit_cache_provider_usage_audit(house: Make) -> None:
+def test_the_order_is_budget_limit_breaker_cache_provider_books(house: Make) -> None:
     made = house(ANSWER)
+    service = made.service
     order: list[str] = []
 
     def note(thing: object, name: str, word: str) -> None:
@@ -53,25 +54,24 @@ def test_the_order_is_budget_limit_cache_provider_usage_audit(house: Make) -> No
         setattr(thing, name, outer)
 
     for thing, name, word in (
-        (made.ledger, "reserve", "budget"),
+        (made.books, "reserve", "budget"),
         (made.limiter, "admit", "limit"),
-        (made.cache, "get", "cache"),
+        (service._turns, "turn", "turn"),
+        (service._breaker, "admit", "breaker"),
+        (made.books, "begin", "cache"),
         (made.provider, "complete", "provider"),
-        (made.cache, "put", "store"),
-        (made.ledger, "settle", "settle"),
+        (made.books, "settle", "books"),
     ):
         note(thing, name, word)
-    made.used = lambda _call: order.append("usage")  # type: ignore[assignment]
-    made.audited = lambda _call: order.append("audit")  # type: ignore[assignment]
-    made.service.ask(REQUEST, WHO)
-    assert order == ["budget", "limit", "cache", "provider", "store", "settle", "usage", "audit"]
+    service.ask(REQUEST, WHO)
+    assert order == ["budget", "limit", "turn", "breaker", "cache", "provider", "books"]
 
 
 def test_the_worst_case_is_reserved_while_the_call_runs(house: Make) -> None:
     made = house(ANSWER)
     seen: list[Budget] = []
     inner = made.provider.complete
-    made.provider.complete = lambda r, d: (seen.append(made.ledger.spent(JOB)), inner(r, d))[1]  # type: ignore[func-returns-value,method-assign]
+    made.provider.complete = lambda r, d: (seen.append(made.books.spent(JOB)), inner(r, d))[1]  # type: ignore[func-returns-value,method-assign]
     made.service.ask(REQUEST, WHO)
     assert seen[0].reserved == Decimal("0.0125")  # 1000 tokens at 2.50 and 1000 at 10 dollars a million
 
@@ -82,9 +82,9 @@ def test_a_stored_answer_is_used_again_and_never_charged_twice(house: Make) -> N
     again = made.service.ask(replace(REQUEST, prompt="another delimiter"), WHO, key="k")
     assert again == first
     assert len(made.provider.asked) == 1
-    assert made.ledger.spent(JOB).spent == COST
-    assert made.ledger.spent(JOB).reserved == 0
-    assert [(c.cache_hit, c.cost, c.usage) for c in made.used.made[1:]] == [(True, Decimal(0), Usage())]
+    assert made.books.spent(JOB).spent == COST
+    assert made.books.spent(JOB).reserved == 0
+    assert [(c.cache_hit, c.cost, c.usage) for c in made.books.calls[1:]] == [(True, Decimal(0), Usage())]
 
 
 def test_a_stored_answer_needs_no_budget(house: Make) -> None:
@@ -132,8 +132,8 @@ def test_an_outage_is_tried_again_after_the_servers_delay_and_costs_nothing(hous
     made = house(later(7.0), later(3.0), ANSWER)
     assert made.service.ask(REQUEST, WHO) == ANSWER
     assert made.time.slept == [7.0, 3.0]
-    assert made.ledger.spent(JOB).spent == COST
-    assert [call.result for call in made.audited.made] == ["model_unavailable", "model_unavailable", "end"]
+    assert made.books.spent(JOB).spent == COST
+    assert [call.result for call in made.books.calls] == ["model_unavailable", "model_unavailable", "end"]
 
 
 def test_a_wait_is_never_shorter_than_the_server_asked_for(house: Make) -> None:
@@ -147,7 +147,7 @@ def test_attempts_are_bounded(house: Make) -> None:
     with pytest.raises(Temporary):
         made.service.ask(REQUEST, WHO, deadline=1000)
     assert len(made.provider.asked) == MAX_ATTEMPTS
-    assert made.ledger.spent(JOB) == Budget(name="job", limit=WHO.job_usd)
+    assert made.books.spent(JOB) == Budget(name="job", limit=WHO.job_usd)
 
 
 def test_a_delay_beyond_the_deadline_is_handed_up_at_once(house: Make) -> None:
@@ -168,7 +168,7 @@ def test_each_attempt_gets_what_is_left_of_the_deadline(house: Make) -> None:
 def test_a_call_that_broke_off_is_paid_and_asked_again(house: Make) -> None:
     made = house(CUT, ANSWER)
     assert made.service.ask(REQUEST, WHO) == ANSWER
-    assert made.ledger.spent(JOB).spent == cost(CUT.usage, PRICE) + COST
+    assert made.books.spent(JOB).spent == cost(CUT.usage, PRICE) + COST
 
 
 def test_answers_that_break_off_for_ever_end_as_an_outage(house: Make) -> None:
@@ -176,7 +176,7 @@ def test_answers_that_break_off_for_ever_end_as_an_outage(house: Make) -> None:
     with pytest.raises(Temporary) as caught:
         made.service.ask(REQUEST, WHO)
     assert caught.value.reason is Reason.MODEL_UNAVAILABLE
-    assert made.ledger.spent(JOB).spent == MAX_ATTEMPTS * cost(CUT.usage, PRICE)
+    assert made.books.spent(JOB).spent == MAX_ATTEMPTS * cost(CUT.usage, PRICE)
 
 
 @pytest.mark.parametrize("error", [Refused(Reason.TOO_LARGE, "x"), Broken(Reason.CONFIGURATION, "x")])
@@ -185,27 +185,27 @@ def test_what_cannot_pass_is_not_tried_again(house: Make, error: Exception) -> N
     with pytest.raises(type(error)):
         made.service.ask(REQUEST, WHO)
     assert len(made.provider.asked) == 1
-    assert made.ledger.spent(JOB).spent == 0
-    assert len(made.audited.made) == 1
+    assert made.books.spent(JOB).spent == 0
+    assert len(made.books.calls) == 1
 
 
 def test_a_provider_that_breaks_its_contract_is_named_and_charged_at_worst(house: Make) -> None:
     made = house(ZeroDivisionError("oops"))
     with pytest.raises(Broken, match="'fake' failed: ZeroDivisionError"):
         made.service.ask(REQUEST, WHO)
-    assert made.ledger.spent(JOB).spent == Decimal("0.0125")
+    assert made.books.spent(JOB).spent == Decimal("0.0125")
 
 
 def test_a_limit_gives_the_reservation_back(house: Make) -> None:
     class Full:
-        def admit(self, asker: Asker, amount: Decimal) -> None:
+        def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:
             raise Temporary(Reason.BUSY, "later", delay=500)
 
     made = house(ANSWER, limiter=Full())
     with pytest.raises(Temporary) as caught:
         made.service.ask(REQUEST, WHO)
     assert caught.value.reason is Reason.BUSY
-    assert made.ledger.spent(JOB).reserved == 0
+    assert made.books.spent(JOB).reserved == 0
     assert made.provider.asked == []
 
 
@@ -251,7 +251,7 @@ class Random(Provider):
 def test_fifty_threads_never_overspend(house: Make, seed: int) -> None:
     limit = Decimal("0.30")
     whole = Budget(name="organization", limit=limit)
-    made = house(ANSWER, ledger=LocalLedger([whole]))
+    made = house(ANSWER, books=LocalBooks([whole]))
     provider = made.provider = Random(seed)
     made.time.sleep = lambda _seconds: None  # type: ignore[method-assign]
     service = made.service
@@ -265,11 +265,11 @@ def test_fifty_threads_never_overspend(house: Make, seed: int) -> None:
 
     with ThreadPoolExecutor(50) as pool:
         ends = list(pool.map(ask, range(400)))
-    total = made.ledger._budgets[0]
+    total = made.books._budgets[0]
     overspend = max(Decimal(0), total.spent - limit)
     assert overspend == Decimal("0.00")
     assert total.reserved == 0
-    assert total.spent == provider.billed == sum(call.cost for call in made.used.made)
+    assert total.spent == provider.billed == sum(call.cost for call in made.books.calls)
     for number in range(5):
-        assert made.ledger.spent(UUID(int=number + 10)).spent <= Decimal("0.08")
+        assert made.books.spent(UUID(int=number + 10)).spent <= Decimal("0.08")
     assert {"end", "budget_exhausted"} <= set(ends)

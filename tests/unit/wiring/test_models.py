@@ -17,7 +17,7 @@ from flowforge.core.pipeline import Limits
 from flowforge.core.spend import Price, Usage
 from flowforge.hooks.contracts import Model, ModelAnswer, ModelRequest
 from flowforge.hooks.manager import Registry, discover, load_plugins
-from flowforge.llm.in_process import Calls, LocalCache, LocalLedger
+from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline.options import ModelOptions
@@ -70,7 +70,7 @@ class Provider:
 
 
 class Open:
-    def admit(self, asker: Asker, amount: Decimal) -> None:
+    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:
         """Admit everybody."""
 
 
@@ -83,7 +83,7 @@ def provider() -> Iterator[Provider]:
     del sys.modules[MODULE]
 
 
-def services(*, chosen: str = "priced", calls: Calls | None = None, **settings: object) -> Services:
+def services(*, chosen: str = "priced", books: LocalBooks | None = None, **settings: object) -> Services:
     """Two priced providers beside those that are installed."""
     known = load_plugins(discover())
     prices = {"m": PRICE, "dear": DEAR}
@@ -92,11 +92,8 @@ def services(*, chosen: str = "priced", calls: Calls | None = None, **settings: 
         for name in ("priced", "other")
     }
     ports = Ports(
-        ledger=LocalLedger(),
+        books=books or LocalBooks(),
         limiter=Open(),
-        cache=LocalCache(),
-        usage=calls or Calls(),
-        audit=Calls(),
         clock=lambda: 0.0,
         sleep=lambda _seconds: None,
         random=lambda: 0.0,
@@ -222,13 +219,13 @@ def test_a_provider_is_connected_once_for_all_jobs_with_its_key_under_its_own_na
 
 
 def test_a_job_is_told_of_its_own_calls_only_and_the_record_of_all(provider: Provider) -> None:
-    calls = Calls()
-    made = services(calls=calls)
+    books = LocalBooks()
+    made = services(books=books)
     one, other = (the_job(made, who=replace(WHO, job=UUID(int=number))) for number in (3, 4))
     one.rung(ModelOptions(), sees_nothing)(CONFLICT, FACTS)
     assert one.cost() is not None
     assert other.cost() is None
-    assert len(calls.made) == 1
+    assert len(books.calls) == 1
 
 
 def test_answers_of_a_script_are_said_to_be() -> None:
