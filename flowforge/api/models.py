@@ -223,12 +223,33 @@ class EventOut(Outgoing):
     data: dict[str, Any]
 
 
+class AccountOut(Outgoing):
+    """What is known of a model's answer beside its text. Sentences are the model's own words."""
+
+    model: str = ""
+    prompt_version: str = ""
+    prompt_hash: str = ""
+    kept: list[str] = []
+    dropped: list[str] = Field(default=[], description="what was given up, of which side, and why")
+    elsewhere: list[str] = Field(default=[], description="edits that other places need, for a person to make")
+    new_names: list[str] = Field(default=[], description="names that stand in no side")
+    findings: list[str] = Field(default=[], description="what was wrong with earlier answers")
+    agreement: str = Field(default="", description="how many of the answers that were asked for say the same")
+    review: str = Field(default="", description="what the independent review said")
+    answers: list[str] = Field(default=[], description="where they did not agree: each, cut short")
+
+
 class HunkOut(Outgoing):
     """How one place in a conflicted file was answered."""
 
     rung: str = ""
     rule: str = ""
     why: str = ""
+    reason: str = Field(default="", description="typed word of the rung that gave no answer")
+    approval: str = Field(
+        default="", description='why a person must agree, whatever tests say; "" = they need not'
+    )
+    account: AccountOut = AccountOut()
     whole: str = Field(
         default="",
         description='what stands for the whole path: upstream | commit | base | text | removed; "" = one place of it',

@@ -14,6 +14,7 @@ from flowforge.api.control_models import DecisionIn
 from flowforge.api.models import MAX_PAGE, JobDetail, JobOut, StageOut
 from flowforge.cli.app import AsJson, group
 from flowforge.cli.client import Client
+from flowforge.cli.conflicts import described_conflicts
 from flowforge.cli.exits import Exit
 from flowforge.cli.live import clock
 from flowforge.cli.output import WIDTH, console, data, data_json, say, table
@@ -107,9 +108,17 @@ def list_(
 
 
 @app.command()
-def show(job: JobId, *, json: AsJson = False) -> None:
+def show(
+    job: JobId,
+    *,
+    conflicts: Annotated[bool, typer.Option(help="Show its conflicts and how each was answered.")] = False,
+    json: AsJson = False,
+) -> None:
     """Show a job, its stages, and why it waits; of one that waits for a person, what it asks."""
     with connect() as client:
+        if conflicts:
+            _conflicts(client, job, as_json=json)
+            return
         found = client.job(job)
         asked = client.question(job) if found.state is State.WAITING else None
         receipt = client.receipt(job) if json and found.cost else None
@@ -120,6 +129,14 @@ def show(job: JobId, *, json: AsJson = False) -> None:
         return
     question = described_question(job, asked, checks=False) if asked else []
     data("\n".join([*_described(found, asked.stage if asked else ""), *question]))
+
+
+def _conflicts(client: Client, job: UUID, *, as_json: bool) -> None:
+    found = client.conflicts(job)
+    if as_json:
+        data_json(found.model_dump(mode="json"))
+        return
+    data("\n".join(described_conflicts(found.conflicts)))
 
 
 @app.command("watch")

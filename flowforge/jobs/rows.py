@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flowforge.core.account import NO_ACCOUNT
 from flowforge.core.conflict import Resolution, Unresolved
 from flowforge.core.errors import Reason
 from flowforge.core.job import Job, Result
@@ -71,11 +72,14 @@ def stage_run(row: Row) -> StageRun:
 def resolved_row(job: Job, stage: str, resolution: Resolution) -> dict[str, object]:
     """A row of conflict_resolutions; the text itself stays in git, its hash here."""
     rungs = list(dict.fromkeys(answer.rung for answer in resolution.given))
+    accounts = [answer.account for answer in resolution.given]
     return _row(
         job,
         stage,
         conflict=resolution.conflict,
         method=",".join(rungs),
+        model=", ".join(dict.fromkeys(one.model for one in accounts if one.model)),
+        prompt_hash=next((one.prompt_hash for one in accounts if one.prompt_hash), ""),
         success=True,
         outside_hash=resolution.outside,
         result_hash=hashlib.sha256(resolution.result).hexdigest() if resolution.stands_at else "",
@@ -86,6 +90,8 @@ def resolved_row(job: Job, stage: str, resolution: Resolution) -> dict[str, obje
                 "rule": a.rule,
                 "why": a.why,
                 "confirmed": a.confirmed,
+                "approval": a.approval,
+                "account": a.account.to_json(),
                 **({"whole": resolution.taken} if resolution.whole is not None else {}),
             }
             for at, a in enumerate(resolution.given)
@@ -100,7 +106,17 @@ def unresolved_row(job: Job, stage: str, unresolved: Unresolved) -> dict[str, ob
         conflict=unresolved.conflict,
         success=False,
         sentence=unresolved.sentence,
-        hunks=[{"rung": rung, "why": said} for rung, said in unresolved.tried.items()],
+        model=", ".join(dict.fromkeys(one.model for one in unresolved.accounts.values() if one.model)),
+        prompt_hash=next((one.prompt_hash for one in unresolved.accounts.values()), ""),
+        hunks=[
+            {
+                "rung": rung,
+                "why": said,
+                "reason": unresolved.reasons.get(rung, ""),
+                "account": unresolved.accounts.get(rung, NO_ACCOUNT).to_json(),
+            }
+            for rung, said in unresolved.tried.items()
+        ],
     )
 
 

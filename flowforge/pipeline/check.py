@@ -47,6 +47,7 @@ _NEEDS: Mapping[str, str] = {
 _CONDITION_CODES = {"name": "FF027"}
 _TOOL_KEYS = ("network", "cpu", "memory", "env")  # of resolve: for the tools of the rung `lockfile`
 _SURE_CHECKS = frozenset(CHECKS)
+_FALLBACKS = ("hand_back", "upstream", "commit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +116,7 @@ def _fits(stage: Node, catalog: Catalog) -> Iterator[Problem]:
         return
     if uses == "resolve":
         yield from _regenerates(stage)
+        yield from _falls_back(stage)
     for key in _COMMAND_KEYS:
         if key in stage.key_marks and not (uses == "resolve" and key in _TOOL_KEYS):
             yield _problem(
@@ -131,6 +133,40 @@ def _regenerates(stage: Node) -> Iterator[Problem]:
     if "lockfile" not in [item.value for item in rungs.items or ()]:
         said = "`regenerate` does nothing without `lockfile` in `rungs`"
         yield _problem(options.at("regenerate"), "FF028", said)
+
+
+def _falls_back(stage: Node) -> Iterator[Problem]:
+    """Globs of `fallback` that mean nothing, too much, or two things."""
+    options = stage.get("with")
+    fallback = options.get("fallback") if options is not None else None
+    if options is None or fallback is None:
+        return
+    persons = {glob: key for key in ("never", "ask") for glob in _globs(options, key)}
+    seen: dict[object, str] = {}
+    for key in _FALLBACKS:
+        listed = fallback.get(key)
+        for item in (listed.items or []) if listed is not None else []:
+            said = _glob_problem(item.value, key, seen, persons)
+            if said:
+                yield _problem(item.mark, "FF035", said)
+            seen.setdefault(item.value, key)
+
+
+def _glob_problem(glob: object, key: str, seen: Mapping[object, str], persons: Mapping[object, str]) -> str:
+    if key != "hand_back" and isinstance(glob, str) and not glob.strip("*/"):
+        return f"{shown(glob)} in `fallback: {key}` names every path; name those that may lose a side"
+    if seen.get(glob, key) != key:
+        return f"{shown(glob)} stands under `{seen[glob]}` and under `{key}`; say one of them"
+    if key != "hand_back" and glob in persons:
+        return (
+            f"{shown(glob)} stands in `{persons[glob]}`, where a person decides; take it out of one of them"
+        )
+    return ""
+
+
+def _globs(options: Node, key: str) -> Iterator[object]:
+    listed = options.get(key)
+    yield from (item.value for item in listed.items or []) if listed is not None else ()
 
 
 def _asks_only(stage: Node) -> Iterator[Problem]:

@@ -51,6 +51,8 @@ class ResolvedPath:
     stands_at: str = ""  # the path of the result, where it is another; a rename's new name
     sides: tuple[str, str, str] = ("", "", "")  # paths of base, upstream and commit, where they have another
     kind: str = "content"
+    approvals: tuple[str, ...] = ()  # one per hunk: why a person must agree, "" = they need not
+    accounts: tuple[Mapping[str, Any], ...] = ()  # one per hunk: `Account.to_json`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,8 @@ def _resolved_path(row: Mapping[str, Any]) -> ResolvedPath:
     values = {f.name: row[f.name] for f in fields(ResolvedPath) if f.name in row}
     for name in ("rungs", "why", "sides"):
         values[name] = tuple(values.get(name, ("", "", "")))
-    values["marks"] = tuple(values.get("marks", ()))
+    for name in ("marks", "approvals", "accounts"):
+        values[name] = tuple(values.get(name, ()))
     values["ranges"] = tuple((start, end) for start, end in values.get("ranges", ()))
     return ResolvedPath(**values)
 

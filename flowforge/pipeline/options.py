@@ -27,8 +27,19 @@ class ModelChoice(Strict):
 
 
 class ModelOptions(ModelChoice):
-    candidates: Annotated[int, Field(ge=1, le=5)] = 1  # answers asked for per conflict
-    attempts: Annotated[int, Field(ge=1, le=5)] = 2  # questions per conflict, counting corrections
+    candidates: Annotated[int, Field(ge=1, le=5)] = (
+        1  # answers asked for per question; two or more must agree
+    )
+    attempts: Annotated[int, Field(ge=1, le=5)] = 2  # questions for one answer, counting corrections
+    review: bool = False  # a fresh request looks at what was answered; its doubt makes a person necessary
+
+
+class FallbackOptions(Strict):
+    """What becomes of paths that no rung could answer; `hand_back` takes paths out of the other two."""
+
+    hand_back: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)
+    upstream: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)
+    commit: Annotated[list[Pattern], Field(max_length=200)] = Field(default_factory=list)
 
 
 class ResolveOptions(Strict):
@@ -41,6 +52,7 @@ class ResolveOptions(Strict):
         default_factory=dict  # lockfile -> command that writes it anew, in its folder
     )
     model: ModelOptions = Field(default_factory=ModelOptions)
+    fallback: FallbackOptions = Field(default_factory=FallbackOptions)
     protect: Annotated[list[Pattern], Field(max_length=200)] | None = None  # None = FlowForge's own list
 
 

@@ -318,6 +318,15 @@ _ROWS = (
         "concurrency: {group: 'deploy-{brnch}'}",
         "concurrency: {group: 'deploy-{branch}'}",
     ),
+    _row(
+        "FF035",
+        "fallback that cannot be meant",
+        "`fallback` names paths that get one side's text where no rung has an answer. A glob stands under one word only; "
+        "one that names every path would give up half of every conflict; and one that `never` or `ask` names too would "
+        "never be used, since a person decides there.",
+        'with: {fallback: {upstream: ["**"]}}',
+        'with: {fallback: {upstream: ["docs/api/**"]}}',
+    ),
 )
 
 CODES: Mapping[str, Explanation] = {row.code: row for row in _ROWS}

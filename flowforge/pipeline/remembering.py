@@ -14,6 +14,7 @@ from flowforge.core.plan import make_plan
 from flowforge.git.secrets import find_secret
 from flowforge.pipeline.asking import mode_of
 from flowforge.pipeline.context import Work
+from flowforge.resolve.fallback import RUNG as FALLBACK
 from flowforge.resolve.memory import (
     PERSON,
     RUNG,
@@ -70,7 +71,9 @@ class Recollection:
 
 
 def given(resolutions: Sequence[Resolution], told: Told, paths: Paths) -> tuple[Given, ...]:
-    """What is worth keeping: nothing of a path that is a person's by policy, or in which a secret was found."""
+    """What is worth keeping: nothing of a path that is a person's by policy, or in which a secret was found, and no
+    fallback, which decided without knowing anything.
+    """
     allowed = [one for one in resolutions if not any(map(paths.forbids, _paths(one.conflict)))]
     found = [each for one in allowed if not holds_secret(one.result) for each in _answers(one, told)]
     texts: dict[str, set[bytes]] = {}
@@ -98,7 +101,8 @@ def _texts(resolution: Resolution) -> Iterator[tuple[str, bytes, HunkAnswer | Wh
     """Key and text of each answer: of the hunks, or the one that a person wrote for the whole path."""
     conflict, whole = resolution.conflict, resolution.whole
     known = keys(conflict)
-    yield from ((known[answer.index], answer.text, answer) for answer in resolution.answers)
+    answers = (answer for answer in resolution.answers if answer.rung != FALLBACK)
+    yield from ((known[answer.index], answer.text, answer) for answer in answers)
     if whole is not None and whole.text is not None and whole.path == conflict.path:
         key = whole_key(conflict) if whole.rung in {PERSON, RUNG} else ""
         yield from [(key, whole.text, whole)] if key else []

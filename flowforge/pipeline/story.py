@@ -99,7 +99,13 @@ def resolution_row(resolution: Resolution) -> dict[str, Any]:
         "outside": resolution.outside,
         "whole": resolution.taken,
         "hunks": [
-            {"rung": one.rung, "rule": one.rule, "why": one.why, "confirmed": one.confirmed}
+            {
+                "rung": one.rung,
+                "rule": one.rule,
+                "why": one.why,
+                "confirmed": one.confirmed,
+                **({"approval": one.approval} if one.approval else {}),
+            }
             for one in resolution.given
         ],
     }
@@ -112,4 +118,5 @@ def unresolved_row(unresolved: Unresolved) -> dict[str, Any]:
         "kind": unresolved.conflict.kind.value,
         "sentence": unresolved.sentence,
         "tried": dict(unresolved.tried),
+        "reasons": dict(unresolved.reasons),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from flowforge.core.account import NO_ACCOUNT, Account
 from flowforge.core.job import Ending
 from flowforge.core.verdict import Finding, Outcome
 
@@ -26,6 +27,8 @@ class HunkLine:
     rung: str
     why: str
     confirmed: bool = True
+    approval: str = ""  # why a person must agree, "" = they need not
+    account: Account = NO_ACCOUNT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class OpenFile:
     path: str
     sentence: str
     tried: Mapping[str, str] = field(default_factory=dict)  # rung -> what it said
+    accounts: Mapping[str, Account] = field(default_factory=dict)  # rung -> what is known of its answers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from flowforge.core.account import Account
 from flowforge.core.job import Result
 from flowforge.core.verdict import Level, Outcome
 from flowforge.report.facts import (
@@ -85,6 +86,7 @@ def sections(report: JobReport) -> tuple[Section, ...]:
         Section(title="What to do next", rows=tuple(_next(report))),
         Section(title="Commits", rows=_bounded([_commit(line) for line in report.commits])),
         Section(title="Conflicts that were resolved", rows=_bounded([_file(f) for f in report.resolved])),
+        Section(title="Edits needed elsewhere", rows=_bounded(list(_elsewhere(report)))),
         Section(title="Conflicts for a person", rows=_bounded([_open(f) for f in report.unresolved])),
         Section(title="Checks", rows=tuple(_checks(report))),
         Section(title="Tests", rows=tuple(_tests(report))),
@@ -147,19 +149,40 @@ def _file(file: ResolvedFile) -> Row:
     proposal = any(not hunk.confirmed for hunk in file.hunks)
     text = f"by {rungs}{', a proposal that tests or a person must confirm' if proposal else ''}"
     numbered = len(file.hunks) > 1
-    why = [
-        f"{f'place {number}, {hunk.rung}: ' if numbered else ''}{hunk.why}"
-        for number, hunk in enumerate(file.hunks, start=1)
-    ]
+    why: list[str] = []
+    for number, hunk in enumerate(file.hunks, start=1):
+        why.append(f"{f'place {number}, {hunk.rung}: ' if numbered else ''}{hunk.why}")
+        why += [f"a person must agree: {hunk.approval}"] if hunk.approval else []
+        why += told(hunk.account)
     return Row(code=file.path, text=text, more=tuple(why))
+
+
+def _elsewhere(report: JobReport) -> Iterator[Row]:
+    """What no answer can do, since it may only fill its hunk: a list to work off."""
+    for file in report.resolved:
+        for needed in dict.fromkeys(one for hunk in file.hunks for one in hunk.account.elsewhere):
+            yield Row(code=file.path, text=needed)
 
 
 def _open(file: OpenFile) -> Row:
     return Row(
         code=file.path,
         text=file.sentence,
-        more=tuple(f"{rung}: {said}" for rung, said in file.tried.items()),
+        more=(
+            *(f"{rung}: {said}" for rung, said in file.tried.items()),
+            *(line for account in file.accounts.values() for line in told(account)),
+        ),
     )
+
+
+def told(account: Account) -> list[str]:
+    """What is known of a model's answer and does not stand in its sentence already."""
+    lines = [f"model {account.model}, prompt {account.prompt_version} {account.prompt_hash[:SHORT]}"]
+    lines = lines if account.model else []
+    lines += [f"an earlier answer was refused: {finding}" for finding in account.findings]
+    lines += [account.agreement] if account.agreement else []
+    lines += [f"review: {account.review}"] if account.review else []
+    return [*lines, *(f"answer {number}: {text}" for number, text in enumerate(account.answers, start=1))]
 
 
 def _checks(report: JobReport) -> Iterator[Row]:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from flowforge.core.account import Account
 from flowforge.core.errors import FlowForgeError, Reason
 from flowforge.core.job import Result
 from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.plan import conclude, make_plan
 from flowforge.core.verdict import Outcome
 from flowforge.git.rangediff import range_diff
-from flowforge.pipeline.context import Tools, Work
+from flowforge.pipeline.context import ResolvedPath, Tools, Work
 from flowforge.pipeline.reviewing import REVIEW
 from flowforge.report.facts import (
     CommitLine,
@@ -60,8 +61,14 @@ def make_report(
             ResolvedFile(
                 path=one.path,
                 hunks=tuple(
-                    HunkLine(rung=rung, why=why, confirmed=one.path not in open_)
-                    for rung, why in zip(one.rungs, one.why, strict=True)
+                    HunkLine(
+                        rung=rung,
+                        why=why,
+                        confirmed=one.path not in open_,
+                        approval=approval,
+                        account=Account.from_json(account),
+                    )
+                    for rung, why, approval, account in _hunks(one)
                 ),
             )
             for one in work.resolved
@@ -74,6 +81,13 @@ def make_report(
         stages=tuple(_line(result) for result in done),
         notes=work.notes,
     )
+
+
+def _hunks(one: ResolvedPath) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """Rung, why, approval and account of each hunk; an older checkpoint knows only the first two."""
+    approvals = one.approvals or ("",) * len(one.rungs)
+    accounts: Sequence[Mapping[str, Any]] = one.accounts or ({},) * len(one.rungs)
+    yield from zip(one.rungs, one.why, approvals, accounts, strict=True)
 
 
 def _commit(step: Mapping[str, str]) -> CommitLine:
@@ -92,7 +106,15 @@ def _open_files(done: tuple[StageResult, ...]) -> list[OpenFile]:
     for result in done:
         said = result.outputs.get("unresolved")
         rows += said if isinstance(said, list) else []
-    return [OpenFile(path=row["path"], sentence=row["why"], tried=row["tried"]) for row in rows]
+    return [
+        OpenFile(
+            path=row["path"],
+            sentence=row["why"],
+            tried=row["tried"],
+            accounts={rung: Account.from_json(said) for rung, said in row.get("accounts", {}).items()},
+        )
+        for row in rows
+    ]
 
 
 def reviews_of(done: tuple[StageResult, ...]) -> Iterator[Review]:

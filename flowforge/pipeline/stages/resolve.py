@@ -23,6 +23,7 @@ from flowforge.pipeline.options import RebaseOptions, ResolveOptions
 from flowforge.pipeline.progress import advanced
 from flowforge.pipeline.remembering import Recollection, given, marks_of
 from flowforge.pipeline.rungs import Climber
+from flowforge.resolve.fallback import Fallback, told
 from flowforge.resolve.ladder import Answers
 from flowforge.resolve.memory import RUNG as MEMORY
 from flowforge.resolve.policy import Policy
@@ -65,7 +66,7 @@ def one_commit(
     for sentence in left.values():
         tools.recorder.log(spec.id, f"commit {stop.stopped.commit[:10]}: {sentence}\n".encode())
     work = _gone_on(work, stop, answers, tools)
-    notes = (*map(_taken_back, taken_back), *left.values())
+    notes = (*map(_taken_back, taken_back), *left.values(), *filter(None, map(told, answers.resolutions)))
     work = replace(work, notes=tuple(dict.fromkeys((*work.notes, *notes))))
     if MEMORY in options.rungs:
         tools.memory.keep(given(answers.resolutions, tools.told, _policy(options, tools).paths))
@@ -84,7 +85,8 @@ def _climbed(
     climber = Climber(work=work, tools=tools, stopped=stopped, model=options.model, recollection=memory)
     relocker = Relocker(spec=spec, tools=tools, stopped=stopped, answered=decided)
     locks = sorted_out(held, policy.paths, options.protect or (), standing.given_up)
-    answers = climb_all(open_, climber.rungs(options.rungs), policy, relocker, options, locks.asked)
+    rungs = (*climber.rungs(options.rungs), *_fallback(options).rungs(policy.paths))
+    answers = climb_all(open_, rungs, policy, relocker, options, locks.asked)
     taken_back = memory.taken_back(answers.resolutions) if MEMORY in options.rungs else ()
     answers = replace(answers, approve=tuple(dict.fromkeys((*answers.approve, *taken_back))))
     left: Mapping[str, str] = {}
@@ -131,6 +133,15 @@ def _path(resolution: Resolution) -> ResolvedPath:
         stands_at=resolution.stands_at if resolution.stands_at != conflict.path else "",
         sides=(_side(conflict.base), _side(conflict.upstream), _side(conflict.commit)),
         kind=conflict.kind.value,
+        approvals=tuple(answer.approval for answer in resolution.given),
+        accounts=tuple(answer.account.to_json() for answer in resolution.given),
+    )
+
+
+def _fallback(options: ResolveOptions) -> Fallback:
+    given = options.fallback
+    return Fallback(
+        hand_back=tuple(given.hand_back), upstream=tuple(given.upstream), commit=tuple(given.commit)
     )
 
 

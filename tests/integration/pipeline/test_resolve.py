@@ -139,6 +139,34 @@ def test_a_proposal_waits_for_tests_and_is_said_to(scene: Scene) -> None:
     assert scene.file("b.txt") == "1\nboth\n3\n"
 
 
+def test_a_named_path_falls_back_to_a_side_and_waits_for_tests(scene: Scene) -> None:
+    conflicting(scene, {"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
+    result = scene.do("resolve", rungs=RUNGS, fallback={"upstream": ["*.txt"]})
+    assert result.ok, result.sentence
+    assert result.sentence == "resolved b.txt by fallback; tests must confirm b.txt"
+    assert scene.work.unconfirmed == ("b.txt",)
+    assert scene.work.notes[0].startswith("FALLBACK: nobody and nothing decided one place of b.txt")
+    scene.do("validate")
+    pushed = scene.do("push")
+    assert (pushed.ok, "no test has confirmed them" in pushed.sentence) == (False, True)
+    assert "FALLBACK" in str(scene.do("report").outputs["text"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fallback": {"upstream": ["docs/**"]}},
+        {"fallback": {"upstream": ["*.txt"], "hand_back": ["b.txt"]}},
+        {"fallback": {"upstream": ["*.txt"]}, "never": ["b.*"]},
+        {"fallback": {"upstream": ["*.txt"]}, "ask": ["b.*"]},
+        {"fallback": {"upstream": ["*.txt"]}, "protect": ["b.*"]},
+    ],
+)
+def test_a_fallback_decides_nothing_where_a_person_does(scene: Scene, options: dict[str, object]) -> None:
+    conflicting(scene, {"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
+    assert scene.do("resolve", rungs=RUNGS, **options).reason is Reason.UNRESOLVED_CONFLICTS
+
+
 def test_a_model_that_is_not_configured_is_named_among_what_was_tried(scene: Scene) -> None:
     conflicting(scene, {"b.txt": "1\nmain\n3\n"}, {"b.txt": "1\ntopic\n3\n"})
     result = scene.do("resolve", rungs=[*RUNGS, "model"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.api.models import JobDetail, JobIn, JobOut
+from flowforge.api.models import AccountOut, JobDetail, JobIn, JobOut
 from flowforge.api.shapes import conflict_out, job_detail, job_out
 from flowforge.api.stories import log_out
 from flowforge.core.errors import Reason
@@ -97,9 +97,28 @@ def test_a_conflict_says_who_answered_each_place() -> None:
     }
     shown = conflict_out(row)
     assert (shown.resolved, shown.commit) == (True, "c" * 40)
-    assert [hunk.model_dump() for hunk in shown.hunks] == [
-        {"rung": "structural", "rule": "imports", "why": "both added", "whole": ""}
-    ]
+    (hunk,) = shown.hunks
+    assert (hunk.rung, hunk.rule, hunk.why, hunk.whole) == ("structural", "imports", "both added", "")
+    assert hunk.account == AccountOut()
+
+
+def test_a_models_answer_is_shown_with_all_that_is_known_of_it() -> None:
+    account = {"model": "m", "kept": ["a"], "elsewhere": ["b"], "findings": ["c"], "agreement": "2 of 2"}
+    hunk = {"rung": "model", "why": "w", "approval": "it gives up a test", "account": account, "later": 1}
+    row: dict[str, Any] = {
+        "path": "a",
+        "kind": "content",
+        "method": "model",
+        "sentence": "",
+        "stage": "resolve",
+        "model": "m",
+        "success": True,
+        "commit_id": "c",
+        "hunks": [hunk],
+    }
+    (shown,) = conflict_out(row).hunks
+    assert shown.approval == "it gives up a test"
+    assert {name: value for name, value in shown.account.model_dump().items() if value} == account
 
 
 def test_every_field_of_a_request_has_its_place_in_the_house() -> None:

@@ -31,6 +31,7 @@ BEGIN = "{uses: clone}, {uses: rebase}, "
         BEGIN + "{uses: validate}, {uses: push, with: {to: target, require: validated}}",
         BEGIN + "{uses: validate}, {id: second, uses: validate}",
         BEGIN + "{uses: approve}",
+        BEGIN + "{uses: resolve, with: {fallback: {upstream: ['docs/**'], hand_back: ['docs/a', '**']}}}",
         BEGIN + "{uses: approve, when: 'true', on_failure: stop}, {id: again, uses: approve}",
         BEGIN
         + "{uses: validate}, {uses: approve, with: {message: Go?, who: admin, within: 2h}}, {uses: push}",
@@ -62,6 +63,12 @@ def test_these_stages_may_stand_so(stages: str) -> None:
         (BEGIN + "{uses: validate, cpu: 1, memory: 1Gi}", ["FF028", "FF028"]),
         (BEGIN + "{uses: resolve, with: {rungs: [document], regenerate: {a.lock: x}}}", ["FF028"]),
         (BEGIN + "{uses: report, network: full}", ["FF028"]),
+        (BEGIN + "{uses: resolve, with: {fallback: {upstream: ['**']}}}", ["FF035"]),
+        (BEGIN + "{uses: resolve, with: {fallback: {commit: ['*', '/**/*']}}}", ["FF035", "FF035"]),
+        (BEGIN + "{uses: resolve, with: {fallback: {upstream: [a], commit: [a]}}}", ["FF035"]),
+        (BEGIN + "{uses: resolve, with: {fallback: {hand_back: [a], upstream: [a]}}}", ["FF035"]),
+        (BEGIN + "{uses: resolve, with: {never: [a], fallback: {upstream: [a]}}}", ["FF035"]),
+        (BEGIN + "{uses: resolve, with: {ask: [a], fallback: {commit: [a]}}}", ["FF035"]),
         ("{uses: nothing}", ["FF020"]),
     ],
 )
@@ -99,6 +106,8 @@ def test_a_condition_of_finally_may_ask_about_every_stage() -> None:
 def test_misshapen_places_are_left_to_the_shape() -> None:
     for text in (
         "stages: 3", "stages: {a: b}", "stages: [3, [x]]", "finally: x", "env: [a]", "stages: [{uses: [a]}]",
+        "stages: [{uses: clone}, {uses: rebase}, {uses: resolve, with: {fallback: 3, never: 4}}]",
+        "stages: [{uses: clone}, {uses: rebase}, {uses: resolve, with: {fallback: {upstream: 3}, ask: [[x]]}}]",
         "stages: [{uses: run, run: 3, matrix: 4, env: 5, when: 6, with: 7}]", "stages: [{uses: run, run: x, matrix: {a: b}}]",
     ):  # fmt: skip
         assert list(check_meaning(read_document(text.encode(), "x"), PLUGIN)) == []
