@@ -16,6 +16,7 @@ from flowforge.review.findings import Advice, Sifted, gathered
 from flowforge.review.split import Portion, portions
 
 REVIEW = "review"  # the operation of its calls, and the output of the stage
+ENDED = "the review had ended"
 MAX_UNSEEN = 500  # paths that are kept
 STOPPING = frozenset({Reason.CANCELLED, Reason.LEASE_LOST, Reason.DRAINED})  # no review goes on after these
 
@@ -26,6 +27,7 @@ class Looked:
 
     answers: tuple[Sifted, ...] = ()
     portions: tuple[Portion, ...] = ()  # that they are about
+    answered: int = 0  # questions, whatever the answers were worth
     unseen: tuple[Unseen, ...] = ()  # what was to be looked at, and was not
     stopped: str = ""  # why it ended early
 
@@ -54,6 +56,7 @@ class Looking:
     options: ReviewOptions
     until: float  # on the clock
     clock: Callable[[], float] = time.monotonic
+    answered: int = 0
     stopped: str = ""
 
     def at(self, change: Change) -> Looked:
@@ -67,7 +70,7 @@ class Looking:
         seen: list[Portion] = []
         unseen: list[Unseen] = []
         for portion in portions(change.files):
-            answer = self.stopped or self._asked(change, portion)
+            answer = ENDED if self.stopped else self._asked(change, portion)
             if isinstance(answer, str):
                 unseen += [Unseen(path=path, why=answer) for path in paths_in(portion)]
             else:
@@ -77,6 +80,7 @@ class Looking:
         return Looked(
             answers=tuple(answers),
             portions=tuple(seen),
+            answered=self.answered,
             unseen=tuple(_in_part(one, told) for one in dict.fromkeys(unseen)),
             stopped=self.stopped,
         )
@@ -86,17 +90,19 @@ class Looking:
         if left <= 0:
             return self._stop("the time of the stage was over")
         try:
-            return call_apart(lambda: self.reviewer(change, portion, left), "review", self._check)
+            answer = call_apart(lambda: self.reviewer(change, portion, left), "review", self._check)
         except FlowForgeError as error:
             if error.reason in STOPPING or (self.options.wait and isinstance(error, Temporary)):
                 raise
             if error.reason is Reason.TOO_LARGE:
                 return "the provider takes no question of this size"
             return self._stop(error.sentence)
+        self.answered += 1
+        return answer
 
     def _stop(self, why: str) -> str:
         self.stopped = why
-        return "the review had ended"
+        return ENDED
 
     def _check(self) -> None:
         if self.tools.cancelled():
@@ -121,7 +127,7 @@ def review_of(
     pieces = [piece for portion in looked.portions for piece in portion]
     return Review(
         stage=stage,
-        model=model if pieces else "",
+        model=model if looked.answered else "",
         usd=f"{cost.usd:.4f}",
         scripted=cost.scripted,
         files=len({piece.file.path for piece in pieces}),

@@ -10,7 +10,11 @@ from flowforge.report.facts import Review, ReviewFinding
 def review_as_json(review: Review) -> dict[str, object]:
     kept = asdict(review)
     del kept["stage"]
-    return {**kept, "unseen": {why: list(paths) for why, paths in review.unseen.items()}}
+    return {
+        **kept,
+        "findings": list(kept["findings"]),
+        "unseen": {why: list(paths) for why, paths in review.unseen.items()},
+    }
 
 
 def review_from(stage: str, said: Mapping[str, Any]) -> Review:

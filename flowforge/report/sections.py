@@ -221,7 +221,7 @@ def review_section(review: Review) -> Section:
 
 def _review_title(review: Review) -> str:
     if not review.model:
-        return "Review (advisory): no model was asked"
+        return "Review (advisory): nothing was looked at"
     if review.scripted:
         return "Review (advisory, by a script: no model was asked)"
     return f"Review (advisory, by {review.model}, ${review.usd})"
@@ -250,8 +250,9 @@ def _review(review: Review) -> Iterator[Row]:
     if review.stopped:
         yield Row(text=f"{'Not all' if review.files else 'Nothing'} was looked at: {review.stopped}.")
     for why, paths in review.unseen.items():
-        rest = (f"and {len(paths) - MAX_PATHS} more",) if len(paths) > MAX_PATHS else ()
-        yield Row(text=f"Not looked at: {why}", more=(*paths[:MAX_PATHS], *rest))
+        yield from (Row(code=path, text=f"not looked at: {why}") for path in paths[:MAX_PATHS])
+        if len(paths) > MAX_PATHS:
+            yield Row(text=f"and {len(paths) - MAX_PATHS} more not looked at: {why}")
 
 
 def _stage(line: StageLine) -> Row:
