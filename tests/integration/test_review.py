@@ -18,7 +18,7 @@ from flowforge.core.job import Result
 from flowforge.core.pipeline import StageResult
 from flowforge.settings import Settings
 from flowforge.wiring.local import run_here
-from flowforge.wiring.models import shipped_prices
+from flowforge.wiring.model_setup import shipped_prices
 from tests.gitrepo import Content, Repository
 from tests.modelserver import ModelServer, Reply, model_server, refuse
 
