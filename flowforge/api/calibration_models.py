@@ -26,7 +26,7 @@ class CalibrateIn(Incoming):
         description="what a wrong answer costs, in files handed back",
     )
     limit: int = Field(
-        default=0, ge=0, le=1_000_000, description="stop after so many conflicting merges; 0: all"
+        default=0, ge=0, le=1_000_000, description="stop after so many merges with conflicting files; 0: all"
     )
     before: Annotated[date, Field(strict=False)] | None = Field(
         default=None, description="only merges before this day, UTC"

@@ -32,7 +32,9 @@ def calibrate(
     k: Annotated[
         float, typer.Option(help="What a wrong answer costs, in files handed back.", show_default=True)
     ] = COST_OF_WRONG,
-    limit: Annotated[int, typer.Option(min=0, help="Stop after so many conflicting merges; 0: all.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Stop after so many merges with conflicting files; 0: all.")
+    ] = 0,
     seed: Annotated[
         int | None, typer.Option(help="Take merges in this random order, not newest first.")
     ] = None,

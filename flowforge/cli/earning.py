@@ -39,7 +39,9 @@ def calibrate(
     k: Annotated[
         float, typer.Option(help="What a wrong answer costs, in files handed back.")
     ] = COST_OF_WRONG,
-    limit: Annotated[int, typer.Option(min=0, help="Stop after so many conflicting merges; 0: all.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Stop after so many merges with conflicting files; 0: all.")
+    ] = 0,
     before: Annotated[str, typer.Option(help="Only merges before this day: 2025-12-31.")] = "",
     out: Annotated[str, typer.Option(help="Write the page to this file: FILE.html.")] = "",
     policy: Annotated[str, typer.Option(help="Write the policy to this file.")] = "",

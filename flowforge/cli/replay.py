@@ -58,7 +58,9 @@ Replayer = Callable[[Question, Tell], Replayed]
 def replay(
     ctx: typer.Context,
     repository: Annotated[str, typer.Argument(help="A folder with a git repository.")] = ".",
-    limit: Annotated[int, typer.Option(min=0, help="Stop after so many conflicting merges; 0: all.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Stop after so many merges with conflicting files; 0: all.")
+    ] = 0,
     seed: Annotated[
         int | None, typer.Option(help="Take merges in this random order, not newest first.")
     ] = None,
