@@ -142,8 +142,8 @@ BUDGET_TOTALS: Any = Table(
 USAGE_DAYS: Any = Table(
     "usage_days",
     (
-        *("organization", "day", "repository", "user_id", "provider", "model", "operation", "calls"),
-        *("cached", "input_tokens", "output_tokens", "cache_write_tokens", "cache_read_tokens", "cost_usd"),
+        *("organization", "kind", "day", "key", "calls", "cached", "input_tokens", "output_tokens"),
+        *("cache_write_tokens", "cache_read_tokens", "cost_usd"),
     ),
 )
 

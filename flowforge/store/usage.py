@@ -14,12 +14,18 @@ from flowforge.store.transaction import Row, Transaction
 
 By = Literal["day", "repository", "model", "operation", "user"]
 
-_KEYS: Final[Mapping[By, tuple[str, str]]] = {  # what is grouped by, and its name as people know it
-    "day": ("d.day::text", "g.key"),
-    "repository": ("d.repository::text", "(SELECT r.name FROM repositories r WHERE r.id = g.key::uuid)"),
-    "model": ("d.provider || '/' || d.model", "g.key"),
-    "operation": ("d.operation", "g.key"),
-    "user": ("d.user_id::text", "(SELECT u.email FROM users u WHERE u.id = g.key::uuid)"),
+_KEYS: Final[
+    Mapping[By, tuple[str, str, str]]
+] = {  # which rows, what is grouped by, its name as people know it
+    "day": ("operation", "d.day::text", "g.key"),  # of few words
+    "repository": (
+        "repository",
+        "d.key",
+        "(SELECT r.name FROM repositories r WHERE r.id = nullif(g.key, '')::uuid)",
+    ),
+    "model": ("model", "d.key", "g.key"),
+    "operation": ("operation", "d.key", "g.key"),
+    "user": ("user", "d.key", "(SELECT u.email FROM users u WHERE u.id = nullif(g.key, '')::uuid)"),
 }
 
 _SUMS = """
@@ -32,7 +38,8 @@ _LIST = """
 -- Groups of an organization's days, and the sum of all of them, in one look.
 SELECT g.*, coalesce({name}, '') AS name FROM (
     SELECT {key} AS key, grouping({key}) = 1 AS whole, {sums}
-    FROM usage_days d WHERE d.organization = %(organization)s AND d.day BETWEEN %(first)s AND %(last)s
+    FROM usage_days d
+    WHERE d.organization = %(organization)s AND d.kind = %(kind)s AND d.day BETWEEN %(first)s AND %(last)s
     GROUP BY GROUPING SETS (({key}), ())) AS g
 ORDER BY g.whole DESC, {order} LIMIT %(most)s
 """
@@ -156,10 +163,10 @@ def usage(
     """What an organization used from `first` to `last`, UTC; without them, in this month up to today."""
     month = tx.row(_MONTH) or {}
     first, last = first or month["first"], last or month["last"]
-    key, name = _KEYS[by]
+    kind, key, name = _KEYS[by]
     order = "g.key" if by == "day" else "g.cost DESC, g.key"
     query = _LIST.format(key=key, name=name, sums=_SUMS, order=order)
-    rows = tx.rows(query, organization=organization, first=first, last=last, most=most + 2)
+    rows = tx.rows(query, organization=organization, kind=kind, first=first, last=last, most=most + 2)
     whole = [row for row in rows if row["whole"] and row["calls"] is not None]
     groups = [_used(row) for row in rows if not row["whole"]]
     total = _used({**whole[0], "name": ""}) if whole else NOTHING

@@ -13,12 +13,9 @@ CREATE INDEX model_usage_of_answer ON model_usage (organization, request_id) WHE
 
 CREATE TABLE usage_days (
     organization        uuid NOT NULL REFERENCES organizations,
+    kind                text NOT NULL CHECK (kind IN ('repository', 'model', 'operation', 'user')),
     day                 date NOT NULL,             -- UTC
-    repository          uuid,                      -- NULL: the call was made for none
-    user_id             uuid,
-    provider            text NOT NULL,
-    model               text NOT NULL,
-    operation           text NOT NULL,
+    key                 text NOT NULL,             -- id of a repository or user, provider/model, word; '' = none
     calls               bigint NOT NULL,
     cached              bigint NOT NULL,           -- of these, answered from our own store
     input_tokens        bigint NOT NULL,
@@ -26,24 +23,28 @@ CREATE TABLE usage_days (
     cache_write_tokens  bigint NOT NULL,
     cache_read_tokens   bigint NOT NULL,
     cost_usd            numeric(16, 6) NOT NULL,
-    UNIQUE NULLS NOT DISTINCT (organization, day, repository, user_id, provider, model, operation),
-    FOREIGN KEY (organization, repository) REFERENCES repositories (organization, id),
-    FOREIGN KEY (organization, user_id) REFERENCES users (organization, id)
+    PRIMARY KEY (organization, kind, day, key)
 ) WITH (fillfactor = 70);
+
+-- A call counts once under each kind; the kinds have one order, so that two calls cannot wait for each other.
+CREATE FUNCTION ff_kinds_of_usage(model_usage) RETURNS TABLE (kind text, key text)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public, pg_temp AS $$
+    VALUES ('repository', coalesce($1.repository::text, '')), ('model', $1.provider || '/' || $1.model),
+           ('operation', $1.operation), ('user', coalesce($1.user_id::text, ''))
+$$;
 INSERT INTO usage_days
-SELECT organization, (at AT TIME ZONE 'UTC')::date, repository, user_id, provider, model, operation, count(*),
-       count(*) FILTER (WHERE cache_hit), sum(input_tokens), sum(output_tokens), sum(cache_write_tokens),
-       sum(cache_read_tokens), sum(cost_usd)
-FROM model_usage GROUP BY 1, 2, 3, 4, 5, 6, 7;
+SELECT u.organization, k.kind, (u.at AT TIME ZONE 'UTC')::date, k.key, count(*), count(*) FILTER (WHERE u.cache_hit),
+       sum(u.input_tokens), sum(u.output_tokens), sum(u.cache_write_tokens), sum(u.cache_read_tokens), sum(u.cost_usd)
+FROM model_usage u CROSS JOIN LATERAL ff_kinds_of_usage(u) AS k GROUP BY 1, 2, 3, 4;
 
 CREATE FUNCTION ff_count_usage() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     INSERT INTO usage_days AS d
-    VALUES (NEW.organization, (NEW.at AT TIME ZONE 'UTC')::date, NEW.repository, NEW.user_id, NEW.provider, NEW.model,
-            NEW.operation, 1, NEW.cache_hit::int, NEW.input_tokens, NEW.output_tokens, NEW.cache_write_tokens,
-            NEW.cache_read_tokens, NEW.cost_usd)
-    ON CONFLICT (organization, day, repository, user_id, provider, model, operation) DO UPDATE
+    SELECT NEW.organization, k.kind, (NEW.at AT TIME ZONE 'UTC')::date, k.key, 1, NEW.cache_hit::int, NEW.input_tokens,
+           NEW.output_tokens, NEW.cache_write_tokens, NEW.cache_read_tokens, NEW.cost_usd
+    FROM ff_kinds_of_usage(NEW) AS k
+    ON CONFLICT (organization, kind, day, key) DO UPDATE
     SET calls = d.calls + 1, cached = d.cached + excluded.cached,
         input_tokens = d.input_tokens + excluded.input_tokens,
         output_tokens = d.output_tokens + excluded.output_tokens,

@@ -264,7 +264,7 @@ def test_usage_adds_up_whatever_it_is_grouped_by(api: Api) -> None:
 
 def test_usage_is_of_the_days_that_are_asked_for(api: Api) -> None:
     with api.world.everywhere() as tx:
-        day = {"provider": "p", "model": "m", "operation": "o", "calls": 1, "cached": 0, "input_tokens": 1}
+        day = {"kind": "operation", "key": "o", "calls": 1, "cached": 0, "input_tokens": 1}
         row = {**day, "output_tokens": 1, "cache_write_tokens": 0, "cache_read_tokens": 0, "cost_usd": 1}
         days = ("2026-01-31", "2026-02-01", "2026-02-28", "2026-03-01")
         tx.insert(
@@ -314,6 +314,7 @@ def test_a_job_s_receipt_sums_to_what_the_budgets_booked(admin: Api) -> None:
         who = Spender(organization=admin.world.principal.organization, job=job)
         for id_, amount in ((lost, "0.5"), (IDS(), "0.25")):
             assert ledger.reserve(tx, id_=id_, spender=who, amount=Decimal(amount)) is None
+        assert ledger.begin(tx, lost, provider="p", model="m", operation="repair")
         tx.run(
             "UPDATE budget_reservations SET expires_at = now() - interval '1 s' WHERE id = %(id)s", id=lost
         )
@@ -337,7 +338,7 @@ def test_a_job_s_receipt_sums_to_what_the_budgets_booked(admin: Api) -> None:
         "req_1",
     )
     assert (cached["cached"], cached["cost_usd"], cached["saved_usd"]) == (True, "0.00", "0.123456")
-    assert (expired["result"], expired["cost_usd"], expired["provider"]) == ("expired", "0.50", "")
+    assert (expired["result"], expired["cost_usd"], expired["operation"]) == ("lost", "0.50", "repair")
     assert admin.get(OURS).json["spent_usd"] == "0.623456"
     assert admin.get(f"/api/v1/jobs/{job}").json["cost"] == found["total"]
 

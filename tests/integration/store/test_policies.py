@@ -74,8 +74,8 @@ def rows_of(
         "budget_totals": budget,
         "budget_reservations": reservation,
         "usage_days": {
-            "day": "2026-01-01", "provider": "p", "model": "m", "operation": "o", "calls": 1, "cached": 0,
-            "input_tokens": 0, "output_tokens": 0, "cache_write_tokens": 0, "cache_read_tokens": 0, "cost_usd": 1,
+            "kind": "user", "day": "2026-01-01", "key": "", "calls": 1, "cached": 0, "input_tokens": 0,
+            "output_tokens": 0, "cache_write_tokens": 0, "cache_read_tokens": 0, "cost_usd": 1,
         },
         "schedules": {
             "id": uuid.uuid4(), "user_id": user, "repository": repository, "name": "s", "branch": "b", "cron": "0 5 * * *",
