@@ -27,6 +27,8 @@ from flowforge.resolve.answer import Look
 from flowforge.resolve.memory import Memory
 from flowforge.resolve.policy import Policy
 from flowforge.resolve.prompt import Facts
+from flowforge.resolve.remerge import Place, Replayed
+from flowforge.resolve.remerge import Verdict as SecondVerdict
 from flowforge.review.change import Change
 from flowforge.review.findings import Sifted
 from flowforge.review.split import Portion
@@ -160,6 +162,16 @@ class ModelRung(Protocol):
     def __call__(self, conflict: Conflict, facts: Facts) -> Candidate | Abstain: ...
 
 
+class SecondLook(Protocol):
+    """The model as one who looks afresh at resolved conflicts."""
+
+    def __call__(
+        self, replayed: Replayed, places: Sequence[Place]
+    ) -> Mapping[tuple[str, int], SecondVerdict] | str:
+        """A verdict on each place by path and hunk, or why there is none, in a few words."""
+        ...
+
+
 class Reviewer(Protocol):
     """The model as one who looks at a change."""
 
@@ -183,6 +195,10 @@ class Models(Protocol):
 
     def rung(self, options: ModelOptions, look: Look) -> ModelRung:
         """`look` says what is wrong with the file that an answer makes."""
+        ...
+
+    def second_look(self, options: ModelOptions) -> SecondLook:
+        """One who looks afresh at what the rung answered."""
         ...
 
     def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:

@@ -16,7 +16,7 @@ from flowforge.core.pipeline import Pipeline, StageResult, StageSpec
 from flowforge.core.verdict import Finding, Verdict
 from flowforge.git.changes import changes
 from flowforge.git.mirror import Mirror
-from flowforge.pipeline.context import ModelRung, Reviewer, Tools, Work
+from flowforge.pipeline.context import ModelRung, Reviewer, SecondLook, Tools, Work
 from flowforge.pipeline.mergedlocks import Standing
 from flowforge.pipeline.options import ModelOptions, ResolveOptions, ReviewOptions
 from flowforge.pipeline.progress import notes_of
@@ -121,6 +121,9 @@ class Unasked:
 
     def rung(self, options: ModelOptions, look: Look) -> ModelRung:  # noqa: ARG002 (the Protocol's form)
         return _not_asked
+
+    def second_look(self, options: ModelOptions) -> SecondLook:  # noqa: ARG002 (the Protocol's form)
+        raise Refused(Reason.PIPELINE_INVALID, "a simulation looks at nothing with a model")
 
     def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:  # noqa: ARG002 (the Protocol's form)
         raise Refused(Reason.PIPELINE_INVALID, "a simulation looks at nothing with a model")

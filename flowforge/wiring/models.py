@@ -16,12 +16,15 @@ from flowforge.git.secrets import find_secret
 from flowforge.hooks.contracts import Model
 from flowforge.hooks.manager import Registry
 from flowforge.llm.ports import Asker, Call
+from flowforge.llm.remerge import SecondLook
 from flowforge.llm.review import Reviewer
 from flowforge.llm.rung import ModelRung
 from flowforge.llm.service import ModelService, Ports, Rules
 from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.report.facts import ModelCost
 from flowforge.resolve.answer import Look
+from flowforge.resolve.remerge import FILES as REMERGE_FILES
+from flowforge.resolve.remerge import remerge_templates
 from flowforge.resolve.templates import FILES, Templates, read_templates
 from flowforge.review.prompt import FILES as REVIEW_FILES
 from flowforge.review.prompt import review_templates
@@ -144,6 +147,18 @@ class JobModels:
             thinking=settings.model_thinking,
         )
 
+    def second_look(self, options: ModelOptions) -> SecondLook:
+        """One who looks afresh at what the rung answered; by the same provider and model."""
+        model = find_model(self.services.registry, options.provider or self.chosen.id)
+        return SecondLook(
+            service=self.services.of(model),
+            templates=shipped_remerge_templates(),
+            model=options.name or self.services.settings.model_name or model.default_model,
+            asker=self.asker,
+            secrets=secret_kinds,
+            draw=self.draw,
+        )
+
     def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:
         """One who looks at the change, under a line of the job's money of its own."""
         model = find_model(self.services.registry, options.model.provider or self.chosen.id)
@@ -194,6 +209,12 @@ def find_model(registry: Registry, provider: str) -> Model:
 def shipped_templates() -> Templates:
     folder = files("flowforge_config") / "prompts"
     return read_templates({name: (folder / name).read_text() for name in FILES})
+
+
+@cache
+def shipped_remerge_templates() -> Templates:
+    folder = files("flowforge_config") / "prompts"
+    return remerge_templates({name: (folder / name).read_text() for name in REMERGE_FILES})
 
 
 @cache

@@ -22,6 +22,7 @@ from flowforge.pipeline.mergedlocks import Standing, settled, sorted_out, watch_
 from flowforge.pipeline.options import RebaseOptions, ResolveOptions
 from flowforge.pipeline.progress import advanced
 from flowforge.pipeline.remembering import Recollection, given, marks_of
+from flowforge.pipeline.remerging import second_look
 from flowforge.pipeline.rungs import Climber
 from flowforge.resolve.fallback import Fallback, told
 from flowforge.resolve.ladder import Answers
@@ -93,6 +94,7 @@ def _climbed(
     if held:
         with tools.mirror.git.objects() as objects:
             answers, left = settled(answers, locks, stopped, objects, standing)
+    answers = second_look(answers, options.model, stopped.commit, work.upstream, tools)
     return replace(answers, resolutions=(*decided, *answers.resolutions)), taken_back, left
 
 

@@ -14,7 +14,7 @@ from flowforge.core.telemetry import Silent
 from flowforge.git.mirror import Mirror
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry
-from flowforge.pipeline.context import ModelRung, Models, Reviewer, Tools, Work
+from flowforge.pipeline.context import ModelRung, Models, Reviewer, SecondLook, Tools, Work
 from flowforge.pipeline.options import ModelOptions, ReviewOptions
 from flowforge.pipeline.table import stage_table
 from flowforge.report.facts import ModelCost
@@ -147,6 +147,9 @@ class Proposes:
     def rung(self, options: ModelOptions, look: Look) -> ModelRung:
         self.made += 1
         return self._answer
+
+    def second_look(self, options: ModelOptions) -> SecondLook:
+        raise Refused(Reason.CONFIGURATION, "this one only answers conflicts")
 
     def reviewer(self, options: ReviewOptions, line: str) -> Reviewer:
         raise Refused(Reason.CONFIGURATION, "this one only answers conflicts")
