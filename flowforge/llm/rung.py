@@ -7,6 +7,7 @@ from functools import cached_property
 
 from flowforge.core.account import Account
 from flowforge.core.conflict import Abstain, Candidate, Conflict
+from flowforge.git.hiding import Hidden
 from flowforge.hooks.contracts import ModelAnswer
 from flowforge.llm.agreement import agreed
 from flowforge.llm.ports import Asker
@@ -14,7 +15,7 @@ from flowforge.llm.service import ModelService
 from flowforge.resolve.answer import Look, judge, sees_nothing
 from flowforge.resolve.answer_brings import Asked, runs_of
 from flowforge.resolve.answer_shape import Problem
-from flowforge.resolve.prompt import Delimiters, Facts, Question, build, repair
+from flowforge.resolve.prompt import CONTEXT, Delimiters, Facts, Question, build, repair
 from flowforge.resolve.templates import Templates
 
 
@@ -30,13 +31,14 @@ class ModelRung:
     templates: Templates
     model: str
     asker: Asker
-    secrets: Callable[[str], Sequence[str]]
+    secrets: Callable[[str], Sequence[Hidden]]
     draw: Callable[[], str]  # a random word of letters and digits, at least 16 long
     shared: str
     repairs: int = 1  # of one answer
     candidates: int = 1  # answers to one question, each asked for on its own
     look: Look = sees_nothing
     thinking: int = 0  # tokens that the model may think with before it answers
+    context: int = CONTEXT  # tokens of one request, at most
 
     def __call__(self, conflict: Conflict, facts: Facts) -> Candidate | Abstain:
         """Answer the open hunks of one file; every answer is a proposal.
@@ -52,6 +54,7 @@ class ModelRung:
             model=self.model,
             delimiters=Delimiters(shared=self.shared, request=word),
             secrets=self.secrets,
+            context=self.context,
         )
         if isinstance(questions, Abstain):
             return questions

@@ -58,6 +58,37 @@ def parse(text: bytes, language: Language) -> Source:
     return Source(text, language)
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Whole lines that were replaced: where they began, in bytes and as a line, and where both texts end."""
+
+    start: int
+    line: int
+    old: bytes
+    new: bytes
+
+
+def reparse(source: Source, text: bytes, edits: Sequence[Edit]) -> Source:
+    """`text` as a tree, read anew only where it differs from `source`; `edits` from the last one to the first."""
+    known = source.tree.copy()
+    for edit in edits:
+        known.edit(
+            edit.start,
+            edit.start + len(edit.old),
+            edit.start + len(edit.new),
+            (edit.line, 0),
+            _end_point(edit.line, edit.old),
+            _end_point(edit.line, edit.new),
+        )
+    made = Source(text, source.language)
+    made.__dict__["tree"] = tree_sitter.Parser(_grammar(source.language.grammar)).parse(text, known)
+    return made
+
+
+def _end_point(line: int, text: bytes) -> tuple[int, int]:
+    return line + text.count(b"\n"), len(text) - text.rfind(b"\n") - 1
+
+
 def find(node: Node, path: str) -> Node | None:
     """Follow an `EntityRule` path (see there) from `node`."""
     at: Node | None = node

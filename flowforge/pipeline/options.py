@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_serializer, model_validator
 
 from flowforge.pipeline.fields import Command, Dollars, Duration, Line, Pattern, Size, Strict
+from flowforge.resolve.prompt import CONTEXT, LEAST_CONTEXT
 
 RUNGS = ("memory", "mechanical", "lockfile", "document", "structural", "model")
 CHECKS = ("markers", "syntax", "provenance", "security", "semantics")
@@ -31,6 +32,7 @@ class ModelOptions(ModelChoice):
         1  # answers asked for per question; two or more must agree
     )
     attempts: Annotated[int, Field(ge=1, le=5)] = 2  # questions for one answer, counting corrections
+    context: Annotated[int, Field(ge=LEAST_CONTEXT, le=100_000)] = CONTEXT  # tokens of one request, at most
     review: bool = False  # a fresh request looks at what was answered; its doubt makes a person necessary
 
 

@@ -12,6 +12,7 @@ from flowforge.core.conflict import Abstain, Candidate, Conflict
 from flowforge.core.errors import Reason, Refused
 from flowforge.git.replay import Stopped
 from flowforge.hooks.contracts import ResolveContext, Resolver
+from flowforge.llm.context import Context
 from flowforge.pipeline.apart import call_apart
 from flowforge.pipeline.context import ModelRung, Tools, Work
 from flowforge.pipeline.looking import FileLook
@@ -20,12 +21,11 @@ from flowforge.pipeline.remembering import Recollection
 from flowforge.resolve.ladder import Rung
 from flowforge.resolve.memory import RUNG as MEMORY
 from flowforge.resolve.prompt import Facts
-from flowforge.resolve.rungs import ASK, language_of, plan_rungs
+from flowforge.resolve.rungs import ASK, plan_rungs
 
 MODEL = "model"
 _DEADLINE = 5.0  # seconds a resolver may take for one file
 _MARGIN = 1.0  # on top of it, for starting its process
-_UPSTREAM_COMMITS = 20  # subjects shown to the model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +72,11 @@ class Climber:
         look = FileLook(
             registry=self.tools.registry, call=partial(self.tools.pool.call, cancelled=self.tools.cancelled)
         )
-        ask = _once(lambda: models.rung(self.model, look))
+        ask, context = _once(lambda: models.rung(self.model, look)), self._context()
         return Rung(
             name=MODEL,
             resolver=models.provider,
-            ask=lambda conflict: self._asked(ask(), conflict, self._facts(conflict)),
+            ask=lambda conflict: self._asked(ask(), conflict, context.facts(conflict)),
         )
 
     def _asked(self, rung: ModelRung, conflict: Conflict, facts: Facts) -> Candidate | Abstain:
@@ -87,23 +87,19 @@ class Climber:
         if self.tools.cancelled():
             raise Refused(Reason.CANCELLED, "the job was cancelled while a model was asked")
 
-    def _facts(self, conflict: Conflict) -> Facts:
-        language = language_of(conflict.path, self.tools.registry.languages.values())
-        return Facts(
-            onto=self.work.upstream,
-            message=self._git("show", "--no-patch", "--format=%B", self.stopped.commit),
-            diff=self._git("show", "--format=", "--no-color", "--no-ext-diff", self.stopped.commit),
-            language=language.id if language else "",
-            upstream_commits=self._upstream_commits(conflict.path),
+    def _context(self) -> Context:
+        return Context(
+            git=self.tools.mirror.git,
+            commit=self.stopped.commit,
+            upstream=self.work.upstream,
+            merge_base=self.work.merge_base,
+            languages=tuple(self.tools.registry.languages.values()),
+            paths=tuple(conflict.path for conflict in self.stopped.conflicts),
+            call=self._read_in_child,
         )
 
-    def _upstream_commits(self, path: str) -> Sequence[str]:
-        between = f"{self.work.merge_base}..{self.work.upstream}"
-        shown = self._git("log", f"-{_UPSTREAM_COMMITS}", "--format=%s", between, "--", f":(literal){path}")
-        return shown.splitlines()
-
-    def _git(self, *argv: str) -> str:
-        return self.tools.mirror.git.run(*argv).decode("utf-8", "replace")
+    def _read_in_child(self, load: str, *args: object, deadline: float) -> object:
+        return self.tools.pool.call(load, *args, deadline=deadline, cancelled=self.tools.cancelled)
 
 
 def _once(make: Callable[[], ModelRung]) -> Callable[[], ModelRung]:

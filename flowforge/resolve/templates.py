@@ -11,7 +11,7 @@ _NEEDS: Final = {
     "resolve.system.txt": frozenset(),  # equal for every request, so that it is cached for all of them
     "resolve.commit.txt": frozenset({"delimiter", "commit", "onto", "message", "diff"}),
     "resolve.prompt.txt": frozenset(
-        {"delimiter", "path", "language", "upstream_commits", "entities", "hunks", "facts", "ids"}
+        {"delimiter", "path", "language", "upstream_commits", "places", "definitions", "facts", "ids"}
     ),
     "resolve.repair.txt": frozenset({"delimiter", "question", "answer", "problem"}),
 }

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flowforge.core.errors import Broken, Reason
 from flowforge.core.pipeline import Limits
-from flowforge.git.secrets import find_secret
+from flowforge.git.hiding import secrets_in
 from flowforge.hooks.contracts import Model
 from flowforge.hooks.manager import Registry
 from flowforge.llm.ports import Asker, Call
@@ -138,13 +138,14 @@ class JobModels:
             templates=shipped_templates(),
             model=options.name or settings.model_name or model.default_model,
             asker=self.asker,
-            secrets=secret_kinds,
+            secrets=secrets_in,
             draw=self.draw,
             shared=self.draw(),
             repairs=options.attempts - 1,
             candidates=options.candidates,
             look=look,
             thinking=settings.model_thinking,
+            context=options.context,
         )
 
     def second_look(self, options: ModelOptions) -> SecondLook:
@@ -225,4 +226,4 @@ def shipped_review_templates() -> Templates:
 
 def secret_kinds(text: str) -> Sequence[str]:
     """Names of the kinds of secret that stand in a text; never the secret."""
-    return [shape.name for line in text.splitlines() if (shape := find_secret(line)) is not None]
+    return [found.kind for found in secrets_in(text)]

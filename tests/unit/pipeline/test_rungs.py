@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, HunkAnswer, Kind, parse_segments
+from flowforge.core.errors import Reason, Temporary
 from flowforge.git.replay import Stopped
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.pipeline.context import Work
@@ -52,9 +53,12 @@ class Edges:
         self.calls.append((load, args[0], deadline))
         return ANSWER
 
-    def run(self, *argv: str) -> bytes:
+    def run(self, *argv: str, **_more: object) -> bytes:
         self.asked_git.append(argv)
         return self.git_said.get(argv[0], b"")
+
+    def objects(self) -> Any:
+        raise Temporary(Reason.MIRROR_DAMAGED, "there are none here", next_action="none")
 
 
 @dataclass
@@ -121,13 +125,17 @@ def test_the_model_is_made_once_a_commit_and_only_when_the_ladder_comes_to_it() 
 
 
 def test_what_the_model_is_told_is_text_whatever_the_bytes() -> None:
-    said = {"show": b"message \xff\n", "log": b"one\ntwo \xfe\n"}
+    said = {"show": b"message \xff\n\0\ndiff \xff\n", "log": b"one\ntwo \xfe\n"}
     edges = Edges(models=Models(), git_said=said)
     climber(edges).rungs(["model"])[0].ask(CONFLICT)
     (facts,) = edges.models.told
     assert facts.message == "message \ufffd\n"
+    assert facts.diff == "diff \ufffd\n"
     assert list(facts.upstream_commits) == ["one", "two \ufffd"]
     assert facts.language == "python"
+    (place,) = facts.places  # the child gave no surroundings: the lines beside the hunk are told
+    assert place.parts == ("a\n", 0, "z\n")
+    assert facts.paths == ("a.py",)
     log = edges.asked_git[-1]
     assert f"{'m' * 40}..{'u' * 40}" in log
     assert log[-1] == ":(literal)a.py"
