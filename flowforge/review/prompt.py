@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowforge.hooks.contracts import ModelRequest
-from flowforge.resolve.prompt import Delimiters, cut_lines
+from flowforge.resolve.portions import cut_lines
+from flowforge.resolve.prompt import Delimiters
 from flowforge.resolve.suitable import MAX_LINE
 from flowforge.resolve.templates import Templates, read_templates
 from flowforge.review.change import Change, Secrets
@@ -18,7 +19,7 @@ from flowforge.review.shape import SCHEMA
 from flowforge.review.split import Piece, Portion, removed_shown
 
 OPERATION: Final = "review"
-MAX_MESSAGES: Final = 4_000  # characters of the commits' messages
+MAX_MESSAGES: Final = 1_000  # tokens of the commits' messages
 MAX_PATHS: Final = 200  # of the change, named in what its questions share
 MAX_OUTPUT: Final = 4_000  # tokens
 MOST_ASKED: Final = 20  # findings that one question asks for at most

@@ -181,7 +181,10 @@ def test_what_the_model_is_told_comes_from_the_commit_and_the_target(scene: Scen
     (facts,) = asked.facts
     assert facts.message.startswith("topic 1")
     assert "+topic" in facts.diff
-    assert list(facts.upstream_commits) == ["main moves on"]
+    assert [line.partition(" ")[2] for line in facts.upstream_commits] == ["main moves on"]
+    assert facts.paths == ("b.txt",)
+    (place,) = facts.places  # of a text in no language: the lines beside the hunk
+    assert place.parts == ("1\n", 0, "3\n")
     assert asked.made == 1
 
 
