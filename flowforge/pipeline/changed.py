@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from flowforge.core.errors import Reason, Refused
 from flowforge.git.changes import Change as TreeChange
 from flowforge.git.changes import changes
 from flowforge.git.linediff import removed_lines
@@ -17,6 +18,7 @@ from flowforge.review.change import MAX_BYTES, Change, ChangedFile, Unseen, look
 from flowforge.validate.introduced import added_lines
 
 MAX_FILES = 200  # of a change that are looked at; a larger one is no longer one thought
+MAX_TOTAL = 4 << 20  # bytes of them together; no budget of a review goes further
 MAX_COMMITS = 50  # whose messages are shown
 
 
@@ -35,16 +37,26 @@ def read_change(work: Work, tools: Tools, options: ReviewOptions) -> Change:
     old, new = span(work)
     shown: list[ChangedFile] = []
     unseen: list[Unseen] = []
+    left = MAX_TOTAL
     with tools.mirror.git.objects() as objects:
         trees = objects.commit(old).tree, objects.commit(new).tree
         moved = renamed(tools.mirror.git, *trees)
         for change in changes(objects, *trees):
+            if tools.cancelled():
+                raise Refused(Reason.CANCELLED, "the job was cancelled while its change was read")
             if change.new is None:
                 continue
             before = objects.entry(trees[0], moved[change.path]) if change.path in moved else change.old
-            one = _read(replace(change, old=before), objects, tools, options, full=len(shown) >= MAX_FILES)
+            one = _read(
+                replace(change, old=before),
+                objects,
+                tools,
+                options,
+                full=len(shown) >= MAX_FILES or left <= 0,
+            )
             if isinstance(one, ChangedFile):
                 shown.append(one)
+                left -= sum(map(len, one.lines))
             elif one is not None:
                 unseen.append(one)
     return Change(messages=_messages(tools, old, new), files=tuple(shown), unseen=tuple(unseen))

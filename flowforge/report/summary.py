@@ -10,7 +10,7 @@ import unicodedata
 from typing import Final
 
 from flowforge.report.facts import JobReport
-from flowforge.report.sections import Row, headline, sections
+from flowforge.report.sections import Row, Section, headline, sections
 
 WIDTH: Final = 80
 MAX_TEXT: Final = 600  # characters of one sentence
@@ -24,10 +24,14 @@ def as_text(report: JobReport, width: int = WIDTH) -> str:
     """Plain text, no line longer than `width` columns, ends with a line end."""
     lines = _wrapped(visible(headline(report)), width, "")
     for section in sections(report):
-        lines += ["", *_wrapped(visible(section.title), width, "")]
-        for row in section.rows:
-            lines += _text_row(row, width)
+        lines += ["", *text_of(section, width)]
     return "\n".join(lines) + "\n"
+
+
+def text_of(section: Section, width: int = WIDTH) -> list[str]:
+    """The lines of one section as `as_text` has them."""
+    rows = [line for row in section.rows for line in _text_row(row, width)]
+    return [*_wrapped(visible(section.title), width, ""), *rows]
 
 
 def _text_row(row: Row, width: int) -> list[str]:

@@ -1,8 +1,18 @@
+import json
+from decimal import Decimal
+
 import pytest
 
 from flowforge.pipeline.document import read_document
 from flowforge.pipeline.models import Definition
-from flowforge.pipeline.options import OPTIONS, ApproveOptions, PushOptions, ResolveOptions, ValidateOptions
+from flowforge.pipeline.options import (
+    OPTIONS,
+    ApproveOptions,
+    PushOptions,
+    ResolveOptions,
+    ReviewOptions,
+    ValidateOptions,
+)
 from flowforge.pipeline.shape import check_shape
 
 GOOD = {"version": "1", "name": "n", "stages": "[{uses: clone}]"}
@@ -82,6 +92,34 @@ def test_every_stage_finds_a_model_for_its_options_that_has_only_defaults() -> N
     for model in OPTIONS.values():
         filled = model.model_validate({})
         assert model.model_validate(filled.model_dump(mode="json")) == filled
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ("max_findings: 0", "FF015", "greater than or equal to 1"),
+        ("max_findings: 101", "FF015", "less than or equal to 100"),
+        ("min_level: critical", "FF015", "one of note, warning, error; not 'critical'"),
+        ("model_usd: -1", "FF019", "model_usd"),
+        ("paths: [../x]", "FF029", "'../x'"),
+        ("never: x", "FF014", "takes a list"),
+        ("blocking: true", "FF012", "unknown key 'blocking'"),
+        ("model: {candidates: 2}", "FF012", "unknown key 'candidates'"),
+        ("wait: maybe", "FF014", "`wait`"),
+    ],
+)
+def test_what_a_review_cannot_be_told_is_a_problem(options: str, code: str, words: str) -> None:
+    (problem,) = said(stages=f"[{{uses: review, with: {{{options}}}}}]")
+    assert code in problem
+    assert words in problem
+
+
+@pytest.mark.parametrize("dollars", [0, 0.5, 0.0001, 12.3456, 1000])
+def test_what_a_review_may_spend_comes_back_as_it_was_filled_in(dollars: float) -> None:
+    options = ReviewOptions.model_validate({"model_usd": dollars})
+    again = ReviewOptions.model_validate(json.loads(json.dumps(options.model_dump(mode="json"))))
+    assert again == options
+    assert again.model_usd == Decimal(str(dollars))
 
 
 def test_how_long_an_approval_waits_comes_back_as_it_was_filled_in() -> None:
