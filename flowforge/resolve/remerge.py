@@ -16,11 +16,12 @@ from flowforge.hooks.contracts import ModelAnswer, ModelRequest
 from flowforge.resolve.answer import RUNG
 from flowforge.resolve.answer_shape import Flaw, Problem, read_json
 from flowforge.resolve.answer_text import characters
-from flowforge.resolve.prompt import MAX_MESSAGE, cut_lines, one_line
+from flowforge.resolve.portions import cut_lines, one_line
 from flowforge.resolve.templates import Templates, read_templates
 
 OPERATION: Final = "remerge"
 ACCEPT, DOUBT = "accept", "doubt"
+MAX_MESSAGE: Final = 1_000  # tokens of the commit's message
 MAX_PLACES: Final = 60  # of one commit; more are for a person
 MAX_PROMPT: Final = 120_000  # characters
 MAX_WHY: Final = 400  # characters of a reason
