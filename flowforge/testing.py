@@ -10,6 +10,7 @@ Write a class that inherits one and names your descriptor; pytest does the rest:
 Nothing here imports pytest: the suites are plain classes with plain asserts.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -17,13 +18,24 @@ import pickle
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import ClassVar
+from typing import ClassVar, cast
 
+from flowforge.core.errors import FlowForgeError
 from flowforge.core.verdict import Finding, Level, Outcome, judge
-from flowforge.hooks.contracts import CheckedFile, Language, Validator
+from flowforge.hooks.contracts import (
+    BatchProvider,
+    CheckedFile,
+    Language,
+    Model,
+    ModelAnswer,
+    ModelProvider,
+    ModelRequest,
+    Validator,
+)
 
 IMPORT_LIMIT = 0.050  # seconds that importing a plugin may add to a process that has flowforge.plugin
 _TRIES = 5  # the fastest counts: a busy machine is not the plugin's fault
@@ -37,6 +49,18 @@ took = time.perf_counter() - start
 import json
 print(json.dumps([took, sorted(set(sys.modules) - before)]))
 """
+_PATIENCE = 20.0  # seconds within which a stand-in on a busy machine has answered
+_STOPS = frozenset({"end", "max_tokens", "refusal", "other", "cut"})
+_PROMPTS = (
+    "",
+    "x",
+    "\u00e9" * 500,
+    "\U0001f600" * 200,
+    "\x00\x1b" * 50,
+    " " * 5_000,
+    '"\\' * 300,
+    "\u4f60\u597d" * 300,
+)
 _HOSTILE = (
     b"",
     b"\n",
@@ -146,6 +170,120 @@ class ValidatorContract:
     def test_sides_that_never_were_do_not_make_it_raise(self) -> None:
         for file in (*self.good, *self.bad):
             self.check(replace(file, base=None, upstream=None, commit=None))
+
+
+class ModelProviderContract:
+    """One model provider. Say how to connect it to a service, or a stand-in of one, that behaves as named."""
+
+    model: ClassVar[Model]
+    name: ClassVar[str] = ""  # of a model to ask for; "" = the descriptor's usual one
+    secret: ClassVar[str] = ""  # the key it is connected with
+
+    def answering(self) -> ModelProvider:
+        """Connected to a service that answers every question with `{}`."""
+        raise AssertionError("say how to connect it")
+
+    def hanging(self) -> ModelProvider | None:
+        """Connected to a service that takes the question and never answers; None where there can be none."""
+        return None
+
+    def breaking(self) -> Iterable[ModelProvider]:
+        """Each connected to a service that begins to answer and breaks off in its own way."""
+        return ()
+
+    def refusing(self) -> Iterable[ModelProvider]:
+        """Each connected to a service that refuses in its own way, and repeats the key where it can."""
+        return ()
+
+    def request(self, prompt: str = "Path: a.py\nwhat now?") -> ModelRequest:
+        schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+        name = self.name or self.model.default_model
+        return ModelRequest(
+            model=name, system="the rules", shared="the commit", prompt=prompt, schema=schema, max_output=64
+        )
+
+    def test_its_descriptor_is_complete_and_can_be_sent_to_a_child(self) -> None:
+        assert self.model.id
+        assert self.model.load.count(":") == 1
+        assert pickle.loads(pickle.dumps(self.model)) == self.model  # noqa: S301 (made here)
+        assert callable(_resolve(self.model.load))
+
+    def test_an_answer_is_one_by_the_contract(self) -> None:
+        answer = self.answering().complete(self.request(), _PATIENCE)
+        assert isinstance(answer, ModelAnswer)
+        assert answer.stop in _STOPS
+        assert isinstance(answer.text, str)
+        assert min(answer.usage.prompt, answer.usage.output, answer.usage.input, answer.usage.written) >= 0
+        assert self.secret == "" or self.secret not in repr(answer)
+
+    def test_the_count_is_never_below_the_bill(self) -> None:
+        provider = self.answering()
+        for prompt in _PROMPTS:
+            asked = self.request(f"Path: a\n{prompt}")
+            assert provider.count_tokens(asked) >= provider.complete(asked, _PATIENCE).usage.prompt
+
+    def test_counting_asks_nobody_and_says_the_same_again(self) -> None:
+        provider = self.answering()
+        assert provider.count_tokens(self.request()) == provider.count_tokens(self.request()) > 0
+
+    def test_a_deadline_that_is_over_ends_at_once(self) -> None:
+        started = time.monotonic()
+        with contextlib.suppress(FlowForgeError):  # the house's own errors only; an answer is as good
+            assert self.answering().complete(self.request(), 0.0).stop in _STOPS
+        assert time.monotonic() - started < _PATIENCE
+
+    def test_the_deadline_is_kept_by_a_call_that_never_ends(self) -> None:
+        provider = self.hanging()
+        if provider is None:
+            return
+        started = time.monotonic()
+        self._is_cut(provider, 0.5)
+        assert time.monotonic() - started < _PATIENCE
+
+    def test_a_call_that_broke_off_is_told_with_its_upper_bound(self) -> None:
+        for provider in self.breaking():
+            self._is_cut(provider, _PATIENCE)
+
+    def _is_cut(self, provider: ModelProvider, deadline: float) -> None:
+        """What was asked for may be billed, so the most of it is told; no more than that is ever set aside."""
+        request = self.request()
+        answer = provider.complete(request, deadline)
+        assert (answer.stop, answer.text) == ("cut", "")
+        assert answer.why, "it does not say why it was cut"
+        assert 0 < answer.usage.prompt <= provider.count_tokens(request)
+        assert answer.usage.output == request.max_output + request.thinking
+
+    def test_what_goes_wrong_is_an_error_of_the_house_without_the_key(self) -> None:
+        for provider in self.refusing():
+            error = self._error_of(provider)
+            assert isinstance(error, FlowForgeError), f"{type(error).__name__} is no error of the house"
+            said = f"{error.sentence} {error.next_action} {error.evidence} {error!r}"
+            assert self.secret == "" or self.secret not in said
+            assert error.sentence
+
+    def _error_of(self, provider: ModelProvider) -> Exception | None:
+        try:
+            provider.complete(self.request(), _PATIENCE)
+        except Exception as error:  # noqa: BLE001 (whatever it raises is looked at)
+            return error
+        return None
+
+    def test_it_keeps_the_contract_of_batches_where_it_says_so(self) -> None:
+        provider = self.answering()
+        verbs = [hasattr(provider, verb) for verb in ("submit", "collect", "withdraw")]
+        assert all(verbs) or not self.model.batches
+        if self.model.batches:
+            self._answers_in_a_batch(cast("BatchProvider", provider))
+
+    def _answers_in_a_batch(self, provider: BatchProvider) -> None:
+        batch = provider.submit(self.request(), _PATIENCE)
+        until, answer = time.monotonic() + _PATIENCE, provider.collect(batch, _PATIENCE)
+        while answer is None and time.monotonic() < until:
+            answer = provider.collect(batch, _PATIENCE)
+        assert answer is not None
+        assert answer.stop in _STOPS
+        assert provider.count_tokens(self.request()) >= answer.usage.prompt
+        provider.withdraw(batch, _PATIENCE)  # it has ended, and is left alone
 
 
 class LanguageContract:

@@ -1,86 +1,175 @@
 """What every model provider must do, whichever service is behind it."""
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from subprocess import run
-from sys import executable
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from flowforge.core.errors import FlowForgeError
-from flowforge.hooks.contracts import ModelAnswer, ModelProvider, ModelRequest
+from flowforge.hooks.contracts import Model, ModelProvider
 from flowforge.hooks.manager import resolve_load
-from flowforge_plugins.models import anthropic, scripted
-from tests.modelserver import Reply, model_server
+from flowforge.llm.cassette import RECORD, REPLAY, Cassette
+from flowforge.testing import ModelProviderContract, PluginContract
+from flowforge_plugins.models import anthropic, command, openai_chat, scripted
+from tests.chatserver import Talk, chat_server, deny
+from tests.modelserver import Reply, model_server, refuse
 
-MODULES = {"anthropic": anthropic, "scripted": scripted}
-STOPS = {"end", "max_tokens", "refusal", "other", "cut"}
-SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-REQUEST = ModelRequest(model="", system="the rules", prompt="Path: a.py\nwhat now?", schema=SCHEMA)
-
-
-@pytest.fixture(params=MODULES)
-def provider(request: pytest.FixtureRequest) -> Iterator[tuple[ModelProvider, ModelRequest]]:
-    (model,) = MODULES[request.param].register_model_providers()
-    with model_server() as server:
-        server.answer(Reply(text="{}"))
-        factory: Callable[..., ModelProvider] = resolve_load(model.load)  # type: ignore[assignment]
-        made = factory({"base_url": server.url, model.secret: server.key})
-        yield made, replace(REQUEST, model=model.default_model)
+HEAVY = ("anthropic", "httpx2", "pydantic", "kubernetes", "tree_sitter")
+READ = "import json, os, sys, time; asked = json.load(sys.stdin)\n"
 
 
-Made = tuple[ModelProvider, ModelRequest]
+class TestAnthropicPlugin(PluginContract):
+    module = "flowforge_plugins.models.anthropic"
+    heavy = HEAVY
 
 
-def test_an_answer_is_one_by_the_contract(provider: Made) -> None:
-    made, request = provider
-    answer = made.complete(request, 5.0)
-    assert isinstance(answer, ModelAnswer)
-    assert answer.stop in STOPS
-    assert isinstance(answer.text, str)
-    assert (
-        min(answer.usage.input, answer.usage.output, answer.usage.cache_read, answer.usage.cache_write) >= 0
-    )
+class TestOpenaiPlugin(PluginContract):
+    module = "flowforge_plugins.models.openai_chat"
+    heavy = HEAVY
 
 
-@pytest.mark.parametrize("prompt", ["", "x", "é" * 500, "\U0001f600" * 200, "\x00\x1b" * 50, " " * 5000])
-def test_the_count_is_never_below_the_bill(provider: Made, prompt: str) -> None:
-    made, request = provider
-    asked = replace(request, prompt=f"Path: a\n{prompt}")
-    usage = made.complete(asked, 5.0).usage
-    assert made.count_tokens(asked) >= usage.input + usage.cache_read + usage.cache_write
+class TestCommandPlugin(PluginContract):
+    module = "flowforge_plugins.models.command"
+    heavy = HEAVY
 
 
-def test_counting_needs_no_request_object_of_its_own(provider: Made) -> None:
-    made, request = provider
-    assert made.count_tokens(request) == made.count_tokens(replace(request))
+class TestScriptedPlugin(PluginContract):
+    module = "flowforge_plugins.models.scripted"
+    heavy = HEAVY
 
 
-def test_a_deadline_that_is_over_ends_at_once(provider: Made) -> None:
-    made, request = provider
-    started = time.monotonic()
-    with contextlib.suppress(FlowForgeError):  # the house's own errors only; an answer is as good
-        assert made.complete(request, 0.0).stop in STOPS
-    assert time.monotonic() - started < 5
+def made(model: Model, settings: dict[str, str]) -> ModelProvider:
+    factory: Callable[..., ModelProvider] = resolve_load(model.load)  # type: ignore[assignment]
+    return factory(settings)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_descriptor_is_cheap_and_complete(name: str) -> None:
-    (model,) = MODULES[name].register_model_providers()
-    assert model.id == name
-    assert model.default_model
-    assert model.load.count(":") == 1
-    assert model.scripted == (name == "scripted")
+class Served(ModelProviderContract):
+    """One whose service is a stand-in on loopback; all end with the test."""
+
+    @pytest.fixture(autouse=True)
+    def _stage(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            self.stack = stack
+            yield
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_registering_imports_no_client(name: str) -> None:
-    code = (
-        "import sys; import flowforge.plugin; before = set(sys.modules);"
-        f"import flowforge_plugins.models.{name}; new = set(sys.modules) - before;"
-        "print(sorted(m for m in new if not m.startswith('flowforge')))"
-    )
-    done = run([executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+class TestAnthropic(Served):
+    (model,) = anthropic.register_model_providers()
+    secret = "test-" + "key-of-claude"
+
+    def served(self, reply: Reply) -> ModelProvider:
+        server = self.stack.enter_context(model_server())
+        server.key = self.secret
+        server.answer(reply)
+        return made(self.model, {"base_url": server.url, self.model.secret: self.secret})
+
+    def answering(self) -> ModelProvider:
+        return self.served(Reply(text="{}"))
+
+    def hanging(self) -> ModelProvider:
+        return self.served(Reply(how="hang"))
+
+    def breaking(self) -> Iterable[ModelProvider]:
+        for how in ("cut", "error_event", "bad_event", "drop", "empty", "garbage", "flood"):
+            yield self.served(Reply(text="x" * 400, how=how))
+
+    def refusing(self) -> Iterable[ModelProvider]:
+        for status in (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 504, 529):
+            yield self.served(refuse(status, message=f"no {self.secret}"))
+
+
+class TestOpenai(Served):
+    (model,) = openai_chat.register_model_providers()
+    name = "a-model"
+    secret = "test-" + "key-of-a-gateway"
+
+    def served(self, talk: Talk) -> ModelProvider:
+        server = self.stack.enter_context(chat_server(key=self.secret))
+        server.answer(talk)
+        return made(self.model, {"base_url": server.url, self.model.secret: self.secret})
+
+    def answering(self) -> ModelProvider:
+        return self.served(Talk(text="{}"))
+
+    def hanging(self) -> ModelProvider:
+        return self.served(Talk(how="hang"))
+
+    def breaking(self) -> Iterable[ModelProvider]:
+        for how in ("cut", "error_event", "bad_event", "drop", "empty", "garbage", "flood", "no_finish"):
+            yield self.served(Talk(text="x" * 400, how=how))
+
+    def refusing(self) -> Iterable[ModelProvider]:
+        for status in (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 503, 529):
+            yield self.served(deny(status, message=f"no {self.secret}"))
+
+
+class TestCommand(ModelProviderContract):
+    (model,) = command.register_model_providers()
+    name = "a-model"
+
+    def ran(self, code: str) -> ModelProvider:
+        return made(self.model, {"command": json.dumps([sys.executable, "-c", READ + code])})
+
+    def answering(self) -> ModelProvider:
+        return self.ran("print(json.dumps({'text': '{}'}))")
+
+    def hanging(self) -> ModelProvider:
+        return self.ran("time.sleep(60)")
+
+    def breaking(self) -> Iterable[ModelProvider]:
+        for code in ("print('{')", "print('{}')", "os.kill(os.getpid(), 9)", "print('x' * (5 << 20))"):
+            yield self.ran(code)
+
+    def refusing(self) -> Iterable[ModelProvider]:
+        for status in (1, 65, 75, 77, 255):
+            yield self.ran(f"sys.exit({status})")
+
+
+class TestScripted(ModelProviderContract):
+    (model,) = scripted.register_model_providers()
+
+    def answering(self) -> ModelProvider:
+        return made(self.model, {})
+
+    def test_every_report_can_say_that_it_was_a_script(self) -> None:
+        assert self.model.scripted
+        assert not any(
+            other.scripted
+            for module in (anthropic, openai_chat, command)
+            for other in module.register_model_providers()
+        )
+
+
+class TestRecording(Served):
+    """A recording of Claude keeps the contract as Claude does."""
+
+    model = Model(id="recorded", load="flowforge_plugins.models.anthropic_client:connect")
+    name = "claude-sonnet-5-5"
+    secret = TestAnthropic.secret
+
+    @pytest.fixture(autouse=True)
+    def _tape(self, tmp_path: Path) -> None:
+        self.file = tmp_path / "answers.jsonl"
+
+    def over(self, reply: Reply) -> ModelProvider:
+        server = self.stack.enter_context(model_server())
+        server.key = self.secret
+        server.answer(reply)
+        settings = {"base_url": server.url, "anthropic_api_key": self.secret}
+        return Cassette(file=self.file, mode=RECORD, connect=lambda: made(self.model, settings))
+
+    def answering(self) -> ModelProvider:
+        return self.over(Reply(text="{}"))
+
+    def hanging(self) -> ModelProvider:
+        return self.over(Reply(how="hang"))
+
+    def breaking(self) -> Iterable[ModelProvider]:
+        yield self.over(Reply(text="x" * 400, how="cut"))
+
+    def refusing(self) -> Iterable[ModelProvider]:
+        yield self.over(refuse(401, message=f"no {self.secret}"))
+        self.file.touch()
+        yield Cassette(file=self.file, mode=REPLAY, connect=self.answering)

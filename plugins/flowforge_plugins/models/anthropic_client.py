@@ -4,7 +4,6 @@ Two rules of money. A call that was refused before it began raises. A call that 
 with stop `cut` and the most it can have cost, because it will be billed and the caller must settle it.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -87,7 +86,7 @@ class Messages:
             return self._broken_off(reading, error)
         except anthropic.APIConnectionError as error:
             return _unreached(reading, error)
-        except (httpx2.HTTPError, json.JSONDecodeError, anthropic.APIError, AttributeError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError, anthropic.APIError, AttributeError) as error:
             # An AttributeError is an event without what its kind has: the SDK does not check what it is sent.
             return reading.cut(f"the answer could not be read: {type(error).__name__}")
         return reading.answer()
