@@ -1,16 +1,19 @@
 """What a start makes of the settings of models: refused with a plain sentence, or as good as asked."""
 
+import re
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from flowforge.core.errors import Broken, Reason
+from flowforge.core.errors import Broken, Reason, Refused
 from flowforge.core.spend import Price
-from flowforge.hooks.contracts import Model
+from flowforge.hooks.contracts import Model, ModelRequest
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.settings import Settings
-from flowforge.wiring.model_setup import check_model, prices_of, shipped_prices
+from flowforge.wiring.model_setup import check_model, connect, prices_of, shipped_prices
+from flowforge_plugins.models import command
 
 OWN = """
 date: 2026-01-01
@@ -97,3 +100,36 @@ def test_every_installed_provider_with_a_usual_model_has_a_price_for_it() -> Non
     for model in load_plugins(discover()).models.values():
         if model.default_model:
             check_model(model, settings(), prices_of(settings()))
+
+
+def shown(language: str) -> str:
+    """The example of a language in the page about models."""
+    page = (Path(__file__).parents[3] / "flowforge" / "docs" / "model.md").read_text()
+    (found,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return str(found)
+
+
+def test_the_price_file_that_the_page_shows_can_be_used(tmp_path: Path) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text(shown("yaml"))
+    prices = prices_of(settings(file))
+    assert prices.of("our-model", 10) == FREE
+    assert prices.of("gateway/large", 200_001, batch=True).input == Decimal("2.20")
+
+
+def test_the_program_that_the_page_shows_answers(tmp_path: Path) -> None:
+    file = tmp_path / "ask"
+    file.write_text(shown("python"))
+    given = settings(model_command=f"{sys.executable},{file}")
+    (model,) = command.register_model_providers()
+    provider = connect(model, given)
+    answer = provider.complete(ModelRequest(model="m", system="", prompt="p", schema={}), 30.0)
+    assert (answer.text, answer.usage.output, answer.stop) == ('{"hunks": []}', 80, "end")
+
+
+def test_a_recording_stands_before_the_provider_and_needs_no_key(tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    file.touch()
+    provider = connect(load_plugins(discover()).models["anthropic"], settings(model_cassette=file))
+    with pytest.raises(Refused, match="recorded answers"):
+        provider.complete(ModelRequest(model="m", system="", prompt="p", schema={}), 30.0)
