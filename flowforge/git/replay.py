@@ -32,9 +32,7 @@ class Step:
 
     original: str
     new: str
-    disposition: (
-        str  # replayed | unchanged | resolved | kept_empty | dropped_merge | dropped_empty | dropped_upstream
-    )
+    disposition: str  # replayed | unchanged | resolved | rewritten | kept_empty | dropped_merge | dropped_empty | dropped_upstream
     subject: str
     note: str = ""
 
@@ -156,7 +154,7 @@ def resume(
     with mirror.git.objects() as objects:
         work = _Work(mirror.git, objects, head, committer, keep_empty=empty == "keep", watch=watch)
         tree = put(objects, stopped.tree, placed, len(head))
-        step = work.stack(objects.commit(stopped.commit), tree, "resolved" if resolutions else "replayed")
+        step = work.stack(objects.commit(stopped.commit), tree, _disposition(stopped, resolutions))
         return work.go(rest, (step,))
 
 
@@ -170,6 +168,12 @@ def _dropped(commit: Commit, *, merge: bool) -> Step:
         if merge
         else "upstream has this change already",
     )
+
+
+def _disposition(stopped: Stopped, resolutions: Sequence[Resolution]) -> str:
+    if stopped.conflicts:
+        return "resolved"
+    return "rewritten" if resolutions else "replayed"
 
 
 def _origin(commit: Commit, size: int, old_path: Callable[[bytes, Side], bytes]) -> Origin:

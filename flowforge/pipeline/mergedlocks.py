@@ -114,9 +114,10 @@ def settled(
     left = same | {one.conflict.path for one in failed}
     why = {**held.kept, **{one.conflict.path: reason_of(one) for one in failed}}
     told = {path: _as_text(path, why[path]) for path in sorted(why)}
+    kept = (one for one in answers.resolutions if one.conflict.path not in left)
     return replace(
         answers,
-        resolutions=tuple(one for one in answers.resolutions if one.conflict.path not in left),
+        resolutions=tuple(_no_conflict(one) if one.conflict.path in mine else one for one in kept),
         unresolved=tuple(one for one in answers.unresolved if one.conflict.path not in left),
         approve=tuple(path for path in answers.approve if path not in left),
     ), {**told, **{path: _confirmed(path) for path in sorted(same)}}
@@ -128,6 +129,16 @@ def _same(answer: Resolution, stopped: Stopped, objects: Objects) -> bool:
     if entry is None or answer.whole is None or answer.whole.mode != entry.mode:
         return False
     return blob_of(entry.oid, objects) == answer.result
+
+
+def _no_conflict(answer: Resolution) -> Resolution:
+    """Whoever reads of it among the conflicts is told that it was none."""
+    whole = answer.whole
+    if whole is None:
+        return answer
+    return replace(
+        answer, whole=replace(whole, why=f"{whole.why}; git had merged it as text, without a conflict")
+    )
 
 
 def _given_up(failed: Iterable[Unresolved], answers: Answers) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,9 @@ class CommitLine:
 
     original: str  # full ids
     new: str  # "" where it was dropped
-    disposition: str  # replayed | unchanged | resolved | kept_empty | dropped_merge | dropped_empty | ...
+    disposition: (
+        str  # replayed | unchanged | resolved | rewritten | kept_empty | dropped_merge | dropped_empty | ...
+    )
     subject: str
     note: str = ""
 

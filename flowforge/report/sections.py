@@ -49,6 +49,7 @@ _FATES: Final = {
     "replayed": "replayed",
     "unchanged": "left as it was",
     "resolved": "replayed with resolved conflicts",
+    "rewritten": "replayed without a conflict, with files written anew",
     "kept_empty": "kept, though it changes nothing now",
     "dropped_merge": "left out: a merge commit",
     "dropped_empty": "left out: it changes nothing any more",

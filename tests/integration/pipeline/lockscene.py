@@ -11,6 +11,17 @@ from tests.integration.pipeline.lockyard import run_tool
 from tests.integration.pipeline.scene import COMMITTER, Scene
 
 Files = dict[str, Content]
+# a stand-in for npm: all that package.json names, in version 1.0.0, and `m` in 1.0 and how many there are
+LISTS = """names=$(sed -n 's/^  "\\(.\\)": .*/\\1/p' package.json)
+set -- $names
+{ printf '{\\n "lockfileVersion": 3,\\n "packages": {'; comma=
+  for name in $names; do
+    version=1.0.0; [ $name = m ] && version=1.0.$#
+    printf '%s\\n  "node_modules/%s": {\\n   "version": "%s"\\n  }' "$comma" "$name" $version; comma=,
+  done
+  printf '\\n }\\n}\\n'; } > new
+mv new package-lock.json
+"""
 
 
 class Seen(Protocol):

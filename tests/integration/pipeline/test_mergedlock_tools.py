@@ -46,9 +46,8 @@ def test_cargo_names_the_version_that_gits_text_leaves_open(scene: Scene, seen: 
     assert '"mid 0.1.0"' in zeta
     assert '"mid",' in scene.file("Cargo.lock", as_text(scene)).partition('name = "zeta"')[2]
     (done,) = scene.work.resolved
-    assert done.why == (
-        "cargo wrote it anew from the merged manifest: 7 packages, each as one of the sides has it",
-    )
+    why = "cargo wrote it anew from the merged manifest: 7 packages, each as one of the sides has it"
+    assert done.why == (f"{why}; git had merged it as text, without a conflict",)
 
 
 def test_cargo_confirms_what_git_merged_rightly(scene: Scene, seen: Seen) -> None:

@@ -17,7 +17,7 @@ from flowforge.resolve.counts import Action
 from flowforge.resolve.policy import Policy
 from flowforge.sandbox.contract import Sandbox
 from tests.gitrepo import Content
-from tests.integration.pipeline.lockscene import as_text
+from tests.integration.pipeline.lockscene import LISTS, as_text
 from tests.integration.pipeline.scene import COMMITTER, Scene
 
 LOCK, MANIFEST = "package-lock.json", "package.json"
@@ -92,7 +92,10 @@ def test_a_lockfile_that_git_merged_is_written_from_upstreams_and_the_merged_man
     assert (walled.work.unconfirmed, walled.work.notes, walled.work.pending) == ((LOCK,), (), ())
     assert result.sentence == f"resolved {LOCK} by lockfile; tests must confirm {LOCK}"
     (step,) = walled.work.steps
-    assert step["disposition"] == "resolved"
+    assert step["disposition"] == "rewritten"
+    assert done.why[0].endswith(
+        "each as one of the sides has it; git had merged it as text, without a conflict"
+    )
 
 
 def test_what_the_tool_writes_just_as_git_merged_it_needs_nobodys_word(walled: Scene) -> None:
@@ -160,7 +163,7 @@ def test_a_tool_that_failed_for_one_commit_is_asked_for_the_next(walled: Scene) 
     last = lock("y", "z", "a", *OLD)
     assert written(walled, f"grep -q '\"y\"' {MANIFEST} || exit 3; {writes(last)}").ok
     assert walled.file(LOCK) == last
-    assert [step["disposition"] for step in walled.work.steps] == ["replayed", "resolved"]
+    assert [step["disposition"] for step in walled.work.steps] == ["replayed", "rewritten"]
     (note,) = walled.work.notes
     assert "ended with exit status 3" in note
 
@@ -304,20 +307,28 @@ def test_a_list_that_was_compiled_with_options_of_its_own_is_told_of(walled: Sce
 
 
 def test_each_commit_that_touches_it_is_written_anew_and_those_between_are_replayed(walled: Scene) -> None:
+    """The stand-in writes all that the manifest names, as npm lays it out, with a newer `m`."""
     walled.branches(UPSTREAM, COMMIT, {"readme": "x\n"}, side(*OLD, "y", "z"), base=START)
-    names = f"$(sed -n 's/^  \"\\(.\\)\": .*/\\1/p' {MANIFEST})"
-    row = '{ printf \'%s"node_modules/%s": {"version": "1.0.0"}\' "$c" "$n"; c=,; }'
-    tool = f'{{ echo \'{{"lockfileVersion": 3, "packages": {{\'; c=; for n in {names}; do {row}; done; echo "}}}}"; }} > new; mv new {LOCK}'
-    result = written(walled, tool)
+    result = written(walled, LISTS)
     assert result.ok, result.sentence
     dispositions = [step["disposition"] for step in walled.work.steps]
-    assert dispositions == ["resolved", "replayed", "resolved"]
+    assert dispositions == ["rewritten", "replayed", "rewritten"]
     assert [one.commit for one in walled.work.resolved] == [
         walled.work.steps[0]["original"],
         walled.work.steps[2]["original"],
     ]
-    locked = json.loads(walled.file(LOCK))["packages"]
-    assert set(locked) == {f"node_modules/{name}" for name in ("a", *OLD, "y", "z")}
+    assert walled.file(LOCK) == lock("a", *OLD, "y", "z", m="1.0.9")
+    assert walled.file(LOCK, f"{walled.work.head}~2") == lock("a", *OLD, "z", m="1.0.8")
+
+
+def test_what_one_commit_left_to_be_confirmed_is_still_to_be_where_the_tool_agrees_with_git_later(
+    walled: Scene,
+) -> None:
+    walled.branches(UPSTREAM, COMMIT, side(*OLD, "y", "z"), base=START)
+    assert written(walled, LISTS.replace("1.0.$#", "1.0.1")).ok
+    assert [step["disposition"] for step in walled.work.steps] == ["rewritten", "replayed"]
+    assert walled.file(LOCK) == lock("a", *OLD, "y", "z", m="1.0.1")
+    assert walled.work.unconfirmed == (LOCK,)
 
 
 def test_a_commit_of_the_lockfile_alone_keeps_what_it_raised(walled: Scene) -> None:

@@ -173,7 +173,7 @@ def test_an_answer_stands_in_place_of_gits_text(stage: Stage) -> None:
     stage.grow({"a.lock": lock(e2="up")}, {"a.lock": lock(e17="own"), "b": "c\n"})
     held = stage.replay()
     done = stage.resume(held, answer(one_held(held), "written anew\n"))
-    assert [step.disposition for step in done.steps] == ["resolved"]
+    assert [step.disposition for step in done.steps] == ["rewritten"]
     assert stage.text("a.lock", done.head) == "written anew\n"
     assert stage.text("b", done.head) == "c\n"
     again = stage.resume(held, answer(one_held(held), "written anew\n"))
@@ -228,6 +228,7 @@ def test_beside_a_conflict_it_is_held_too_and_needs_no_answer(stage: Stage) -> N
     texts = [HunkAnswer(index=0, text=b"both\n", rung="t", rule="t", why="asked")]
     rest = stage.resume(done, resolve_with(conflict, texts))
     assert stage.text("a.lock", rest.head) == lock(e2="up", e17="own")
+    assert [step.disposition for step in rest.steps] == ["resolved"]
     both = stage.resume(done, resolve_with(conflict, texts), answer(stop.held[0], "anew\n"))
     assert (stage.text("a.lock", both.head), stage.text("b", both.head)) == ("anew\n", "both\n")
     with pytest.raises(Refused) as refused:
