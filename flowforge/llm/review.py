@@ -49,7 +49,11 @@ class Reviewer:
         if question is None:
             return "the text holds the word that should set it apart"
         answer = self.service.ask(
-            question.request, self.asker, key=question.key, deadline=min(DEADLINE, seconds)
+            question.request,
+            self.asker,
+            key=question.key,
+            version=self.templates.version,
+            deadline=min(DEADLINE, seconds),
         )
         return self._sifted(answer, portion)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from flowforge.core.errors import Reason, Refused
 from flowforge.git.changes import Change as TreeChange
 from flowforge.git.changes import changes
+from flowforge.git.hiding import secrets_in
 from flowforge.git.linediff import removed_lines
 from flowforge.git.objects import SUBMODULE_MODE, SYMLINK_MODE, Entry, Objects
 from flowforge.git.renames import renamed
-from flowforge.git.secrets import find_secret
 from flowforge.pipeline.context import Tools, Work
 from flowforge.pipeline.options import ReviewOptions
 from flowforge.resolve.policy import matches
@@ -105,7 +105,7 @@ def _text(objects: Objects, entry: Entry | None) -> bytes | None:
 
 def secret_kinds(text: str) -> Sequence[str]:
     """Names of the kinds of secret that stand in a text; never the secret."""
-    return [shape.name for line in text.splitlines() if (shape := find_secret(line)) is not None]
+    return [found.kind for found in secrets_in(text)]
 
 
 def _messages(tools: Tools, old: str, new: str) -> tuple[str, ...]:

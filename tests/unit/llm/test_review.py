@@ -62,7 +62,7 @@ def test_an_answer_is_sifted_and_booked_as_a_review() -> None:
     found = desk.ask()
     assert isinstance(found, Sifted)
     assert ([one.message for one in found.kept], found.left) == (["It breaks."], {Left.OTHER_PATH: 1})
-    (call,) = desk.house.used.made
+    (call,) = desk.house.told
     assert (call.operation, call.asker.line) == ("review", "review")
     request, _deadline = desk.house.provider.asked[0]  # type: ignore[attr-defined]
     assert request.operation == "review"
@@ -73,8 +73,8 @@ def test_an_answer_is_sifted_and_booked_as_a_review() -> None:
 def test_the_same_change_is_not_paid_twice() -> None:
     desk = Desk(said())
     assert desk.ask() == desk.ask()
-    assert [call.cache_hit for call in desk.house.used.made] == [False, True]
-    assert desk.house.used.made[1].cost == 0
+    assert [call.cache_hit for call in desk.house.told] == [False, True]
+    assert desk.house.told[1].cost == 0
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_an_answer_that_is_none_says_why_in_our_words_and_is_not_asked_for_again
 ) -> None:
     desk = Desk(answer)
     assert desk.ask() == why
-    assert len(desk.house.used.made) == 1
+    assert len(desk.house.told) == 1
 
 
 def test_its_money_is_a_line_of_the_jobs() -> None:
@@ -103,7 +103,7 @@ def test_its_money_is_a_line_of_the_jobs() -> None:
     with pytest.raises(Refused, match="'review of the job'") as caught:
         desk.ask(change(messages=("one more",)))
     assert caught.value.reason is Reason.BUDGET_EXHAUSTED
-    budget = desk.house.ledger.spent(JOB)
+    budget = desk.house.books.spent(JOB)
     assert budget == Budget(name="job", limit=WHO.job_usd, spent=budget.spent)
     assert budget.spent <= Decimal("0.50")
 
@@ -125,4 +125,4 @@ def test_a_file_that_holds_the_random_word_is_not_sent() -> None:
     poisoned = file(lines=("shared" + "0" * 12,) * 10)
     desk = Desk(said())
     assert desk.ask(change(poisoned), portion(poisoned)) == "the text holds the word that should set it apart"
-    assert desk.house.used.made == []
+    assert desk.house.told == []
