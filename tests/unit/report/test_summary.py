@@ -156,7 +156,41 @@ REVIEWED = JobReport(
 )
 SEEN_NOTHING = replace(REVIEWED, reviews=(Review(stage="review", stopped="no model is configured"),))
 
-CASES = {"pushed": PUSHED, "handed_back": HANDED_BACK, "reviewed": REVIEWED, "unreviewed": SEEN_NOTHING}
+REWRITTEN = JobReport(
+    branch="feature/limits",
+    target="main",
+    ending=Ending(result=Result.SUCCESS, reason=Reason.DONE, sentence="every stage ended well"),
+    old_head="a" * 40,
+    new_head="b" * 40,
+    commits=(
+        CommitLine(original="1" * 40, new="2" * 40, disposition="rewritten", subject="Use a parser"),
+        CommitLine(original="3" * 40, new="4" * 40, disposition="replayed", subject="Use a printer"),
+    ),
+    resolved=(
+        ResolvedFile(
+            path="Cargo.lock",
+            hunks=(
+                HunkLine(
+                    rung="lockfile",
+                    why="cargo wrote it anew from the merged manifest: 7 packages, each as one of the sides has it;"
+                    " git had merged it as text, without a conflict",
+                    confirmed=False,
+                ),
+            ),
+        ),
+    ),
+    notes=(
+        "git merged 'web/go.sum' as text, and it was not written anew: 'go' is not installed where commands run",
+    ),
+)
+
+CASES = {
+    "pushed": PUSHED,
+    "rewritten": REWRITTEN,
+    "handed_back": HANDED_BACK,
+    "reviewed": REVIEWED,
+    "unreviewed": SEEN_NOTHING,
+}
 
 
 @pytest.mark.parametrize("name", CASES)
