@@ -19,7 +19,7 @@ from flowforge.store import jobs as table
 from flowforge.store import outbox
 from flowforge.store.transaction import Row, Transaction
 
-READS_ONLY = frozenset({"validate-only"})  # tasks that write no ref, so they may run beside others
+READS_ONLY = frozenset({"validate-only", "review"})  # tasks that write no ref, so they may run beside others
 REPORT = groups.REPORT
 
 # What could turn our own tools against us, or against the host's network, is never set by a job.

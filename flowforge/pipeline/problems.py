@@ -288,7 +288,7 @@ _ROWS = (
         "FF031",
         "extends something that is not there",
         "`extends` names flowforge:NAME (a shipped definition: rebase, rebase-and-resolve, rebase-with-approval, "
-        "validate-only) or the path "
+        "validate-only, review) or the path "
         "of a file in the same commit of the repository.",
         "extends: [flowforge:rebas]",
         "extends: [flowforge:rebase]",

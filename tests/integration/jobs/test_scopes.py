@@ -5,8 +5,9 @@ import pytest
 from flowforge.core.concurrency import Concurrency
 from flowforge.core.errors import Reason, Refused
 from flowforge.core.job import State
+from flowforge.jobs.submit import READS_ONLY
 from flowforge.pipeline.check import Catalog
-from flowforge.pipeline.load import load_pipeline
+from flowforge.pipeline.load import load_pipeline, load_shipped
 from tests.conftest import TestDatabase
 from tests.integration.jobs.test_groups import defined
 from tests.integration.jobs.world import World, make_world
@@ -31,6 +32,15 @@ def test_a_shipped_pipeline_takes_the_place_of_its_own_jobs_and_of_no_others(wor
     assert world.claim(checked) is None  # one after another
     assert world.claim(newer) is not None  # beside the check, which writes nothing
     assert world.claim(first["rebase-and-resolve"]) is None  # it would write the same branch
+
+
+@pytest.mark.parametrize("task", sorted(READS_ONLY))
+def test_what_only_reads_runs_beside_what_writes_and_has_nothing_to_push(world: World, task: str) -> None:
+    pipeline = load_shipped(task, catalog=Catalog()).required()
+    assert "push" not in {stage.uses for stage in (*pipeline.stages, *pipeline.last)}
+    writer, reader = world.submit(branch="a", task="rebase"), world.submit(branch="a", task=task)
+    assert world.claim(writer) is not None
+    assert world.claim(reader) is not None
 
 
 def test_a_word_in_a_request_counts_within_the_pipeline_that_it_names(world: World) -> None:

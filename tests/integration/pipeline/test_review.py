@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -14,8 +15,12 @@ from flowforge.core.plan import conclude, make_plan
 from flowforge.core.verdict import Level
 from flowforge.git.linediff import removed_lines
 from flowforge.pipeline.changed import read_change
+from flowforge.pipeline.check import Catalog
 from flowforge.pipeline.context import ModelRung, Reviewer
+from flowforge.pipeline.load import load_pipeline
 from flowforge.pipeline.options import ModelOptions, ReviewOptions
+from flowforge.pipeline.runner import Terms, run_pipeline
+from flowforge.pipeline.table import stage_table
 from flowforge.report.facts import ModelCost, Review
 from flowforge.report.review import review_as_json, review_from
 from flowforge.review.change import Change, ChangedFile
@@ -474,3 +479,31 @@ def test_a_secret_in_a_message_is_not_among_what_is_read(scene: Scene) -> None:
     reviews = Reviews()
     looked(scene, reviews)
     assert replace(reviews.changes[0], messages=()) == replace(change, messages=())
+
+
+WAITING = b"""version: 1
+name: waiting
+stages: [{uses: clone}, {uses: review, with: {wait: true}}]
+finally: [{uses: report}]
+"""
+
+
+@pytest.mark.parametrize(("last", "hand_back"), [(False, 9.0), (True, None)])
+def test_while_the_model_is_away_a_job_that_waits_goes_back_to_the_queue_and_in_its_last_attempt_ends_well(
+    scene: Scene, last: bool, hand_back: float | None
+) -> None:
+    scene.models = Reviews(raises=AWAY)
+    scene.branches({"b.txt": "4\n"}, {"c.txt": "C\n"})
+    scene.pipeline = load_pipeline(WAITING, catalog=Catalog()).required()
+    run = run_pipeline(
+        scene.pipeline,
+        scene.work,
+        (),
+        stage_table(scene.registry),
+        scene.tools,
+        Terms(clock=time.monotonic, may_hand_back=not last),
+    )
+    assert run.hand_back == hand_back
+    if last:
+        assert run.ending.result is Result.SUCCESS
+        assert run.ending.sentence == "ended well, though review did not and may continue"
