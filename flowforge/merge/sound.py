@@ -9,6 +9,8 @@ from typing import cast
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Side, splice
 from flowforge.hooks.contracts import Language, Resolve, ResolveContext
 from flowforge.hooks.manager import resolve_load
+from flowforge.merge.checks import check
+from flowforge.merge.doubt import Doubt
 from flowforge.merge.faults import faults
 from flowforge.merge.syntax import Source, parse
 
@@ -25,6 +27,23 @@ def ask(load: str, conflict: Conflict, context: ResolveContext) -> Candidate | A
     if not isinstance(said, Candidate) or not said.answers or context.language is None:
         return said
     return _BROKEN if context.language.grammar and breaks(conflict, said, context.language) else said
+
+
+def offends(conflict: Conflict, said: Candidate, language: Language) -> Abstain | None:
+    """What the answers make worse in the file: how it parses and, where they answer all of it, what it defines."""
+    if breaks(conflict, said, language):
+        return _BROKEN
+    sides = [conflict.text(side) for side in (Side.BASE, Side.UPSTREAM, Side.COMMIT)]
+    if len(said.answers) < len(conflict.hunks) or None in sides[1:] or not language.entities:
+        return None
+    result = _filled(
+        conflict, Side.UPSTREAM, {answer.index: answer.text for answer in said.answers}, language
+    )
+    try:
+        check(result, [parse(text or b"", language) for text in sides])
+    except Doubt as doubt:
+        return doubt.abstain()
+    return None
 
 
 def breaks(conflict: Conflict, said: Candidate, language: Language) -> bool:

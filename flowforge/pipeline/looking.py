@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from flowforge.core.conflict import Candidate, Conflict, Side, fit, outside_hash, resolve_with
+from flowforge.core.conflict import Abstain, Candidate, Conflict, Side, fit, outside_hash, resolve_with
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.verdict import Level, Outcome, Verdict
 from flowforge.hooks.contracts import CheckedFile
@@ -19,7 +19,7 @@ from flowforge.resolve.rungs import language_of
 from flowforge.validate.gate import validators_for, verdict_of
 from flowforge.validate.introduced import answered_ranges, checked_file
 
-_BREAKS: Final = "flowforge.merge.sound:breaks"
+_OFFENDS: Final = "flowforge.merge.sound:offends"
 _CHECKS: Final = tuple(
     check for check in CHECKS if check != "provenance"
 )  # which a lower rung's line would trip
@@ -35,25 +35,24 @@ class FileLook:
 
     def __call__(self, conflict: Conflict, candidate: Candidate) -> Problem | None:
         """The first thing that is wrong; None where nothing is found, which is not the same as right."""
-        broken = self._broken(conflict, candidate)
+        worse = self._worse(conflict, candidate)
         whole = len(candidate.answers) == len(conflict.hunks)
-        return broken or (self._checked(conflict, candidate) if whole else None)
+        return worse or (self._checked(conflict, candidate) if whole else None)
 
-    def _broken(self, conflict: Conflict, candidate: Candidate) -> Problem | None:
+    def _worse(self, conflict: Conflict, candidate: Candidate) -> Problem | None:
         language = language_of(conflict.path, self.registry.languages.values())
         if language is None or not language.grammar:
             return None
         try:
-            broken = self.call(_BREAKS, conflict, candidate, language, deadline=_DEADLINE)
+            said = self.call(_OFFENDS, conflict, candidate, language, deadline=_DEADLINE)
         except FlowForgeError as error:
             if error.reason is Reason.CANCELLED or isinstance(error, Temporary):
                 raise
             return _unread(error.sentence)
-        if not broken:
+        if not isinstance(said, Abstain):
             return None
-        return Problem(
-            flaw=Flaw.DOES_NOT_PARSE, sentence="with this answer the file could not be read any more"
-        )
+        flaw = Flaw.DOES_NOT_PARSE if said.why == Flaw.DOES_NOT_PARSE else Flaw.FILE_CHECK
+        return Problem(flaw=flaw, sentence=f"of the file: {said.sentence}")
 
     def _checked(self, conflict: Conflict, candidate: Candidate) -> Problem | None:
         resolution = resolve_with(conflict, candidate.answers)
