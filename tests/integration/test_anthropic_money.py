@@ -126,3 +126,14 @@ def test_a_cut_call_is_settled_within_its_worst_case_and_never_below_the_bill(
     price = PRICES.of(REQUEST.model, 0)
     worst = worst_case(provider.count_tokens(REQUEST), REQUEST.max_output, price)
     assert server.cost(PRICES) <= settled(answer, REQUEST.model) <= worst
+
+
+def test_a_gateway_that_does_not_count_is_settled_at_the_upper_bound(
+    server: ModelServer, provider: Messages
+) -> None:
+    server.answer(Reply(text="an answer", how="no_usage"))
+    answer = provider.complete(REQUEST, 5.0)
+    assert (answer.text, answer.stop) == ("an answer", "end")
+    assert answer.usage.prompt == provider.count_tokens(REQUEST)
+    assert answer.usage.output == REQUEST.max_output
+    assert server.cost(PRICES) <= settled(answer, REQUEST.model)

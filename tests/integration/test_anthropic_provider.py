@@ -240,3 +240,19 @@ def test_registering_the_provider_does_not_import_its_sdk() -> None:
     code = "import sys, flowforge_plugins.models.anthropic as p; p.register_model_providers(); print('anthropic' in sys.modules)"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_nothing_of_the_environment_is_sent(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = "x-odd: canary\nauthorization: Bearer canary\nx-api-key: canary"
+    others = {
+        "API_KEY": "canary",
+        "AUTH_TOKEN": "canary",
+        "BASE_URL": "http://127.0.0.1:9",
+        "CUSTOM_HEADERS": headers,
+    }
+    for name, value in others.items():
+        monkeypatch.setenv(f"ANTHROPIC_{name}", value)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    made = connect({"anthropic_api_key": server.key, "base_url": server.url})
+    assert made.complete(REQUEST, 5.0).stop == "end"
+    assert "canary" not in json.dumps(dict(server.seen[0].headers))

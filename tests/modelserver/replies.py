@@ -24,7 +24,7 @@ class Reply:
     """What one request gets.
 
     `how`: ok | error (with `status`) | hang | trickle | cut | error_event | first_error (before anything else) |
-    empty | garbage | bad_event | flood (text without end) | drop (the connection is closed without a byte);
+    empty | garbage | bad_event | flood (text without end) | no_usage (as some gateways) | drop (the connection is closed without a byte);
     for a request in a batch also errored | expired | canceled.
     """
 

@@ -33,8 +33,9 @@ class Stream:
         bill = self._server.bill(self._body)
         text, stop, made = self._server.made(self._reply, self._body)
         started = whole(self._body, self._reply, bill, "", None, self._name)
-        usage = {**started["usage"], "output_tokens": 1}
-        self._event("message_start", {"message": {**started, "content": [], "usage": usage}})
+        usage = {"usage": {**started["usage"], "output_tokens": 1}} if self._reply.how != "no_usage" else {}
+        bare = {name: value for name, value in started.items() if name != "usage"}
+        self._event("message_start", {"message": {**bare, "content": [], **usage}})
         index = self._think()
         self._event("content_block_start", {"index": index, "content_block": {"type": "text", "text": ""}})
         self._event("ping", {})
@@ -43,7 +44,8 @@ class Stream:
         self._event("content_block_stop", {"index": index})
         bill.output = made
         delta = {"stop_reason": stop, "stop_sequence": None, "stop_details": self._details(stop)}
-        self._event("message_delta", {"delta": delta, "usage": {"output_tokens": made}})
+        told = {"usage": {"output_tokens": made}} if self._reply.how != "no_usage" else {}
+        self._event("message_delta", {"delta": delta, **told})
         self._event("message_stop", {})
         self._wire.chunk(b"")
 
@@ -64,7 +66,7 @@ class Stream:
         """Send the text; True where the stream ended in its midst."""
         parts = [text[at : at + PART] for at in range(0, len(text), PART)]
         for number, part in enumerate(parts):
-            if number == len(parts) // 2 and self._reply.how != "ok":
+            if number == len(parts) // 2 and self._reply.how not in {"ok", "no_usage"}:
                 bill.output = tokens("".join(parts[:number]))  # what was made so far is billed
                 return self._interrupted(index)
             self._delta(part, index)

@@ -64,6 +64,9 @@ class Messages:
             http_client=direct_client(),
             open_telemetry=False,  # a trace of the SDK's could hold what was asked
         )
+        # The SDK takes headers from a variable of the environment too, and has no switch against it: what stands
+        # there is for other programs, and may be a key of theirs.
+        self._client._custom_headers = {}  # noqa: SLF001
         self._batches = Batches(self._client.messages.batches, self._client, key=key, effort=effort)
 
     def complete(self, request: ModelRequest, deadline: float) -> ModelAnswer:

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -91,3 +92,29 @@ def test_an_error_crosses_a_process_border_whole(error: FlowForgeError) -> None:
     assert type(back) is type(error)
     assert vars(back) == vars(error)
     assert str(back) == error.sentence
+
+
+DEAR = Price(input=Decimal(2), output=Decimal(10), cache_write=Decimal("2.5"), cache_read=Decimal("0.1"))
+
+
+def test_what_is_kept_for_an_hour_has_a_price_of_its_own() -> None:
+    usage = Usage(input=1, cache_write=10, cache_write_hour=100, cache_read=1000)
+    assert (usage.written, usage.prompt) == (110, 1111)
+    assert DEAR.hour == 4
+    assert replace(DEAR, cache_write_hour=Decimal(3)).hour == 3
+    assert cost(Usage(cache_write_hour=1_000_000), DEAR) == 4
+
+
+def test_a_discount_holds_for_every_figure() -> None:
+    half = DEAR.times(Decimal("0.5"))
+    assert (half.input, half.output, half.cache_write, half.cache_read, half.hour) == (
+        *(Decimal(1), Decimal(5), Decimal("1.25"), Decimal("0.05"), Decimal(2)),
+    )
+
+
+def test_the_worst_case_knows_whether_text_may_be_kept_for_an_hour() -> None:
+    million = 1_000_000
+    assert worst_case(million, 0, DEAR) == Decimal("2.5")
+    assert worst_case(million, 0, DEAR, hour=True) == 4
+    for usage in (Usage(cache_write_hour=million), Usage(cache_write=million), Usage(input=million)):
+        assert cost(usage, DEAR) <= worst_case(million, 0, DEAR, hour=True)
