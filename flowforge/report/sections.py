@@ -233,7 +233,7 @@ def _review(review: Review) -> Iterator[Row]:
     if review.files:
         said = f"{_count(review.lines, 'introduced line')} of {_count(review.files, 'file')}"
         yield Row(
-            text=f"A model's words on {said}: advice, perhaps wrong or misled by what it read. "
+            text=f"A {'script' if review.scripted else 'model'}'s words on {said}: advice, perhaps wrong or misled by what it read. "
             "What is not listed is not thereby right."
         )
     if review.files and not review.findings:
