@@ -108,8 +108,10 @@ class Settings(BaseSettings):
     model_cassette: Path | None = None
     model_cassette_mode: Literal["replay", "record"] = "replay"
     model_monthly_usd: NonNegativeFloat = 0.0
+    model_limits: Words = ("user 10 requests/minute", "user 100 requests/hour", "organization 20 usd/hour")
     model_answer_days: NonNegativeInt = 30
     model_calls_at_once: PositiveInt = 4
+    model_outage_hours: PositiveFloat = 24.0
     model_breaker: NonNegativeInt = 5
     # secrets at rest
     key_provider: str = "local"

@@ -135,6 +135,10 @@ _FAILURES = frozenset(
 )
 
 
+# What passes by itself, however long it takes: a job waits for it in the queue, and uses up no attempt.
+WAITED = frozenset({Reason.MODEL_UNAVAILABLE, Reason.BUSY})
+
+
 def from_error(stage: str, error: FlowForgeError) -> StageResult:
     """Turn an error of the house into the result of the stage it ended."""
     if error.reason is Reason.TIMEOUT:

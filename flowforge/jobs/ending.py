@@ -9,10 +9,14 @@ from uuid import UUID
 
 from flowforge.core.errors import Reason
 from flowforge.core.job import Ending, Event, Result, final_event
+from flowforge.core.pipeline import WAITED
 from flowforge.jobs.session import Stop
 
 RETRIED = frozenset({Reason.MODEL_UNAVAILABLE, Reason.INFRASTRUCTURE})
 RETRY_DELAY = 5.0  # seconds, where the stage named none
+LONGEST_PAUSE = (
+    600.0  # seconds between two looks at whether an outage is over, where the stage named no longer one
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class Facts:
         False  # the pipeline stopped at a question that is kept; else a job that needs a person has ended
     )
     attempts_left: bool = True
+    waited: float = 0.0  # seconds for which the job has waited for what passes by itself
+    patience: float = 0.0  # seconds for which it may; then its attempts count
     cancel_requested: bool = False
     superseded_by: UUID | None = None  # the stop was asked for by a newer job of its group
     pushed: bool = False  # an intent of this job is known to have landed
@@ -65,6 +71,8 @@ def decide(facts: Facts) -> Next | None:
 def _again(facts: Facts) -> Next | None:
     """Hand back what may end otherwise next time."""
     ended_well = facts.ending.result in {Result.SUCCESS, Result.SKIP}
+    if not ended_well and _waits(facts):
+        return Next(event=Event.HAND_BACK, ending=facts.ending, delay=_pause(facts), give_back=True)
     if ended_well or not facts.attempts_left:
         return None
     knowable = facts.ending.reason is not Reason.REMOTE_MOVED  # what is there now no longer tells what was
@@ -73,6 +81,17 @@ def _again(facts: Facts) -> Next | None:
     if unknown or (passing and not facts.cancel_requested):
         return Next(event=Event.HAND_BACK, ending=facts.ending, delay=facts.delay or RETRY_DELAY)
     return None
+
+
+def _waits(facts: Facts) -> bool:
+    """Whether the job waits for something that is away, which is no fault of its own."""
+    passing = facts.ending.reason in WAITED and facts.delay > 0
+    return passing and not facts.cancel_requested and facts.waited < facts.patience
+
+
+def _pause(facts: Facts) -> float:
+    """Longer, the longer it has waited: a job that waits for an outage must not run for ever."""
+    return max(facts.delay, RETRY_DELAY, min(LONGEST_PAUSE, facts.waited / 4))
 
 
 def _from_outside(facts: Facts) -> Next:

@@ -10,7 +10,7 @@ from flowforge.artifacts.store import Artifacts
 from flowforge.core.errors import FlowForgeError, Reason, Temporary
 from flowforge.core.failpoint import failpoint
 from flowforge.core.job import FINAL, Ending, Event, Job, Result, State, advance
-from flowforge.core.pipeline import from_error
+from flowforge.core.pipeline import WAITED, from_error
 from flowforge.jobs.doubt import AGAIN
 from flowforge.jobs.ending import Facts, Next, bug, decide
 from flowforge.jobs.questions import end_of
@@ -63,6 +63,7 @@ class Workbench:
     run_pipeline: RunPipeline
     teller: Teller = SILENT
     sleep: Callable[[float], None] = time.sleep
+    patience: float = 86_400.0  # seconds for which a job waits for a model that is away
 
     def run(self, job: Job, session: JobSession) -> Moved | None:
         """Run the claimed job to its next state; None when the lease was lost on the way."""
@@ -133,6 +134,8 @@ class Workbench:
                 stop=stop,
                 delay=outcome.hand_back or 0.0,
                 attempts_left=mine.attempts < mine.max_attempts,
+                waited=table.waited(transaction, job.id),
+                patience=self.patience,
                 cancel_requested=mine.cancel_requested,
                 superseded_by=mine.superseded_by,
                 pushed=pushes.pushed,
@@ -172,7 +175,10 @@ def _written(
     transaction: Transaction, job: Job, then: Next, after: State, outputs: Mapping[str, object]
 ) -> Moved | None:
     if then.event is Event.HAND_BACK:
-        return table.hand_back(transaction, job, then.ending, delay=then.delay, give_back=then.give_back)
+        waits = then.give_back and then.ending.reason in WAITED
+        return table.hand_back(
+            transaction, job, then.ending, delay=then.delay, give_back=then.give_back, waits=waits
+        )
     if then.event is Event.ASK:
         return _asked(transaction, job, then)
     return table.end(transaction, job, after, then.ending, outputs)

@@ -114,7 +114,7 @@ class Breaker:
             if isinstance(error, Temporary):
                 own.probing = False
                 moved = self._failed(whole, error) if _is_outage(error) else []
-            elif isinstance(error, Broken):
+            elif isinstance(error, Broken) and error.reason is Reason.CONFIGURATION:
                 moved = self._answered(whole)
                 moved += [(own.name, error)] if own.open(error, self._clock() + REFUSED) else []
             else:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.core.errors import Reason, Refused
+from flowforge.core.rates import Claim, Verdict
 from flowforge.core.spend import Budget, may_spend
 from flowforge.hooks.contracts import ModelAnswer
+from flowforge.llm.limits import SECONDS
 from flowforge.llm.ports import Asker, Call, Query, ended
 
 
@@ -131,28 +133,45 @@ def _no_more_calls(most: int) -> Refused:
     )
 
 
-class LocalLimiter:
-    """A `Limiter` over sliding windows, for all askers together. `windows`: seconds and calls in them."""
+class LocalRates:
+    """Counts claims over sliding windows in this process: `limits.RateLimiter.take`."""
 
-    def __init__(
-        self, clock: Callable[[], float], windows: Sequence[tuple[float, int]] = ((60.0, 10), (3600.0, 100))
-    ) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._windows = [(seconds, most, deque[float]()) for seconds, most in windows]
+        self._past: dict[tuple[str, ...], deque[tuple[float, int]]] = {}
         self._lock = threading.Lock()
 
-    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:  # noqa: ARG002 (the port's form; this one counts calls)
-        now = self._clock()
+    def take(self, claims: Sequence[Claim]) -> Verdict:
+        """Take all or none, and tell how the claim stands that has to wait longest."""
         with self._lock:
-            for seconds, most, past in self._windows:
-                while past and past[0] <= now - seconds:
-                    past.popleft()
-                if len(past) >= most:
-                    raise Temporary(
-                        Reason.BUSY,
-                        f"{most} model calls were made within {seconds:g} seconds, which is the limit",
-                        delay=past[0] + seconds - now if past else seconds,
-                        next_action="nothing: the call is made when its turn comes",
-                    )
-            for _seconds, _most, past in self._windows:
-                past.append(now)
+            verdicts = [self._look(claim) for claim in claims]
+            worst = min(verdicts, key=lambda verdict: (verdict.allowed, -verdict.reset))
+            if worst.allowed:
+                for claim in claims:
+                    self._past[claim.rule, *claim.who].append((self._clock(), claim.cost))
+            return worst
+
+    def _look(self, claim: Claim) -> Verdict:
+        now, (most, _, per) = self._clock(), claim.rule.partition("/")
+        window, limit = SECONDS[per], int(most)
+        past = self._past.setdefault((claim.rule, *claim.who), deque())
+        while past and past[0][0] <= now - window:
+            past.popleft()
+        left = limit - sum(cost for _, cost in past)
+        return Verdict(
+            allowed=claim.cost <= left,
+            limit=limit,
+            remaining=left,
+            reset=_until_free(past, claim.cost - left, now - window),
+            window=window,
+            claim=claim,
+        )
+
+
+def _until_free(past: Sequence[tuple[float, int]], short: int, gone: float) -> float:
+    """Seconds until so much has left the window that began at `gone`."""
+    for at, cost in past:
+        short -= cost
+        if short <= 0:
+            return at - gone
+    return 0.0

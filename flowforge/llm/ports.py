@@ -31,6 +31,7 @@ class Asker:
     job_calls: int = 40  # calls that may cost something
     line: str = ""  # a line of the job's money that the call counts under too, as "review"; "" = none
     line_usd: Decimal = Decimal(0)  # all calls of that line together
+    waits: bool = True  # for what passes by itself; False: it has waited long enough, and goes to a person
     cancelled: Callable[[], bool] = field(default=_never, compare=False, repr=False)  # nobody waits any more
 
 

@@ -341,8 +341,16 @@ class ModelService:
         ports = self._ports
         wait = error.delay + BACKOFF * 2 ** (attempt - 1) * ports.random()
         if attempt >= MAX_ATTEMPTS or ports.clock() + wait >= asked.until:
-            raise error
+            raise error if asked.asker.waits else _too_long(error)
         ports.sleep(wait)
+
+
+def _too_long(error: Temporary) -> Refused:
+    return Refused(
+        Reason.MODEL_UNAVAILABLE,
+        f"the job has waited for the model for as long as it may: {error.sentence}",
+        next_action="resolve it by hand, or retry the job once the model answers; model_outage_hours is how long",
+    )
 
 
 def _cut_off(provider: str) -> Temporary:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from flowforge.core.errors import FlowForgeError, Reason
 from flowforge.core.failpoint import failpoint
 from flowforge.core.job import Ending, Result
-from flowforge.core.pipeline import Pipeline, StageResult, StageSpec, from_error
+from flowforge.core.pipeline import WAITED, Pipeline, StageResult, StageSpec, from_error
 from flowforge.core.plan import Plan, conclude, make_plan, next_stage
 from flowforge.core.telemetry import Telemetry
 from flowforge.pipeline import conditions
@@ -91,6 +91,7 @@ class Terms(Generic[W]):
     clock: Callable[[], float]  # monotonic seconds
     event: str = "api"
     may_hand_back: bool = False
+    may_wait: bool = False  # there is a queue to wait in for what passes by itself, in the last attempt too
     decided: Ending | None = (
         None  # how it ends, already decided: no ordinary stage runs, only those of `finally`
     )
@@ -154,7 +155,7 @@ class _Walk(Generic[W, T]):
             seconds=max(0.0, self.terms.clock() - started),
             attempt=self.terms.tries.get(spec.id, 0) + 1,
         )
-        if result.delay > 0 and not self.terms.may_hand_back:
+        if result.delay > 0 and not self._may_go_back(result):
             result = replace(result, next_action=by_hand(result.next_action))
         failpoint(f"{spec.uses}.done")
         self.tools.recorder.stage_finished(result, work)
@@ -173,12 +174,16 @@ class _Walk(Generic[W, T]):
         """Seconds after which the job should be claimed again, where trying again may help."""
         if result.ok or result.result is Result.CANCELLATION or not self._ordinary(spec):
             return None
-        if not self.terms.may_hand_back or self.terms.decided is not None or self.tools.cancelled():
+        if not self._may_go_back(result) or self.terms.decided is not None or self.tools.cancelled():
             return None
         if result.delay > 0:
             return result.delay
         again = result.reason in spec.retry.on and result.attempt <= spec.retry.max
         return RETRY_DELAY if again else None
+
+    def _may_go_back(self, result: StageResult) -> bool:
+        waits = self.terms.may_wait and result.delay > 0 and result.reason in WAITED
+        return waits or self.terms.may_hand_back
 
     def asks(self, spec: StageSpec, result: StageResult) -> bool:
         """Whether the job waits for a person now."""

@@ -2,26 +2,17 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
+from flowforge.core.rates import Claim, Verdict
+
 PREFIX = "ff:limit:fixed"  # the strategy is part of the key: two strategies on one key corrupt each other
 _LOOK_AGAIN = 5.0  # seconds after which a Redis that was away is tried again
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What one hit met: the tightest rule, as the RateLimit headers tell it."""
-
-    allowed: bool
-    limit: int
-    remaining: int
-    reset: float  # seconds until the window ends
-    window: int  # seconds
 
 
 @dataclass(kw_only=True)
@@ -41,12 +32,25 @@ class Limiter:
             ValueError: a rule that does not parse; rules come from settings, not from strangers.
         """
         items = [parse(rule) for rule in rules]
+        return self._shared_or_local(lambda storage: self._judge(storage, items, who, cost))
+
+    def take(self, claims: Sequence[Claim]) -> Verdict:
+        """Take every claim, or none where one of them is more than is left (of two that come at once, both may be
+        refused); the verdict is that of the claim that has to wait longest.
+
+        Raises:
+            ValueError: as `hit`, and when there are no claims.
+        """
+        items = [parse(claim.rule) for claim in claims]
+        return self._shared_or_local(lambda storage: self._take(storage, items, claims))
+
+    def _shared_or_local(self, judge: Callable[[Storage], Verdict]) -> Verdict:
         if self.steady() >= self._away_until:
             try:
-                return self._judge(self.shared, items, who, cost)
+                return judge(self.shared)
             except StorageError:
                 self._away_until = self.steady() + _LOOK_AGAIN
-        return self._judge(self.local, items, who, cost)
+        return judge(self.local)
 
     @property
     def degraded(self) -> bool:
@@ -62,6 +66,18 @@ class Limiter:
             (self._verdict(strategy, item, who, ok) for item, ok in zip(items, allowed, strict=True)),
             key=lambda verdict: (verdict.allowed, verdict.remaining),
         )
+
+    def _take(self, storage: Storage, items: Sequence[RateLimitItem], claims: Sequence[Claim]) -> Verdict:
+        strategy = FixedWindowRateLimiter(storage)
+        pairs = list(zip(items, claims, strict=True))
+        allowed = [strategy.test(item, *claim.who, cost=claim.cost) for item, claim in pairs]
+        if all(allowed):
+            allowed = [strategy.hit(item, *claim.who, cost=claim.cost) for item, claim in pairs]
+        verdicts = [
+            replace(self._verdict(strategy, item, claim.who, ok), claim=claim)
+            for (item, claim), ok in zip(pairs, allowed, strict=True)
+        ]
+        return min(verdicts, key=lambda verdict: (verdict.allowed, -verdict.reset))
 
     def _verdict(
         self, strategy: FixedWindowRateLimiter, item: RateLimitItem, who: tuple[str, ...], ok: bool

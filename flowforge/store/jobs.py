@@ -138,8 +138,15 @@ _HAND_BACK = """
 -- Back into the queue, with the reason on it, not before a delay.
 UPDATE jobs SET state = 'queued', reason = %(reason)s, sentence = %(sentence)s, next_action = %(next_action)s,
                 run_after = CASE WHEN %(delay)s > 0 THEN now() + make_interval(secs => %(delay)s) END,
-                attempts = attempts - CASE WHEN %(give_back)s AND attempts > 0 THEN 1 ELSE 0 END
+                attempts = attempts - CASE WHEN %(give_back)s AND attempts > 0 THEN 1 ELSE 0 END,
+                waits_since = CASE WHEN %(waits)s THEN coalesce(waits_since, now()) ELSE waits_since END
 WHERE id = %(id)s AND fence = %(fence)s AND state = 'running' RETURNING *
+"""
+
+_WAITED = """
+SELECT extract(epoch FROM now() - greatest(waits_since, (
+    SELECT max(at) FROM model_usage WHERE job = %(id)s AND result = 'end' AND NOT cache_hit)))::float8 AS seconds
+FROM jobs WHERE id = %(id)s AND waits_since IS NOT NULL
 """
 
 _ASK = """
@@ -321,13 +328,28 @@ def end(
 
 
 def hand_back(
-    transaction: Transaction, job: Job, ending: Ending, *, delay: float = 0.0, give_back: bool = False
+    transaction: Transaction,
+    job: Job,
+    ending: Ending,
+    *,
+    delay: float = 0.0,
+    give_back: bool = False,
+    waits: bool = False,
 ) -> Moved | None:
-    """Running -> queued, not before `delay` seconds; None when the lease is another's."""
+    """Running -> queued, not before `delay` seconds; None when the lease is another's.
+
+    `waits`: for something that is away; since when it does is counted by `waited`.
+    """
     said = _said(ending)
-    return _moved(
-        transaction.row(_HAND_BACK, id=job.id, fence=job.fence, delay=delay, give_back=give_back, **said)
+    row = transaction.row(
+        _HAND_BACK, id=job.id, fence=job.fence, delay=delay, give_back=give_back, waits=waits, **said
     )
+    return _moved(row)
+
+
+def waited(transaction: Transaction, identity: UUID) -> float:
+    """Seconds for which the job has waited for a model, since the last one that answered it; 0 = it did not wait."""
+    return float(transaction.value(_WAITED, id=identity) or 0.0)
 
 
 def ask(transaction: Transaction, job: Job, ending: Ending) -> Moved | None:

@@ -50,7 +50,7 @@ JOBS: Any = Table(
         *("next_action", "evidence", "outputs", "last_seq", "created_at", "queued_at", "started_at"),
         "texts_erased_at",
         *("completed_at", "cancelled_at", "turn_at", "superseded_by", "concurrency_policy"),
-        "concurrency_template",
+        *("concurrency_template", "waits_since"),
     ),
 )
 

@@ -30,7 +30,8 @@ from flowforge.git.mirror import Mirror, check_ref, open_mirror
 from flowforge.git.push import DEADLINE
 from flowforge.git.replay import Committer
 from flowforge.hooks.manager import Registry, discover, load_plugins
-from flowforge.llm.in_process import LocalBooks, LocalLimiter
+from flowforge.llm.in_process import LocalBooks, LocalRates
+from flowforge.llm.limits import RateLimiter, read_rules
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline import story
@@ -185,7 +186,7 @@ def run_here(
         pipeline = found.pipeline if asked.push else without_push(found.pipeline)
         if any(stage.uses == "validate" for stage in pipeline.stages):
             pool.warm()  # while the branches are fetched
-        services = Services(registry, settings, _ports())
+        services = Services(registry, settings, _ports(settings))
         models = undo.enter_context(services.job(Asker(organization=HERE), pipeline.limits, _word))
         tools = Tools(
             mirror=mirror,
@@ -341,10 +342,10 @@ def committer(settings: Settings) -> Committer:
     return Committer(name=settings.committer_name, email=settings.committer_email, date=int(time.time()))
 
 
-def _ports() -> Ports:
+def _ports(settings: Settings) -> Ports:
     return Ports(
         books=LocalBooks(),
-        limiter=LocalLimiter(time.monotonic),
+        limiter=RateLimiter(rules=read_rules(settings.model_limits), take=LocalRates(time.monotonic).take),
         clock=time.monotonic,
         sleep=time.sleep,
         random=random.random,

@@ -31,7 +31,7 @@ from flowforge.jobs.resume import Asked, Standing, resume
 from flowforge.jobs.run import Outcome
 from flowforge.jobs.session import JobSession
 from flowforge.jobs.undo import undoing_of
-from flowforge.llm.in_process import LocalLimiter
+from flowforge.llm.limits import RateLimiter, read_rules
 from flowforge.llm.ports import Asker
 from flowforge.llm.service import Ports
 from flowforge.pipeline.calibrating import CALIBRATE, Wish
@@ -44,9 +44,10 @@ from flowforge.pipeline.runner import Terms, run_pipeline
 from flowforge.pipeline.table import stage_table
 from flowforge.pipeline.undoing import PIPELINE as UNDO_PIPELINE
 from flowforge.pipeline.undoing import UNDO, Undoing
+from flowforge.queues.limits import make_limiter
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings
-from flowforge.store import decisions
+from flowforge.store import decisions, jobs
 from flowforge.store.accounts import Repository
 from flowforge.store.database import Database
 from flowforge.store.ids import Ids
@@ -64,6 +65,7 @@ _log = logging.getLogger(__name__)
 _CHECKPOINT = "refs/flowforge/head"
 _OLD_HEAD = "refs/flowforge/old"
 HOUR = 3600.0  # seconds
+NO_REDIS = "redis://127.0.0.1:1/0"  # where nobody answers: each process counts for itself
 _GONE = {Reason.NOT_FOUND, Reason.INFRASTRUCTURE, Reason.INTERNAL_ERROR}  # no such bundle, or a damaged one
 
 
@@ -104,7 +106,7 @@ class PipelineRunner:
                 workspace,
             )
             recorder.stand_on(standing.results)
-            asker = replace(asker_of(job), cancelled=session.cancelled)
+            asker = replace(asker_of(job), cancelled=session.cancelled, waits=self._may_wait(job))
             models = undo.enter_context(self.services.job(asker, pipeline.limits, random_word))
             tools = Tools(
                 mirror=mirror,
@@ -149,6 +151,11 @@ class PipelineRunner:
         """What persons have said to this job, and what it takes back if it is an undo."""
         with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
             return decisions.decided(tx, job.id), undoing_of(tx, job, self.artifacts.fetch)
+
+    def _may_wait(self, job: Job) -> bool:
+        """Whether an outage of the model may still hold the job up."""
+        with self.database.transaction(Scope.organization(job.organization), read_only=True) as tx:
+            return jobs.waited(tx, job.id) < self.settings.model_outage_hours * HOUR
 
     def _calibrating(
         self, job: Job, url: str, recorder: FencedRecorder, session: JobSession
@@ -282,10 +289,15 @@ def asker_of(job: Job) -> Asker:
 def model_ports(
     database: Database, ids: Ids, telemetry: Telemetry, vault: Vault, settings: Settings
 ) -> Ports:
-    """The model service's ports with its books in Postgres, shared by all jobs of a worker."""
+    """The model service's ports, shared by all jobs of a worker: books in Postgres, rates in Redis.
+
+    Raises:
+        Broken: the setting `model_limits` holds no limit.
+    """
+    rates = make_limiter(settings.redis_url.get_secret_value() or NO_REDIS)
     return Ports(
         books=StoredBooks(database=database, ids=ids, vault=vault, days=settings.model_answer_days),
-        limiter=LocalLimiter(time.monotonic),
+        limiter=RateLimiter(rules=read_rules(settings.model_limits), take=rates.take),
         clock=time.monotonic,
         sleep=time.sleep,
         random=random.random,
@@ -312,6 +324,7 @@ def _terms(job: Job, standing: Standing, mirror: Mirror, decided: Ending | None)
         clock=time.monotonic,
         event=job.trigger,
         may_hand_back=job.attempts < job.max_attempts,
+        may_wait=True,
         may_ask=True,
         decided=decided,
         tries=standing.tries,

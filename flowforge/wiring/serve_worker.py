@@ -24,7 +24,7 @@ from flowforge.store.ids import make_ids
 from flowforge.store.schedule import Worker
 from flowforge.wiring.keys import open_vault
 from flowforge.wiring.models import Services
-from flowforge.wiring.runner import PipelineRunner, model_ports
+from flowforge.wiring.runner import HOUR, PipelineRunner, model_ports
 from flowforge.wiring.starting import registry_of, start_logs, teller_of
 from flowforge.wiring.urls import system_url
 from flowforge.wiring.worker import (
@@ -70,7 +70,13 @@ def serve(settings: Settings) -> bool:
         artifacts = Artifacts(settings.folder / "artifacts")
         runner = runner_of(settings, registry, database, artifacts, pool, metrics, folder)
         runner.services.warm()
-        bench = Workbench(database=database, artifacts=artifacts, run_pipeline=runner, teller=teller)
+        bench = Workbench(
+            database=database,
+            artifacts=artifacts,
+            run_pipeline=runner,
+            teller=teller,
+            patience=settings.model_outage_hours * HOUR,
+        )
         leases = Database(
             system_url(settings),
             connections=_LEASE_CONNECTIONS,

@@ -47,7 +47,7 @@ STATUSES = [
     (413, Refused, Reason.TOO_LARGE),
     (400, Broken, Reason.MODEL_UNAVAILABLE),
     (401, Broken, Reason.CONFIGURATION),
-    (402, Broken, Reason.MODEL_UNAVAILABLE),
+    (402, Broken, Reason.CONFIGURATION),
     (403, Broken, Reason.CONFIGURATION),
     (404, Broken, Reason.CONFIGURATION),
 ]
@@ -92,7 +92,7 @@ SPEND_LIMITS = [
 def test_a_spend_limit_is_no_rate_limit(server: ModelServer, provider: Messages, reply: Reply) -> None:
     server.answer(reply)
     caught = failure(provider)
-    assert (type(caught), caught.reason) == (Broken, Reason.MODEL_UNAVAILABLE)
+    assert (type(caught), caught.reason) == (Broken, Reason.CONFIGURATION)
     assert "to bill" in caught.sentence
 
 

@@ -173,7 +173,7 @@ def test_a_fault_that_stays_makes_the_job_wait(desk: Desk, fault: Reply, waits: 
     ("status", "kind", "reason"),
     [
         (401, Broken, Reason.CONFIGURATION),
-        (402, Broken, Reason.MODEL_UNAVAILABLE),
+        (402, Broken, Reason.CONFIGURATION),
         (403, Broken, Reason.CONFIGURATION),
         (404, Broken, Reason.CONFIGURATION),
         (413, Refused, Reason.TOO_LARGE),

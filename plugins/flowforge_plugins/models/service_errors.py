@@ -47,7 +47,7 @@ _PASSING: Final[Mapping[Kind, float]] = {
 _OPERATOR: Final[Mapping[Kind, tuple[Reason, str, str]]] = {
     Kind.KEY: (Reason.CONFIGURATION, "did not accept the API key", "set a valid key: FLOWFORGE_MODEL_KEY"),
     Kind.BILLING: (
-        Reason.MODEL_UNAVAILABLE,
+        Reason.CONFIGURATION,
         "refuses to bill this account",
         "look at the billing page of the model account",
     ),

@@ -535,6 +535,42 @@ def test_a_bug_ends_the_job_and_not_the_worker(world: World) -> None:
     assert moved.job.ending.reason is Reason.INTERNAL_ERROR
 
 
+def test_a_job_that_waits_for_a_model_keeps_its_attempts_and_counts_how_long(world: World) -> None:
+    def away(_recorder: FencedRecorder, _session: JobSession) -> None:
+        raise Temporary(Reason.MODEL_UNAVAILABLE, "overloaded", delay=3.0)
+
+    job = world.submit()
+    for _ in range(job.max_attempts + 2):
+        taken = world.claim(job)
+        assert taken is not None
+        moved = bench(world, SmallPipeline({"test": away})).run(taken, session_of(taken))
+        assert moved is not None
+        assert (moved.job.state, moved.job.attempts) == (State.QUEUED, 0)
+        world.run("UPDATE jobs SET run_after = NULL WHERE id = %(id)s", id=job.id)
+    with world.everywhere() as transaction:
+        assert 0 < table.waited(transaction, job.id) < 600
+    world.run("UPDATE jobs SET waits_since = now() - interval '2 days' WHERE id = %(id)s", id=job.id)
+    taken = world.claim(job)
+    assert taken is not None
+    moved = bench(world, SmallPipeline({"test": away})).run(taken, session_of(taken))
+    assert moved is not None
+    assert (moved.job.state, moved.job.attempts) == (State.QUEUED, 1), "now they count"
+
+
+def test_an_answer_begins_the_time_of_waiting_anew(world: World) -> None:
+    job = world.submit()
+    with world.everywhere() as transaction:
+        assert table.waited(transaction, job.id) == 0
+    world.run("UPDATE jobs SET waits_since = now() - interval '2 days' WHERE id = %(id)s", id=job.id)
+    call = {"organization": job.organization, "job": job.id, "provider": "p", "model": "m", "operation": "o"}
+    with world.everywhere() as transaction:
+        assert table.waited(transaction, job.id) > 86_400
+        transaction.insert("model_usage", {**call, "cost_usd": 1, "result": "model_unavailable"})
+        assert table.waited(transaction, job.id) > 86_400
+        transaction.insert("model_usage", {**call, "cost_usd": 1, "result": "end"})
+        assert table.waited(transaction, job.id) < 60
+
+
 def test_a_failed_write_is_repeated_while_the_lease_is_good(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

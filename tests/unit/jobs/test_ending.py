@@ -31,6 +31,8 @@ FACTS = st.builds(
     superseded_by=st.none() | st.just(NEWER),
     pushed=st.booleans(),
     unsettled=st.booleans(),
+    waited=st.sampled_from([0.0, 50.0, 200.0]),
+    patience=st.sampled_from([0.0, 100.0]),
 )
 
 
@@ -112,6 +114,51 @@ def test_a_final_move_never_says_cancelled_in_other_words(known: Facts) -> None:
     then = decide(known)
     if then is not None and then.event in {Event.FAIL, Event.SUCCEED}:
         assert then.ending.result is not Result.CANCELLATION
+
+
+BUSY = Ending(result=Result.ERROR, reason=Reason.BUSY, sentence="a limit is reached")
+
+
+@pytest.mark.parametrize("ending", [MODEL, BUSY])
+@pytest.mark.parametrize("left", [True, False])
+def test_a_job_waits_for_an_outage_and_uses_up_no_attempt(ending: Ending, left: bool) -> None:
+    then = decide(facts(ending, delay=3.0, attempts_left=left, waited=60.0, patience=3600.0))
+    assert then is not None
+    assert (then.event, then.give_back, then.ending.reason) == (Event.HAND_BACK, True, ending.reason)
+
+
+def test_an_outage_is_waited_for_only_so_long() -> None:
+    over = facts(MODEL, delay=3.0, waited=3600.0, patience=3600.0)
+    then = decide(over)
+    assert then is not None
+    assert (then.event, then.give_back) == (Event.HAND_BACK, False), "from here on attempts count"
+    last = decide(replace(over, attempts_left=False))
+    assert last is not None
+    assert last.event is Event.FAIL
+
+
+@pytest.mark.parametrize(
+    ("waited", "named", "pause"),
+    [
+        (0.0, 0.05, RETRY_DELAY),
+        (0.0, 30.0, 30.0),
+        (400.0, 3.0, 100.0),
+        (80_000.0, 3.0, 600.0),
+        (8e4, 900.0, 900.0),
+    ],
+)
+def test_a_job_that_waits_looks_less_often_the_longer_it_waits(
+    waited: float, named: float, pause: float
+) -> None:
+    then = decide(facts(MODEL, delay=named, waited=waited, patience=90_000.0))
+    assert then is not None
+    assert then.delay == pause
+
+
+def test_a_cancelled_job_waits_for_nothing() -> None:
+    then = decide(facts(MODEL, delay=3.0, patience=3600.0, cancel_requested=True))
+    assert then is not None
+    assert then.event is Event.CANCEL
 
 
 @given(known=FACTS)

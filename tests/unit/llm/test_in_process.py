@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowforge.core.errors import Reason, Refused, Temporary
+from flowforge.core.errors import Reason, Refused
 from flowforge.core.spend import Budget
-from flowforge.llm.in_process import LocalBooks, LocalLimiter
-from tests.unit.llm.conftest import ANSWER, JOB, QUERY, WHO, Time, call
+from flowforge.llm.in_process import LocalBooks
+from tests.unit.llm.conftest import ANSWER, JOB, QUERY, WHO, call
 
 ONE = Decimal(1)
 
@@ -65,31 +65,6 @@ def test_a_reservation_that_nobody_made_changes_nothing() -> None:
     ledger.settle(call("none", ONE), QUERY, None)
     ledger.release("none")
     assert ledger.spent(JOB).spent == 0
-
-
-def test_the_limiter_says_when_its_window_opens_again() -> None:
-    time = Time()
-    limiter = LocalLimiter(time.clock, windows=((60.0, 2),))
-    limiter.admit(WHO, 1, ONE)
-    time.now = 20.0
-    limiter.admit(WHO, 1, ONE)
-    time.now = 30.0
-    with pytest.raises(Temporary) as caught:
-        limiter.admit(WHO, 1, ONE)
-    assert (caught.value.reason, caught.value.delay) == (Reason.BUSY, 30.0)
-    time.now = 60.0
-    limiter.admit(WHO, 1, ONE)
-
-
-def test_a_refused_call_counts_in_no_window() -> None:
-    time = Time()
-    limiter = LocalLimiter(time.clock, windows=((10.0, 1), (100.0, 2)))
-    limiter.admit(WHO, 1, ONE)
-    for _ in range(5):
-        with pytest.raises(Temporary):
-            limiter.admit(WHO, 1, ONE)
-    time.now = 10.0
-    limiter.admit(WHO, 1, ONE)
 
 
 def test_the_oldest_answer_is_forgotten_first() -> None:

@@ -13,7 +13,7 @@ from flowforge.core.spend import Budget, Usage, cost
 from flowforge.hooks.contracts import ModelAnswer, ModelRequest
 from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.ports import Asker
-from flowforge.llm.service import MAX_ATTEMPTS
+from flowforge.llm.service import MAX_ATTEMPTS, Rules, Unbooked
 from tests.unit.llm.conftest import ANSWER, JOB, ORGANIZATION, PRICE, REQUEST, WHO, House, Provider
 
 COST = cost(ANSWER.usage, PRICE)
@@ -157,6 +157,71 @@ def test_a_delay_beyond_the_deadline_is_handed_up_at_once(house: Make) -> None:
     assert caught.value.delay == 60.0
     assert made.time.slept == []
     assert len(made.provider.asked) == 1
+
+
+def test_who_may_not_wait_any_more_is_refused_so_that_a_person_can_go_on(house: Make) -> None:
+    made = house(later(60.0))
+    with pytest.raises(Refused, match="for as long as it may: busy") as caught:
+        made.service.ask(REQUEST, replace(WHO, waits=False), deadline=30)
+    assert caught.value.reason is Reason.MODEL_UNAVAILABLE
+
+
+def test_a_provider_that_is_away_is_not_asked_by_every_call_and_costs_nothing(house: Make) -> None:
+    made = house(*[later(60.0)] * 2, ANSWER, rules=Rules(breaker=2))
+    service = made.service
+    for number in range(5):
+        with pytest.raises(Temporary):
+            service.ask(REQUEST, WHO, key=str(number), deadline=30)
+    assert len(made.provider.asked) == 2
+    assert made.books.spent(JOB).reserved == 0
+    made.time.now += 60
+    assert service.ask(REQUEST, WHO, key="9") == ANSWER
+
+
+def test_an_outage_does_not_stand_before_what_is_stored(house: Make) -> None:
+    made = house(ANSWER, later(60.0), rules=Rules(breaker=1))
+    service = made.service
+    service.ask(REQUEST, WHO, key="1")
+    with pytest.raises(Temporary):
+        service.ask(REQUEST, WHO, key="2", deadline=30)
+    assert service.ask(REQUEST, WHO, key="1") == ANSWER
+    assert [call.cache_hit for call in made.books.calls] == [False, False, True]
+
+
+def test_a_cancelled_job_asks_nobody(house: Make) -> None:
+    made = house(ANSWER)
+    with pytest.raises(Refused) as caught:
+        made.service.ask(REQUEST, replace(WHO, cancelled=lambda: True))
+    assert caught.value.reason is Reason.CANCELLED
+    assert made.provider.asked == []
+
+
+def test_books_that_are_away_are_waited_for(house: Make) -> None:
+    made = house(ANSWER)
+    settle, tries = made.books.settle, [0]
+
+    def flaky(*arguments: object) -> None:
+        tries[0] += 1
+        if tries[0] < 4:
+            raise Temporary(Reason.SERVICE_UNAVAILABLE, "no database")
+        settle(*arguments)  # type: ignore[arg-type]  # as they came
+
+    made.books.settle = flaky  # type: ignore[method-assign, assignment]
+    assert made.service.ask(REQUEST, WHO) == ANSWER
+    assert made.books.spent(JOB).spent == COST
+
+
+def test_a_call_that_cannot_be_booked_is_not_made_again(house: Make) -> None:
+    made = house(ANSWER)
+
+    def away(*_arguments: object) -> None:
+        raise Temporary(Reason.SERVICE_UNAVAILABLE, "no database")
+
+    made.books.settle = away  # type: ignore[method-assign, assignment]
+    with pytest.raises(Unbooked):
+        made.service.ask(REQUEST, WHO, deadline=1000)
+    assert len(made.provider.asked) == 1
+    assert made.books.spent(JOB).reserved == Decimal("0.0125"), "it stays set aside"
 
 
 def test_each_attempt_gets_what_is_left_of_the_deadline(house: Make) -> None:

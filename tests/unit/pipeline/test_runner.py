@@ -327,6 +327,15 @@ def test_a_temporary_error_waits_as_long_as_it_says() -> None:
     assert run.hand_back == 42
 
 
+@pytest.mark.parametrize("reason", [Reason.MODEL_UNAVAILABLE, Reason.BUSY, Reason.REPOSITORY_UNREACHABLE])
+def test_what_passes_by_itself_is_waited_for_in_the_last_attempt_too(reason: Reason) -> None:
+    error = Temporary(reason, "later", delay=42)
+    run = walk(
+        pipeline(spec("a")), Bench(), terms={"may_hand_back": False, "may_wait": True}, a=raising(error)
+    )
+    assert run.hand_back == (None if reason is Reason.REPOSITORY_UNREACHABLE else 42)
+
+
 def test_without_a_queue_a_temporary_error_is_the_end() -> None:
     error = Temporary(Reason.MODEL_UNAVAILABLE, "the model is overloaded", delay=42)
     run = walk(pipeline(spec("a"), last=[spec("report")]), Bench(), a=raising(error))
