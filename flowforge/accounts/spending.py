@@ -96,7 +96,7 @@ class StoredBooks:
         if len(text) > LARGEST:
             _log.warning("an answer of %s bytes is too large to be stored", len(text))
             return None
-        asker, usage = query.asker, vars(answer.usage)
+        asker, usage = query.asker, {**vars(answer.usage), "cache_write": answer.usage.written}
         return {
             "organization": asker.organization,
             "key": _key(query),

@@ -211,6 +211,35 @@ def test_every_promise_is_kept_to_those_who_asked(wired: WiredSite, story: Story
 SHORT = {"FLOWFORGE_LEASE_SECONDS": "2", "FLOWFORGE_RENEW_SECONDS": "0.5"}
 
 
+@proves("F57")
+def test_an_outage_that_outlasts_all_attempts_ends_no_job(wired: WiredSite) -> None:
+    with model_server() as server:
+        server.answer(refuse(529, **SOON))
+        project = conflicting(wired, "outage")
+        with asking(wired, server, FLOWFORGE_MODEL_BREAKER="0"):
+            job = project.submit()
+            eventually(lambda: len(handed_back(wired, [job])) > 2, "it is looked at again and again")
+            server.answer(GOOD)
+            (end,) = all_end(wired, [job])
+        assert (ending(end), end.attempts) == (DONE, 1)
+        assert {told["reason"] for told in handed_back(wired, [job])} == {"model_unavailable"}
+    assert settled(wired, job) == server.cost(shipped_prices())
+    wired.keeps_its_promises(job)
+
+
+@proves("F57")
+def test_an_outage_that_lasts_too_long_hands_the_conflict_to_a_person(wired: WiredSite) -> None:
+    with model_server() as server:
+        server.answer(refuse(529, **SOON))
+        project = conflicting(wired, "toolong")
+        with asking(wired, server, FLOWFORGE_MODEL_OUTAGE_HOURS="0.001") as worker:
+            (end,) = all_end(wired, [project.submit()])
+            assert "model anthropic is not asked for a while" in worker.said()
+        assert len(server.messages) == 5, "the breaker opened"
+    assert (ending(end), project.pushes()) == (PERSON, [])
+    assert "for as long as it may" in json.dumps(end.model_dump(mode="json"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Killed:
     """A job whose worker was killed at a place, and which another ended."""
