@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
 
+MOST_USD = Decimal("99999999.999999")  # of one call: what the ledger can hold
+MOST_TOKENS = 10**12  # of one kind in one call; a count beyond it is nonsense
 _MILLION = Decimal(1_000_000)
 _CENT_FRACTION = Decimal("0.000001")  # numeric(14, 6) in the ledger
 
@@ -96,6 +98,21 @@ def worst_case(input_tokens: int, max_output: int, price: Price, *, hour: bool =
     dearest = max(price.input, price.cache_write, price.cache_read, price.hour if hour else price.input)
     dollars = (input_tokens * dearest + max_output * price.output) / _MILLION
     return dollars.quantize(_CENT_FRACTION, rounding=ROUND_UP)
+
+
+def booked(usage: Usage, price: Price, worst: Decimal) -> Decimal:
+    """What is booked for a call as the provider counts it, more than its worst case too: it is on the bill.
+
+    A count below zero says nothing; then it is at least the worst case. What no ledger can hold is booked as its most.
+    """
+    counts = vars(usage).values()
+    told = cost(sane(usage), price)
+    return max(told, worst) if min(counts) < 0 else min(told, MOST_USD)
+
+
+def sane(usage: Usage) -> Usage:
+    """The same, with no count below zero or beyond what can be."""
+    return Usage(**{name: min(max(count, 0), MOST_TOKENS) for name, count in vars(usage).items()})
 
 
 def may_spend(budgets: Iterable[Budget], amount: Decimal) -> Budget | None:

@@ -11,13 +11,13 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
 from flowforge.core.failpoint import failpoint
-from flowforge.core.spend import Usage, cost, worst_case
+from flowforge.core.spend import Usage, booked, dollars, sane, worst_case
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.hooks.contracts import Model, ModelAnswer, ModelProvider, ModelRequest
 from flowforge.llm.breaker import AFTER, Breaker
@@ -248,13 +248,14 @@ class ModelService:
                 raise
             raise _no_contract(self.provider, error) from error
         failpoint("llm.after_reply")
+        told, answer = answer.usage, replace(answer, usage=sane(answer.usage))
         whole = answer.stop != "cut"
         self._breaker.done(model, None if whole else _cut_off(self.provider))
         call = self._as_call(
             asked,
             answer.stop,
             usage=answer.usage,
-            cost=self._cost(asked, answer.usage),
+            cost=self._cost(asked, told),
             request_id=answer.request_id,
             milliseconds=took(),
             reservation=reservation,
@@ -264,7 +265,14 @@ class ModelService:
         return answer
 
     def _cost(self, asked: _Asked, usage: Usage) -> Decimal:
-        return cost(usage, self._prices.of(asked.request.model, usage.prompt))
+        price = self._prices.of(asked.request.model, sane(usage).prompt)
+        spent = booked(usage, price, asked.worst)
+        if spent > asked.worst:
+            _log.warning(
+                "a call of %s was billed $%s, more than the $%s that it could cost; it is booked as billed",
+                *(asked.request.model, dollars(spent), dollars(asked.worst)),
+            )
+        return spent
 
     def _as_call(
         self,

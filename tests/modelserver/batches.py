@@ -108,5 +108,5 @@ def whole(
         "content": [*thought, {"type": "text", "text": text}],
         "stop_reason": stop,
         "stop_sequence": None,
-        "usage": bill.told(),
+        "usage": {**bill.told(), **reply.told},
     }

@@ -38,6 +38,9 @@ class Reply:
     code: str = ""  # `details.error_code`
     output_tokens: int = 0  # 0 = counted from the text
     thinking: str = ""  # what it thinks first, in a block of its own
+    told: Mapping[str, int] = field(
+        default_factory=dict
+    )  # counts that it tells in place of those that it bills
     polls: int = 0  # a batch with it is still being worked on when it is looked at so many times
 
 

@@ -33,7 +33,11 @@ class Stream:
         bill = self._server.bill(self._body)
         text, stop, made = self._server.made(self._reply, self._body)
         started = whole(self._body, self._reply, bill, "", None, self._name)
-        usage = {"usage": {**started["usage"], "output_tokens": 1}} if self._reply.how != "no_usage" else {}
+        usage = (
+            {"usage": {**started["usage"], "output_tokens": 1, **self._reply.told}}
+            if self._reply.how != "no_usage"
+            else {}
+        )
         bare = {name: value for name, value in started.items() if name != "usage"}
         self._event("message_start", {"message": {**bare, "content": [], **usage}})
         index = self._think()
@@ -44,7 +48,7 @@ class Stream:
         self._event("content_block_stop", {"index": index})
         bill.output = made
         delta = {"stop_reason": stop, "stop_sequence": None, "stop_details": self._details(stop)}
-        told = {"usage": {"output_tokens": made}} if self._reply.how != "no_usage" else {}
+        told = {"usage": {"output_tokens": made, **self._reply.told}} if self._reply.how != "no_usage" else {}
         self._event("message_delta", {"delta": delta, **told})
         self._event("message_stop", {})
         self._wire.chunk(b"")

@@ -39,8 +39,8 @@ class Meter:
         self._note("hour", _field(_field(usage, "cache_creation"), "ephemeral_1h_input_tokens"))
 
     def _note(self, name: str, value: object) -> None:
-        if isinstance(value, int):
-            self._told[name] = max(0, value)
+        if isinstance(value, int) and value >= 0:  # below zero it says nothing
+            self._told[name] = value
 
     def spent(self) -> Usage:
         """What was told; the most it can have been where nothing was."""

@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 from flowforge.core.access import Operation, Principal, Role, may
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
-from flowforge.core.spend import Budget, Price, Usage, cost, may_spend, worst_case
+from flowforge.core.spend import (
+    MOST_TOKENS,
+    MOST_USD,
+    Budget,
+    Price,
+    Usage,
+    booked,
+    cost,
+    dollars,
+    may_spend,
+    sane,
+    worst_case,
+)
 from flowforge.core.verdict import Finding, Level, Outcome, Verdict, fold, judge
 
 money = st.decimals(min_value=0, max_value=100, places=2)
@@ -118,3 +130,39 @@ def test_the_worst_case_knows_whether_text_may_be_kept_for_an_hour() -> None:
     assert worst_case(million, 0, DEAR, hour=True) == 4
     for usage in (Usage(cache_write_hour=million), Usage(cache_write=million), Usage(input=million)):
         assert cost(usage, DEAR) <= worst_case(million, 0, DEAR, hour=True)
+
+
+PRICE = Price(input=Decimal(2), output=Decimal(10), cache_write=Decimal("2.5"), cache_read=Decimal("0.2"))
+
+
+@pytest.mark.parametrize(
+    ("usage", "booked_usd"),
+    [
+        (Usage(input=1000, output=100), "0.003"),
+        (Usage(output=10**6), "10"),  # more than its worst case: it is on the bill
+        (Usage(), "0"),
+        (Usage(input=-1, output=10), "5"),
+        (Usage(input=-(10**30)), "5"),
+        (Usage(input=-1, output=10**6), "10"),
+        (Usage(output=10**30), "10000000"),
+        (Usage(**dict.fromkeys(vars(Usage()), 10**30)), "18700000"),
+    ],
+)
+def test_a_call_is_booked_as_billed_and_at_its_worst_where_its_counts_say_nothing(
+    usage: Usage, booked_usd: str
+) -> None:
+    assert booked(usage, PRICE, Decimal(5)) == Decimal(booked_usd)
+    assert all(0 <= count <= MOST_TOKENS for count in vars(sane(usage)).values())
+
+
+def test_no_call_is_booked_beyond_what_the_ledger_holds() -> None:
+    dear = PRICE.times(Decimal(1000))
+    assert booked(Usage(output=MOST_TOKENS), dear, Decimal(5)) == MOST_USD
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0", "0.00"), ("1", "1.00"), ("1.5", "1.50"), ("0.000001", "0.000001"), ("12.340000", "12.34")],
+)
+def test_dollars_have_cents_at_least_and_millionths_at_most(amount: str, text: str) -> None:
+    assert dollars(Decimal(amount)) == text
