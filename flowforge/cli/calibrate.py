@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flowforge.cli.app import AsJson, single
+from flowforge.cli.asked_model import SPEND, dollars, spent
 from flowforge.cli.calibration import Calibrated, Line, Question, sentences, share
 from flowforge.cli.calibration_page import page
 from flowforge.cli.folders import writable, written
@@ -38,16 +39,25 @@ def calibrate(
     seed: Annotated[
         int | None, typer.Option(help="Take merges in this random order, not newest first.")
     ] = None,
+    model: Annotated[
+        bool, typer.Option("--model/--no-model", help="Ask the configured model too; this costs money.")
+    ] = False,
+    spend: Annotated[str, typer.Option(help="US dollars that the model may cost in all.")] = SPEND,
     as_json: AsJson = False,
 ) -> int:
     """Count in a repository's own history how often each rule is right, and what it may do from now on.
 
-    Nothing is written into the repository, no command of it runs, and no network is needed. A service calibrates
+    Nothing is written into the repository, no command of it runs, and no network is needed but for --model. A service calibrates
     one of its repositories with --repository NAME, and tells its options with --repository NAME --help.
     """
     calibrator: Calibrator = ctx.obj
     question = Question(
-        repository=repository, limit=limit, seed=seed, before=day(before, "--before"), k=_cost(k)
+        repository=repository,
+        limit=limit,
+        seed=seed,
+        before=day(before, "--before"),
+        k=_cost(k),
+        spend=dollars(spend) if model else None,
     )
     for name in (out, policy):
         writable(name)
@@ -113,6 +123,7 @@ def described(found: Calibrated) -> Mapping[str, Any]:
             }
             for line in found.lines
         ],
+        "model": spent(found.model, found.stopped),
         "policy": policy_json(found.learnt),
     }
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
+from flowforge.cli.asked_model import told
+from flowforge.report.facts import ModelCost
 from flowforge.resolve.calibrate import EARLIER, Figures, Split
 from flowforge.resolve.cases import FileCase
 from flowforge.resolve.counts import COST_OF_WRONG
@@ -17,6 +20,7 @@ class Question:
     seed: int | None = None  # None: newest first
     before: int | None = None  # epoch seconds
     k: float = COST_OF_WRONG
+    spend: Decimal | None = None  # US dollars that a model may cost in all; None: none is asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class Calibrated:
     left: Mapping[str, int] = field(default_factory=dict)  # pull requests that were left out, by why
     lacking: int = 0  # merges of which the repository, a partial clone, lacks something
     cases: tuple[FileCase, ...] = ()
+    model: ModelCost | None = None  # what a model was asked for; None: none was
+    stopped: str = ""  # why the model, and so the counting, was asked no more
 
 
 def sentences(found: Calibrated) -> Iterator[str]:
@@ -65,6 +71,7 @@ def sentences(found: Calibrated) -> Iterator[str]:
             yield f"  and {found.parts.paths} conflicts about whole paths"
     if found.parts.seen:
         yield f"  {found.parts.seen} more conflict there in places that the earlier part has too: left out"
+    yield from told(found.model, found.stopped)
 
 
 def share(right: float, cases: float) -> str:

@@ -4,15 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
 
 from flowforge.cli.app import AsJson, single
+from flowforge.cli.asked_model import SPEND, dollars, spent, told
 from flowforge.cli.output import data, data_line, say, table
 from flowforge.core.conflict import Kind
 from flowforge.core.errors import Reason, Refused
+from flowforge.report.facts import ModelCost
 from flowforge.resolve.difference import Difference
 from flowforge.resolve.kinds import FileKind
 from flowforge.resolve.replay import (
@@ -40,6 +43,7 @@ class Question:
     after: int | None = None
     paths: tuple[str, ...] = ()  # gitignore-style; empty = all
     policy: str = ""  # a file that `calibrate` wrote; "" = as shipped
+    spend: Decimal | None = None  # US dollars that a model may cost in all; None: none is asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,8 @@ class Replayed:
     merges: int
     conflicting: int
     lacking: int = 0  # merges of which the repository, a partial clone, lacks something
+    model: ModelCost | None = None  # what a model was asked for; None: none was
+    stopped: str = ""  # why the model, and so the replay, was asked no more
 
 
 Tell = Callable[[Row, bytes | None], None]
@@ -67,16 +73,17 @@ def replay(
     before: Annotated[str, typer.Option(help="Only merges before this day: 2025-12-31.")] = "",
     after: Annotated[str, typer.Option(help="Only merges of this day and later.")] = "",
     paths: Annotated[list[str] | None, typer.Option(help="Only paths that match; again for more.")] = None,
-    no_model: Annotated[  # noqa: ARG001 (there is none to switch off yet, and scripts may say it already)
-        bool, typer.Option(help="Ask no model; none is asked yet in any case.")
+    model: Annotated[
+        bool, typer.Option("--model/--no-model", help="Ask the configured model too; this costs money.")
     ] = False,
+    spend: Annotated[str, typer.Option(help="US dollars that the model may cost in all.")] = SPEND,
     policy: Annotated[str, typer.Option(help="Judge by this policy file, as calibrate writes it.")] = "",
     out: Annotated[str, typer.Option(help="Write every answer to FOLDER/MERGE/PATH.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Make a repository's merges again and compare the rungs' answers with what people committed.
 
-    Nothing is written into the repository, no command of it runs, and no network is needed.
+    Nothing is written into the repository, no command of it runs, and no network is needed but for --model.
     """
     replayer: Replayer = ctx.obj
     question = Question(
@@ -87,6 +94,7 @@ def replay(
         after=day(after, "--after"),
         paths=tuple(paths or ()),
         policy=policy,
+        spend=dollars(spend) if model else None,
     )
     folder = Path(out) if out else None
     rows: list[Row] = []
@@ -151,6 +159,7 @@ def summary(every: Sequence[Row], found: Replayed) -> Mapping[str, Any]:
         "rungs": {rung: tallied(counted) for rung, counted in by_rung(rows).items()},
         "differences": differences(row.difference for row in rows),
         "ms": {"median": round(took.median, 2), "p99": round(took.p99, 2), "worst": round(took.worst, 2)},
+        "model": spent(found.model, found.stopped),
     }
 
 
@@ -214,6 +223,8 @@ def show(every: Sequence[Row], found: Replayed) -> None:
         took = times(rows or paths)
         say(_LEGEND)
         say(f"a file took {took.median:.1f} ms (median), {took.p99:.0f} ms (99 of 100)")
+    for sentence in told(found.model, found.stopped):
+        say(sentence)
 
 
 def _show_files(rows: Sequence[Row]) -> None:

@@ -1,7 +1,7 @@
 """`flowforge calibrate`: what a repository's own history says about each rule, and the policy that follows from it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from flowforge.resolve.priors import Priors, shipped_priors
 from flowforge.resolve.records import Count, Key, standings
 from flowforge.resolve.replay import COSTS, Outcome, Tally
 from flowforge.wiring.past import Player, history_folder, player
+from flowforge.wiring.past_model import asked, why_stopped
 from flowforge.wiring.policies import kinds
 from flowforge.wiring.replay import within
 
@@ -63,8 +64,8 @@ def calibrate_here(question: Question, tell: Tell, registry: Registry, now: date
         Refused: repository_missing.
     """
     folder = history_folder(question.repository)
-    with player(folder, registry, file_case, OPEN) as playing:
-        found = gather(folder, playing, question, tell)
+    with player(folder, registry, file_case, OPEN) as playing, asked(playing, question.spend) as model:
+        found = gather(folder, playing, question, tell, unasked=model.unasked if model else ())
         priors = shipped_priors(found.roots)
         parts = split(found.cases)
         bench = _Bench(playing=playing, priors=priors, parts=parts, k=question.k, merges=found.merges)
@@ -95,18 +96,27 @@ def calibrate_here(question: Question, tell: Tell, registry: Registry, now: date
         left=found.left,
         lacking=len(set(playing.lacking)),
         cases=tuple(found.cases),
+        model=model.cost() if model else None,
+        stopped=why_stopped(model),
     )
 
 
-def gather(folder: Path, playing: Player[FileCase], question: Question, tell: Tell) -> Gathered:
-    """Make the merges and the landed pull requests of the time that is asked about again."""
+def gather(
+    folder: Path, playing: Player[FileCase], question: Question, tell: Tell, unasked: Container[str] = ()
+) -> Gathered:
+    """Make the merges and the landed pull requests of the time that is asked about again.
+
+    The first of which a case is `unasked` (a model could not be asked) ends it, uncounted.
+    """
     heads, tip = tips(folder, Door()), trunk(folder, Door())
-    asked = landed(playing.git, tip, pulls(folder, Door()))
-    every = sorted((*merges(playing.git, heads), *asked.merges), key=lambda merge: -merge.date)
+    pulled = landed(playing.git, tip, pulls(folder, Door()))
+    every = sorted((*merges(playing.git, heads), *pulled.merges), key=lambda merge: -merge.date)
     found = within(every, None, question.before, question.seed)
     cases: list[FileCase] = []
     with_files = made = 0
     for some in playing.play(found):
+        if any(case.merge in unasked for case in some):
+            break
         made += 1
         with_files += any(not case.whole for case in some)
         cases += some
@@ -118,7 +128,7 @@ def gather(folder: Path, playing: Player[FileCase], question: Question, tell: Te
         roots=roots(playing.git, heads),
         trunk_roots=roots(playing.git, [tip] if tip else []),
         merges=found[:made],
-        left=asked.left,
+        left=pulled.left,
         cases=cases,
     )
 

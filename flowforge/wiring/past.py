@@ -31,6 +31,7 @@ DEADLINE, MARGIN = 5.0, 1.0  # seconds a file, and for the child process on top
 PRELOAD = ("flowforge.merge.structural", "flowforge.merge.documents")
 
 T = TypeVar("T")
+RungOf = Callable[[Git, PastMerge, Sequence[Conflict]], Rung]
 Judge = Callable[[Case, Answers, float], T]  # of a case, what the ladder made of it, in how many milliseconds
 
 
@@ -60,6 +61,7 @@ class Player(Generic[T]):
     judge: Judge[T]
     policy: Policy
     paths: tuple[str, ...] = ()  # gitignore-style; empty = all
+    model: RungOf | None = None  # a rung above the others, made for the conflicts of a merge
     places: bool = True  # files with places too; False: conflicts about a path as a whole alone
     lacking: list[str] = field(
         default_factory=list
@@ -100,8 +102,12 @@ class Player(Generic[T]):
         found = [one for one in conflicts_of(self.git, objects, merge) if self._is_asked_for(one)]
         if found and merge.how != "merge" and not certain(objects, merge, merge_base(self.git, merge)):
             return []
-        cases = (self._case(objects, merge, conflict) for conflict in found)
-        return [self._climbed(case) for case in cases if counts(case)]
+        cases = [self._case(objects, merge, conflict) for conflict in found]
+        judged = [case for case in cases if counts(case)]
+        rungs = self.rungs
+        if self.model is not None and any(case.conflict.hunks for case in judged):
+            rungs = (*rungs, self.model(self.git, merge, found))
+        return [self._climbed(case, rungs) for case in judged]
 
     def _is_asked_for(self, conflict: Conflict) -> bool:
         """Places count in files that all three sides have, and a path as a whole counts whoever has it."""
@@ -121,9 +127,9 @@ class Player(Generic[T]):
             how=merge.how,
         )
 
-    def _climbed(self, case: Case) -> T:
+    def _climbed(self, case: Case, rungs: Sequence[Rung]) -> T:
         begun = time.perf_counter()
-        answers = climb([case.conflict], self.rungs, self.policy)
+        answers = climb([case.conflict], rungs, self.policy)
         return self.judge(case, answers, (time.perf_counter() - begun) * 1000)
 
     def _in_child(

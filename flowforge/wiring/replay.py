@@ -15,6 +15,7 @@ from flowforge.resolve.policy import Paths
 from flowforge.resolve.replay import Case, Row, judged
 from flowforge.resolve.whole import is_text
 from flowforge.wiring.past import history_folder, player
+from flowforge.wiring.past_model import asked, why_stopped
 from flowforge.wiring.policies import policy_in
 
 
@@ -32,19 +33,27 @@ def replay_here(question: Question, tell: Tell, registry: Registry) -> Replayed:
     folder = history_folder(question.repository)
     policy = replace(policy_in(question.policy, registry), paths=Paths(protected=()))
     conflicting = with_files = 0
-    with player(folder, registry, _judged, policy) as playing:
+    with player(folder, registry, _judged, policy) as playing, asked(playing, question.spend) as model:
         playing.paths = question.paths
         found = within(
             merges(playing.git, tips(folder, Door())), question.after, question.before, question.seed
         )
         for rows in playing.play(found):
+            if model is not None and any(row.merge in model.unasked for row, _ in rows):
+                break
             conflicting += bool(rows)
             for row, text in rows:
                 tell(row, text)
             with_files += any(row.kind is not FileKind.PATH for row, _ in rows)
             if question.limit and with_files >= question.limit:
                 break
-    return Replayed(merges=len(found), conflicting=conflicting, lacking=len(playing.lacking))
+    return Replayed(
+        merges=len(found),
+        conflicting=conflicting,
+        lacking=len(playing.lacking),
+        model=model.cost() if model else None,
+        stopped=why_stopped(model),
+    )
 
 
 def within(
