@@ -6,6 +6,7 @@ missing: a child that is too slow, or a question that git does not answer, makes
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -60,17 +61,20 @@ class Context:
             FlowForgeError: the commit itself cannot be read, or the job was cancelled.
         """
         language = language_of(conflict.path, self.languages)
-        message, diff = self._of_commit()
-        near = self._surroundings(conflict, language)
         path = conflict.upstream.path if conflict.upstream is not None else conflict.path
-        there, kept = self._elsewhere(conflict, path, near.known, language)
+        with ThreadPoolExecutor(1) as beside_it:  # git and the children wait for other processes, not for us
+            commit = beside_it.submit(self._of_commit)
+            near = self._surroundings(conflict, language)
+            history = beside_it.submit(self._history, path, near)
+            there, kept = self._elsewhere(conflict, path, near.known, language)
+            (message, diff), commits = commit.result(), history.result()
         return Facts(
             onto=self.upstream,
             message=message,
             diff=diff,
             paths=tuple(self.paths),
             language=language.id if language else "",
-            upstream_commits=self._history(path, near),
+            upstream_commits=commits,
             places=near.places,
             definitions=(*near.known.definitions, *there),
             repository=kept,

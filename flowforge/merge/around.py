@@ -173,7 +173,7 @@ class _Reader:
                 return self._between(body.pieces, at, heads)
             inner = open_piece(piece)
             if inner is None or not inner.header.end <= span[0] or not span[1] <= inner.footer.start:
-                return self._in(piece, at, heads)
+                return self._in(piece, body.pieces, at, heads)
             heads = (*heads, self._head(piece, inner.header.end))
             body = inner
         return self._between((), at, heads)
@@ -184,11 +184,11 @@ class _Reader:
         low, high = self.rows.covering(self.side, start, end)
         return low, min(high, low + _HEAD_LINES)
 
-    def _in(self, piece: Piece, at: int, heads: tuple[Range, ...]) -> _Found:
+    def _in(self, piece: Piece, pieces: Sequence[Piece], at: int, heads: tuple[Range, ...]) -> _Found:
         """Inside one piece that has no parts: a function is whole, of anything else the statements around."""
         rows = self.rows.covering(self.side, piece.span.start, piece.span.end)
         if rows == (at, at + 1):
-            return self._between((piece,), at, heads)
+            return self._between(pieces, at, heads)
         inner = self._definition(piece, at) if rows[1] - rows[0] > OUTER_LINES else None
         if inner is not None:
             head = (rows[0], min(rows[0] + _HEAD_LINES, inner[0]))

@@ -24,6 +24,7 @@ _MOST = 12  # definitions of one file
 _MOST_NAMES = 60
 _DEEPEST = 4
 _MEMBER = re.compile(rb"(?:\.|::|->)\s*([A-Za-z_]\w*)")
+_ALIAS = re.compile(r"\s+(?:as|=>)\s+\S+$")
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 
 
@@ -197,7 +198,7 @@ def _from(piece: Piece, language: Language) -> str:
         return ""
     source = find(node, language.import_source) if language.import_source else None
     if source is None:
-        words = (node.text or b"").decode("utf-8", "replace").strip(" ;\n").split()
+        words = _ALIAS.sub("", (node.text or b"").decode("utf-8", "replace").strip(" ;\n")).split()
         return words[-1] if len(words) > 1 else ""
     return (source.text or b"").decode("utf-8", "replace").strip()
 

@@ -4,6 +4,7 @@ A side's own text and git's merge with that side's hunks put in differ in what t
 shown text with these diffs taken back is the stretch as each version has it, whole.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,14 +90,22 @@ def changes_of(conflict: Conflict, rows: Rows) -> Changes:
         own = conflict.text(side) if side is not Side.BASE or conflict.base is not None else b""
         if own is None:
             continue
-        merged = rows.text(side)
+        own, merged = _ended(own), _ended(rows.text(side))
         blocks[side] = [] if own == merged else list(_blocks(split_lines(own), split_lines(merged)))
+    known = {_at(rows, side, one) for side in (Side.UPSTREAM, Side.COMMIT) for one in blocks.get(side, ())}
     if Side.BASE in blocks:
-        known = {
-            (block.old, block.text) for side in (Side.UPSTREAM, Side.COMMIT) for block in blocks.get(side, ())
-        }
-        blocks[Side.BASE] = [block for block in blocks[Side.BASE] if (block.old, block.text) not in known]
+        blocks[Side.BASE] = [one for one in blocks[Side.BASE] if _at(rows, Side.BASE, one) not in known]
     return Changes(rows, blocks)
+
+
+def _ended(text: bytes) -> bytes:
+    """With a last line end: git ends the last line of a hunk whether the side did or not."""
+    return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def _at(rows: Rows, side: Side, block: _Block) -> tuple[int, tuple[bytes, ...], tuple[bytes, ...]]:
+    """A change as it is whichever side's own text it is told against: its first row, and what it does."""
+    return bisect_right(rows.lines[side], block.new[0]) - 1, block.old, block.text
 
 
 def _blocks(own: Sequence[bytes], merged: Sequence[bytes]) -> Iterator[_Block]:

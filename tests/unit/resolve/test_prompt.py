@@ -133,7 +133,7 @@ def test_the_parts_stand_in_their_order() -> None:
 def test_the_answers_schema_is_asked_for() -> None:
     made = question(conflict())
     assert made.request.schema == SCHEMA
-    assert made.prompt_version == "resolve-3"
+    assert made.prompt_version == "resolve-4"
     assert made.request.operation == "resolve"
 
 
@@ -447,7 +447,7 @@ def test_a_repair_repeats_the_question_with_the_answer_and_what_is_wrong() -> No
 
 
 def test_the_shipped_templates_can_be_read_and_have_one_version() -> None:
-    assert TEMPLATES.version == "resolve-3"
+    assert TEMPLATES.version == "resolve-4"
 
 
 @pytest.mark.parametrize(
@@ -461,7 +461,7 @@ def test_the_shipped_templates_can_be_read_and_have_one_version() -> None:
         ({"resolve.repair.txt": SHIPPED["resolve.repair.txt"] + "$nonsense"}, "unknown $nonsense"),
         ({"resolve.repair.txt": SHIPPED["resolve.repair.txt"] + "costs 5$"}, "'$'"),
         (
-            {"resolve.repair.txt": SHIPPED["resolve.repair.txt"].replace("resolve-3", "2")},
+            {"resolve.repair.txt": SHIPPED["resolve.repair.txt"].replace("resolve-4", "2")},
             "different versions",
         ),
     ],
