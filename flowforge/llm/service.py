@@ -130,8 +130,8 @@ class ModelService:
                 continue
             if answer.stop != "cut":
                 return answer
-            self._wait_or_raise(asked, attempt, _cut_off(self.provider))
-        raise _cut_off(self.provider)  # never reached: the last attempt has raised
+            self._wait_or_raise(asked, attempt, _cut_off(self.provider, answer.why))
+        raise _cut_off(self.provider, "")  # never reached: the last attempt has raised
 
     def warm(self) -> None:
         """Connect now, so that the first question does not wait for an import."""
@@ -250,7 +250,7 @@ class ModelService:
         failpoint("llm.after_reply")
         told, answer = answer.usage, replace(answer, usage=sane(answer.usage))
         whole = answer.stop != "cut"
-        self._breaker.done(model, None if whole else _cut_off(self.provider))
+        self._breaker.done(model, None if whole else _cut_off(self.provider, answer.why))
         call = self._as_call(
             asked,
             answer.stop,
@@ -361,10 +361,10 @@ def _too_long(error: Temporary) -> Refused:
     )
 
 
-def _cut_off(provider: str) -> Temporary:
+def _cut_off(provider: str, why: str) -> Temporary:
     return Temporary(
         Reason.MODEL_UNAVAILABLE,
-        f"the answer of the model provider {provider!r} broke off",
+        f"the answer of the model provider {provider!r} broke off{': ' if why else ''}{why}",
         delay=2.0,
         next_action="nothing: the job asks again later; if it lasts, look at the provider's status page",
     )

@@ -1,5 +1,6 @@
 """What the settings say of models, read and checked once at start: prices, the chosen model, recorded answers."""
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -59,6 +60,11 @@ def check_model(model: Model, settings: Settings, prices: Prices) -> None:
             next_action="set model_name to the model that it shall be asked for",
         )
     prices.also(model.prices).of(name, 0)
+
+
+def as_set(model: Model, settings: Settings) -> Model:
+    """The provider as the settings leave it: what stands behind recorded answers is not asked in batches."""
+    return model if settings.model_cassette is None else replace(model, batches=False)
 
 
 def connect(model: Model, settings: Settings) -> ModelProvider:

@@ -29,7 +29,7 @@ from flowforge.resolve.templates import FILES, Templates, read_templates
 from flowforge.review.prompt import FILES as REVIEW_FILES
 from flowforge.review.prompt import review_templates
 from flowforge.settings import Settings
-from flowforge.wiring.model_setup import check_model, connect, prices_of
+from flowforge.wiring.model_setup import as_set, check_model, connect, prices_of
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Services:
         with self._lock:
             if model.id not in self._made:
                 self._made[model.id] = ModelService(
-                    model,
+                    as_set(model, self.settings),
                     lambda: connect(model, self.settings),
                     self._prices,
                     self._ports,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from flowforge.core.errors import Refused
 from flowforge.core.spend import cost, worst_case
 from flowforge.hooks.contracts import ModelAnswer, ModelRequest
 from flowforge.llm.prices import read_prices
@@ -137,3 +138,13 @@ def test_a_gateway_that_does_not_count_is_settled_at_the_upper_bound(
     assert answer.usage.prompt == provider.count_tokens(REQUEST)
     assert answer.usage.output == REQUEST.max_output
     assert server.cost(PRICES) <= settled(answer, REQUEST.model)
+
+
+def test_each_model_has_its_own_least_length_and_its_own_window(
+    server: ModelServer, provider: Messages
+) -> None:
+    small = replace(REQUEST, system="r" * 3000, shared="")  # 750 tokens
+    assert provider.complete(replace(small, model="claude-opus-5"), 5.0).usage.written > 0
+    assert provider.complete(small, 5.0).usage.written == 0
+    with pytest.raises(Refused, match="too long"):
+        provider.complete(replace(small, model="claude-haiku-4-5", prompt="p" * 900_000), 5.0)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from flowforge.core.errors import Broken, Refused
+from flowforge.core.errors import Broken, Refused, Temporary
 from flowforge.hooks.contracts import ModelRequest
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.llm.in_process import LocalBooks
@@ -143,3 +143,15 @@ def test_a_recording_gives_the_same_answer_and_the_same_figures_offline(
     assert len(server.seen) == 1
     with pytest.raises(Refused, match="recorded answers"):
         again.ask(ModelRequest(model="paid", system="rules", prompt="another question", schema={}))
+
+
+def test_a_program_whose_answer_is_none_is_told_of_in_words(tmp_path: Path) -> None:
+    argv = (
+        sys.executable,
+        "-c",
+        "import sys; sys.stdin.read(); print('no idea'); print('why', file=sys.stderr)",
+    )
+    house = House(tmp_path, model_provider="command", model_command=argv)
+    with pytest.raises(Temporary, match="the program's answer is no JSON, saying: why"):
+        house.ask()
+    assert house.spent > 0

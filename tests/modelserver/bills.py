@@ -10,6 +10,7 @@ from flowforge.core.spend import Price, Usage, cost
 
 LIFE = {"5m": 300.0, "1h": 3600.0}  # seconds; every read begins it anew
 LEAST = 1024  # tokens of a prefix below which nothing is cached, where the model has no figure of its own
+LEASTS = {"claude-opus-5": 512, "claude-haiku-4-5": 4096}
 
 
 class Prices(Protocol):
@@ -102,7 +103,7 @@ class PromptCache:
     """Prefixes that were marked, by model, until they are too old."""
 
     def __init__(self) -> None:
-        self.least: dict[str, int] = {}
+        self.least = dict(LEASTS)
         self._until: dict[str, float] = {}
 
     def bill(self, body: Mapping[str, Any], now: float, *, batch: bool = False) -> Bill:

@@ -22,7 +22,11 @@ MODES = {  # beginning of a model's name -> modes of thinking that it takes
     "claude-fable": {"adaptive"},
     "claude-haiku-4-5": {"enabled", "disabled"},
 }
-WINDOW, LONGEST = 1_000_000, 128_000  # tokens of prompt and answer together, and of an answer
+WINDOW, LONGEST = (
+    1_000_000,
+    128_000,
+)  # tokens of a prompt and of an answer, where the model has none of its own
+WINDOWS = {"claude-haiku-4-5": (200_000, 64_000)}
 BREAKPOINTS = 4
 
 
@@ -43,11 +47,12 @@ def _problems(body: Mapping[str, Any], *, counting: bool) -> Iterator[str]:
     yield from _texts(body)
     yield from _thinking(body)
     yield from _format(body.get("output_config") or {})
+    window, longest = WINDOWS.get(body["model"], (WINDOW, LONGEST))
     size = tokens(json.dumps([body.get("messages"), body.get("system")]))
-    if size > WINDOW:
-        yield f"prompt is too long: {size} tokens > {WINDOW} maximum"
-    if body.get("max_tokens", 0) > LONGEST:
-        yield f"max_tokens: {body['max_tokens']} > {LONGEST}, which is the maximum allowed number of output tokens"
+    if size > window:
+        yield f"prompt is too long: {size} tokens > {window} maximum"
+    if body.get("max_tokens", 0) > longest:
+        yield f"max_tokens: {body['max_tokens']} > {longest}, which is the maximum allowed number of output tokens"
 
 
 def _texts(body: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from flowforge.core.spend import Price
 from flowforge.hooks.contracts import Model, ModelRequest
 from flowforge.hooks.manager import discover, load_plugins
 from flowforge.settings import Settings
-from flowforge.wiring.model_setup import check_model, connect, prices_of, shipped_prices
+from flowforge.wiring.model_setup import as_set, check_model, connect, prices_of, shipped_prices
 from flowforge_plugins.models import command
 
 OWN = """
@@ -133,3 +133,10 @@ def test_a_recording_stands_before_the_provider_and_needs_no_key(tmp_path: Path)
     provider = connect(load_plugins(discover()).models["anthropic"], settings(model_cassette=file))
     with pytest.raises(Refused, match="recorded answers"):
         provider.complete(ModelRequest(model="m", system="", prompt="p", schema={}), 30.0)
+
+
+def test_what_stands_behind_a_recording_is_not_asked_in_batches(tmp_path: Path) -> None:
+    claude = load_plugins(discover()).models["anthropic"]
+    assert as_set(claude, settings()) == claude
+    assert claude.batches
+    assert not as_set(claude, settings(model_cassette=tmp_path / "answers.jsonl")).batches

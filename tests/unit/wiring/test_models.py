@@ -137,7 +137,9 @@ def test_without_a_provider_a_job_has_no_models() -> None:
 
 
 def test_a_provider_that_is_not_installed_is_named_with_those_that_are() -> None:
-    with pytest.raises(Broken, match="no model provider 'acme'; installed are: anthropic, command, openai, other"):
+    with pytest.raises(
+        Broken, match="no model provider 'acme'; installed are: anthropic, command, openai, other"
+    ):
         services(chosen="acme").job(WHO, Limits(), lambda: "w").__enter__()
     with pytest.raises(Broken, match="installed are: none") as none:
         find_model(Registry(), "acme")
