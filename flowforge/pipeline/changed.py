@@ -1,6 +1,6 @@
 """The change that a review looks at, read from the mirror: its files with their new lines, and what is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from flowforge.core.errors import Reason, Refused
@@ -19,6 +19,7 @@ from flowforge.validate.introduced import added_lines
 
 MAX_FILES = 200  # of a change that are looked at; a larger one is no longer one thought
 MAX_TOTAL = 4 << 20  # bytes of them together; no budget of a review goes further
+MOST_RANKED = 3000  # files of a change that are told apart before any is read
 MAX_COMMITS = 50  # whose messages are shown
 
 
@@ -41,11 +42,9 @@ def read_change(work: Work, tools: Tools, options: ReviewOptions) -> Change:
     with tools.mirror.git.objects() as objects:
         trees = objects.commit(old).tree, objects.commit(new).tree
         moved = renamed(tools.mirror.git, *trees)
-        for change in changes(objects, *trees):
+        for change in _source_first(changes(objects, *trees), tools):
             if tools.cancelled():
                 raise Refused(Reason.CANCELLED, "the job was cancelled while its change was read")
-            if change.new is None:
-                continue
             before = objects.entry(trees[0], moved[change.path]) if change.path in moved else change.old
             one = _read(
                 replace(change, old=before),
@@ -62,6 +61,18 @@ def read_change(work: Work, tools: Tools, options: ReviewOptions) -> Change:
     return Change(messages=_messages(tools, old, new), files=tuple(shown), unseen=tuple(unseen))
 
 
+def _source_first(touched: Iterable[TreeChange], tools: Tools) -> Sequence[TreeChange]:
+    """Source before documents and what has no language, since money and time may end; of a huge change as it comes."""
+    found = [change for change in touched if change.new is not None]
+    languages = tools.registry.languages.values()
+
+    def later(change: TreeChange) -> bool:
+        language = language_of(change.path.decode("utf-8", "surrogateescape"), languages)
+        return language is None or language.document
+
+    return sorted(found, key=later) if len(found) <= MOST_RANKED else found
+
+
 def _read(
     change: TreeChange, objects: Objects, tools: Tools, options: ReviewOptions, *, full: bool
 ) -> ChangedFile | Unseen | None:
@@ -76,9 +87,16 @@ def _read(
     text, base = _text(objects, change.new), _text(objects, change.old)
     if text is None or (base is None and change.old is not None):
         return Unseen(path=path, why=f"more than {MAX_BYTES >> 10} KiB")
-    gone = removed_lines(tools.mirror.git, change.old.oid, change.new.oid) if change.old and base else {}
+    old, new = (change.old.oid if base and change.old else ""), change.new.oid
     language = language_of(path, tools.registry.languages.values())
-    return looked_at(path, language.id if language else "", text, added_lines(text, base), gone, secret_kinds)
+    return looked_at(
+        path,
+        language.id if language else "",
+        text,
+        added_lines(text, base),
+        lambda: removed_lines(tools.mirror.git, old, new) if old else {},
+        secret_kinds,
+    )
 
 
 def _why_not(path: str, entry: Entry, options: ReviewOptions) -> str:

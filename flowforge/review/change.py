@@ -84,15 +84,16 @@ def looked_at(
     language: str,
     text: bytes,
     introduced: frozenset[int],
-    removed: Mapping[int, Sequence[bytes]],
+    removed: Callable[[], Mapping[int, Sequence[bytes]]],
     secrets: Secrets,
 ) -> ChangedFile | Unseen:
-    """The file as it is shown, or why it is not."""
+    """The file as it is shown, or why it is not; `removed` is asked only of what is shown so far."""
     why = why_unseen(path, text, secrets)
     if not why and not introduced:
         why = "lines are taken away only"
-    gone = {at: tuple(_line(line) for line in lines) for at, lines in removed.items()}
-    if not why and secrets("\n".join(line for lines in gone.values() for line in lines)):
+    shown = {} if why else removed()
+    gone = {at: tuple(_line(line) for line in lines) for at, lines in shown.items()}
+    if secrets("\n".join(line for lines in gone.values() for line in lines)):
         why = "holds what looks like a secret"
     if why:
         return Unseen(path=path, why=why)

@@ -236,6 +236,13 @@ def test_of_a_large_change_the_first_files_are_looked_at_and_the_others_named(
     assert review.unseen == {"beyond the first files of a large change": ("f3.py", "f4.py")}
 
 
+def test_source_is_looked_at_before_documents_and_the_rest(scene: Scene) -> None:
+    reviews = Reviews()
+    paths = ["a.md", "b.txt", "c.py", "docs/d.md", "src/e.go"]
+    looked(cloned(scene, {path: f"{path}\n" for path in paths}), reviews)
+    assert list(reviews.lines) == ["c.py", "src/e.go", "a.md", "b.txt", "docs/d.md"]
+
+
 def test_a_large_file_is_asked_about_in_parts_that_hold_every_introduced_line(scene: Scene) -> None:
     reviews = Reviews(answer=lambda _portion: Sifted())
     review = looked(cloned(scene, {"long.py": LONG}), reviews)

@@ -49,23 +49,32 @@ def test_a_file_is_shown_unless_its_kind_says_otherwise(path: str, text: bytes, 
 
 
 def test_a_file_that_only_loses_lines_is_told_as_not_looked_at() -> None:
-    seen = looked_at("a.py", "python", b"x\n", frozenset(), {1: [b"check()"]}, no_secrets)
+    seen = looked_at("a.py", "python", b"x\n", frozenset(), lambda: {1: [b"check()"]}, no_secrets)
     assert seen == Unseen(path="a.py", why="lines are taken away only")
 
 
 def test_a_secret_in_lines_that_were_taken_away_is_not_sent_either() -> None:
-    seen = looked_at("a.py", "", b"x\n", frozenset({1}), {1: [f"t = '{TOKEN}'".encode()]}, secret_kinds)
+    seen = looked_at(
+        "a.py", "", b"x\n", frozenset({1}), lambda: {1: [f"t = '{TOKEN}'".encode()]}, secret_kinds
+    )
     assert seen == Unseen(path="a.py", why="holds what looks like a secret")
 
 
 def test_lines_that_are_too_long_to_be_shown_are_no_longer_introduced_but_told() -> None:
     text = b"x = 1\n" * 50 + b"y" * 2000 + b"\nz\n"
-    seen = looked_at("a.py", "", text, frozenset({51, 52}), {}, no_secrets)
+    seen = looked_at("a.py", "", text, frozenset({51, 52}), dict, no_secrets)
     assert isinstance(seen, ChangedFile)
     assert (seen.introduced, seen.hidden) == ({52}, {51})
 
 
 def test_line_ends_are_no_part_of_a_line() -> None:
-    seen = looked_at("a.py", "", b"a\r\nb\nc", frozenset({1}), {2: [b"old\r"]}, no_secrets)
+    seen = looked_at("a.py", "", b"a\r\nb\nc", frozenset({1}), lambda: {2: [b"old\r"]}, no_secrets)
     assert isinstance(seen, ChangedFile)
     assert (seen.lines, seen.removed) == (("a", "b", "c"), {2: ("old",)})
+
+
+def test_what_is_not_shown_is_not_compared_with_what_was_there() -> None:
+    def compared() -> dict[int, list[bytes]]:
+        raise AssertionError("nobody needs to know")
+
+    assert isinstance(looked_at("uv.lock", "", b"x\n", frozenset({1}), compared, no_secrets), Unseen)
