@@ -1,8 +1,9 @@
 """What a stage asks a person, and how what was answered is put where it belongs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from flowforge.core.account import NO_ACCOUNT, Account
 from flowforge.core.conflict import (
     Conflict,
     HunkAnswer,
@@ -86,7 +87,9 @@ def resolving_stage(pipeline: Pipeline) -> str:
 
 def _open_file(unresolved: Unresolved, paths: Paths) -> AskedFile:
     conflict = unresolved.conflict
-    hunks = tuple(AskedHunk(rung=rung, why=why) for rung, why in unresolved.tried.items())
+    hunks = tuple(
+        hunk for rung, why in unresolved.tried.items() for hunk in _tried(rung, why, unresolved.accounts)
+    )
     return replace(
         _file(conflict, paths),
         open=True,
@@ -96,8 +99,22 @@ def _open_file(unresolved: Unresolved, paths: Paths) -> AskedFile:
     )
 
 
+def _tried(rung: str, why: str, accounts: Mapping[str, Account]) -> Iterator[AskedHunk]:
+    """What a rung said, and the answers that it had and did not take."""
+    yield AskedHunk(rung=rung, why=why)
+    for number, text in enumerate(accounts.get(rung, NO_ACCOUNT).answers, start=1):
+        yield AskedHunk(rung=rung, rule=f"answer {number}", why=text)
+
+
+def _wanting(why: str, approval: str) -> str:
+    return f"{why}; a person must agree: {approval}" if approval else why
+
+
 def _answered_file(resolution: Resolution, paths: Paths) -> AskedFile:
-    hunks = tuple(AskedHunk(rung=one.rung, rule=one.rule, why=one.why) for one in resolution.given)
+    hunks = tuple(
+        AskedHunk(rung=one.rung, rule=one.rule, why=_wanting(one.why, one.approval))
+        for one in resolution.given
+    )
     result = _short(resolution.result) if _is_text(resolution) else None
     return replace(_file(resolution.conflict, paths), hunks=hunks, result=result)
 
@@ -143,7 +160,8 @@ def merged_text(conflict: Conflict) -> bytes | None:
 def _resolved_file(resolved: ResolvedPath, work: Work, objects: Objects, paths: Paths) -> AskedFile:
     """A file as it was answered, with the sides as git has them."""
     new = next((step["new"] for step in work.steps if step["original"] == resolved.commit), "")
-    rows = zip(resolved.rungs, resolved.why, strict=True)
+    approvals = resolved.approvals or ("",) * len(resolved.rungs)  # an older checkpoint has none
+    rows = zip(resolved.rungs, map(_wanting, resolved.why, approvals), strict=True)
     at_base, at_upstream, at_commit = (path or resolved.path for path in resolved.sides)
     upstream, result = _before_and_after(new, at_upstream, resolved.stands_at or resolved.path, objects)
     base, commit = _before_and_after(resolved.commit, at_base, at_commit, objects)

@@ -52,7 +52,9 @@ def test_a_good_answer_that_tests_confirm_is_pushed_whole_and_once(house: House,
     assert {one.stage: one.result for one in job.stages} == dict.fromkeys(
         ("clone", "rebase", "resolve", "validate", "test", "push", "report"), "success"
     )
-    assert conflicts(house, job)["shop/fee.py"].method == "model"
+    answered = conflicts(house, job)["shop/fee.py"]
+    assert (answered.method, answered.model) == ("model", "both")
+    assert answered.hunks[0].account.dropped
     tip = project.repository.tip("refs/heads/topic")
     assert project.repository.tree(tip) == job.outputs["test"]["tree"] == job.outputs["push"]["tree"]
     assert_moved_once_as_meant(project, house, job, story)
@@ -139,6 +141,11 @@ def test_a_dangerous_answer_is_refused_before_any_test(house: House) -> None:
     assert job.ending is not None
     assert "runs text as code, which no side has" in job.ending.sentence
     assert not {"validate", "test", "push"} & {one.stage for one in job.stages}
+    said = next(hunk for hunk in conflicts(house, job)["shop/fee.py"].hunks if hunk.rung == "model")
+    assert said.reason == "dangerous"
+    assert said.account.findings == ["hunk 0 brings a call that runs text as code, which no side has"]
+    assert said.account.prompt_version
+    assert len(said.account.prompt_hash) == 64
     assert project.pushes() == []
 
 

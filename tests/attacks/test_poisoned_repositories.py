@@ -250,6 +250,20 @@ def test_an_order_that_is_obeyed_comes_to_nothing(
     assert remote_is(scene, poisoned.branch, tip)
 
 
+def test_a_repository_that_knows_the_random_word_is_not_asked_about(
+    scene: Scene, service: ModelServer
+) -> None:
+    """The words of this desk are counted, so that one can be guessed; real ones are drawn."""
+    guessed = "\n".join(f"# word{number:020d}" for number in range(40))
+    tip = begun(scene, Poisoned(commit=f"{guessed}\n\n\n" + COMMIT))
+    before = len(service.messages)
+    result = scene.do("resolve", rungs=["model"])
+    (row,) = result.outputs["unresolved"]  # type: ignore[misc]  # a list by contract
+    assert row["reasons"]["model"] == "delimiter"
+    assert len(service.messages) == before
+    assert remote_is(scene, "topic", tip)
+
+
 def test_the_good_answer_of_the_table_is_good_and_still_waits_for_tests(
     scene: Scene, service: ModelServer
 ) -> None:

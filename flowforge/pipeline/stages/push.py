@@ -104,10 +104,18 @@ def wanted_decision(work: Work, approved: Collection[str]) -> str:
     if work.tree in approved:
         return ""
     if work.approve:
-        return f"the pipeline wants a person to approve what was resolved in {', '.join(work.approve)}"
+        return f"the pipeline wants a person to approve what was resolved in {', '.join(work.approve)}{_because(work)}"
     if work.unconfirmed and work.tested_tree != work.tree:
         return f"the answers for {', '.join(work.unconfirmed)} are proposals, and no test has confirmed them"
     return ""
+
+
+def _because(work: Work) -> str:
+    """What the answers themselves say of it, the first of each path."""
+    said = {
+        one.path: next(filter(None, one.approvals), "") for one in work.resolved if one.path in work.approve
+    }
+    return "".join(f"; {path}: {why}" for path, why in said.items() if why)
 
 
 def _asks(stage: str, sentence: str, destination: Destination, work: Work, tools: Tools) -> StageResult:

@@ -69,6 +69,9 @@ def test_doubt_makes_a_person_necessary_even_after_tests(scene: Scene) -> None:
     pushed = scene.do("push")
     assert not pushed.ok
     assert "wants a person to approve" in pushed.sentence
+    assert "b.txt: the review doubts it: upstream's line is gone" in pushed.sentence
+    assert pushed.question is not None
+    assert "a person must agree: the review doubts it" in pushed.question.files[0].hunks[0].why
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowforge.core.account import Account
 from flowforge.core.conflict import (
     Conflict,
     HunkAnswer,
@@ -54,6 +55,23 @@ def conflict(kind: Kind = Kind.CONTENT, **changes: object) -> Conflict:
         "commit_id": "c" * 40,
     }
     return Conflict(**{**values, **changes})  # type: ignore[arg-type]  # fields of Conflict
+
+
+def test_answers_that_differ_are_shown_to_whoever_decides() -> None:
+    unresolved = Unresolved(
+        conflict=conflict(),
+        sentence="open",
+        tried={"structural": "no", "model": "they differ"},
+        accounts={"model": Account(answers=("merged: a", "upstream: b"))},
+    )
+    question = open_question("s", Answers(unresolved=(unresolved,)), Paths(), "resolve")
+    assert question is not None
+    assert question.files[0].hunks == (
+        AskedHunk(rung="structural", why="no"),
+        AskedHunk(rung="model", why="they differ"),
+        AskedHunk(rung="model", rule="answer 1", why="merged: a"),
+        AskedHunk(rung="model", rule="answer 2", why="upstream: b"),
+    )
 
 
 def stopped(*conflicts: Conflict) -> Stopped:
