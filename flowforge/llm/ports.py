@@ -51,6 +51,7 @@ class Call:
     request_id: str  # the provider's, for its support
     prompt_hash: str  # SHA-256 of the text that was sent
     reservation: str = ""  # under which it was settled; "" where nothing was billed
+    saved: Decimal = Decimal(0)  # of an answer from store: what it would cost now
 
 
 @dataclass(frozen=True, kw_only=True)

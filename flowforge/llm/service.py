@@ -17,7 +17,7 @@ from typing import Final
 
 from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
 from flowforge.core.failpoint import failpoint
-from flowforge.core.spend import Usage, booked, dollars, sane, worst_case
+from flowforge.core.spend import Usage, booked, cost, dollars, sane, worst_case
 from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.hooks.contracts import Model, ModelAnswer, ModelProvider, ModelRequest
 from flowforge.llm.breaker import AFTER, Breaker
@@ -184,7 +184,7 @@ class ModelService:
                 return self._stored_or_raise(asked, error)
             if stored is None:
                 return self._call(asked, reservation)
-        call = self._as_call(asked, stored.stop, request_id=stored.request_id, cache_hit=True)
+        call = self._stored_call(asked, stored)
         self._tell(call, lambda: self._ports.books.release(reservation, call))
         return stored
 
@@ -212,7 +212,7 @@ class ModelService:
             stored = None
         if stored is None:
             raise error
-        call = self._as_call(asked, stored.stop, request_id=stored.request_id, cache_hit=True)
+        call = self._stored_call(asked, stored)
         self._tell(call, lambda: self._ports.books.note(call))
         return stored
 
@@ -273,6 +273,12 @@ class ModelService:
                 *(asked.request.model, dollars(spent), dollars(asked.worst)),
             )
         return spent
+
+    def _stored_call(self, asked: _Asked, stored: ModelAnswer) -> Call:
+        """An answer that is given again, for nothing."""
+        price = self._prices.of(asked.request.model, stored.usage.prompt)
+        call = self._as_call(asked, stored.stop, request_id=stored.request_id, cache_hit=True)
+        return replace(call, saved=cost(stored.usage, price))
 
     def _as_call(
         self,

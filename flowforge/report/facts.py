@@ -77,6 +77,8 @@ class ModelCost:
     cached: int
     usd: Decimal
     scripted: bool = False
+    tokens: int = 0  # read and written, those of answers from store left out
+    saved: Decimal = Decimal(0)  # what the answers from store would cost now, US dollars
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -269,9 +269,12 @@ def _cost(report: JobReport) -> Iterator[Row]:
     if cost.scripted:
         yield Row(text="The answers came from a script: no model was asked, nothing was spent.")
         return
+    tokens = f", {cost.tokens:,} tokens" if cost.tokens else ""
     stored = f", {cost.cached} of them answered from store" if cost.cached else ""
+    saved = f", which saved ${cost.saved:.4f}" if cost.saved else ""
     yield Row(
-        text=f"{_count(cost.calls, 'call')} to {cost.provider} ({cost.model}){stored}: ${cost.usd:.4f}."
+        text=f"{_count(cost.calls, 'call')} to {cost.provider} ({cost.model}){stored}{saved}{tokens}: "
+        f"${cost.usd:.4f}."
     )
 
 

@@ -186,6 +186,8 @@ class JobModels:
             cached=sum(call.cache_hit for call in calls),
             usd=sum((call.cost for call in calls), Decimal(0)),
             scripted=all(self.services.registry.models[provider].scripted for provider in providers),
+            tokens=sum(call.usage.prompt + call.usage.output for call in calls),
+            saved=sum((call.saved for call in calls), Decimal(0)),
         )
 
 

@@ -85,6 +85,7 @@ def test_a_stored_answer_is_used_again_and_never_charged_twice(house: Make) -> N
     assert made.books.spent(JOB).spent == COST
     assert made.books.spent(JOB).reserved == 0
     assert [(c.cache_hit, c.cost, c.usage) for c in made.books.calls[1:]] == [(True, Decimal(0), Usage())]
+    assert [c.saved for c in made.books.calls] == [0, COST]
 
 
 def test_a_stored_answer_needs_no_budget(house: Make) -> None:

@@ -282,6 +282,16 @@ def test_cost_and_undo_are_shown() -> None:
     assert text.endswith("To undo\n  flowforge job undo 0192f3a1\n")
 
 
+def test_tokens_and_what_was_saved_are_shown_where_they_are_known() -> None:
+    cost = PUSHED.cost
+    assert cost is not None
+    whole = replace(PUSHED, cost=replace(cost, tokens=12_345, saved=Decimal("0.0102")))
+    assert (
+        "3 calls to anthropic (claude-sonnet-5-5), 1 of them answered from store, which saved $0.0102, 12,345 tokens: "
+        "$0.0314."
+    ) in as_text(whole, 200)
+
+
 def test_findings_that_were_there_before_come_last_and_say_so() -> None:
     old = Finding(rule="S1", level=Level.ERROR, message="old", path="a", introduced=False)
     new = Finding(rule="S2", level=Level.NOTE, message="new", path="a")
