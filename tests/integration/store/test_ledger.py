@@ -248,3 +248,29 @@ def test_a_line_of_a_job_is_capped_beside_the_job_and_survives_its_attempts(
     with database.system.transaction(SYSTEM) as tx:
         job = ledger.budgets_of(tx, spender, Decimal(3))[-1]
     assert (job.spent, job.reserved) == (Decimal(3), 0)
+
+
+def test_fifty_callers_at_once_never_pass_the_line_of_a_job(database: TestDatabase, spender: Spender) -> None:
+    door = Database(database.urls.system, connections=20, wait=60)
+    review, granted = ledger.Line(name="review", limit=Decimal(5)), []
+
+    def ask() -> None:
+        id_ = uuid.uuid4()
+        with door.transaction(SYSTEM) as tx:
+            full = ledger.reserve(
+                tx, id_=id_, spender=spender, amount=ONE, job_limit=Decimal(30), line=review
+            )
+        if full is None:
+            granted.append(id_)
+            with door.transaction(SYSTEM) as tx:
+                ledger.settle(tx, id_, Decimal("0.9"))
+
+    together(50, ask)
+    with door.transaction(SYSTEM) as tx:
+        rows = tx.rows("SELECT spent_usd, reserved_usd FROM budget_totals WHERE kind = 'job'")
+    assert {(row["spent_usd"], row["reserved_usd"]) for row in rows} == {
+        (len(granted) * Decimal("0.9"), Decimal(0))
+    }
+    assert len(rows) == 2
+    assert len(granted) == 5
+    door.close()
