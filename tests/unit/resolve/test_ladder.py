@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from flowforge.core.account import Account
 from flowforge.core.conflict import (
     Abstain,
     Candidate,
@@ -361,3 +362,34 @@ def test_a_whole_answer_that_is_none_is_the_rungs_failure(said: Candidate, probl
     found = climb([conflict()], [rung("one", lambda _: said)], ACT)
     assert found.resolutions == ()
     assert problem in found.unresolved[0].tried["one"]
+
+
+def test_an_answer_that_wants_a_person_needs_their_yes_whatever_tests_say() -> None:
+    wants = replace(answer(0), approval="it gives up a test", confirmed=False)
+
+    def ask(_open: Conflict) -> Candidate:
+        return Candidate(answers=(wants, answer(1)))
+
+    answers = climb([conflict()], [Rung(name="one", resolver="one", ask=ask)], ACT)
+    assert answers.approve == ("src/a.py",)
+
+
+def test_why_hunks_were_left_is_told_with_what_is_known_of_the_answers() -> None:
+    left = Abstain(why="no_agreement", sentence="they differ", account=Account(answers=("a", "b")))
+
+    def ask(_open: Conflict) -> Candidate:
+        return Candidate(answers=(answer(0),), left=(left,))
+
+    answers = climb([conflict()], [Rung(name="model", resolver="one", ask=ask)], ACT)
+    (open_,) = answers.unresolved
+    assert "they differ" in open_.tried["model"]
+    assert open_.reasons["model"] == "no_agreement"
+    assert open_.accounts["model"].answers == ("a", "b")
+
+
+def test_a_refused_answer_is_named_in_the_sentence() -> None:
+    refused = Abstain(
+        why="markers", sentence="not accepted: a marker", account=Account(findings=("a marker",))
+    )
+    answers = climb([conflict()], [Rung(name="model", resolver="one", ask=lambda _open: refused)], ACT)
+    assert answers.unresolved[0].sentence.endswith("a person must decide; not accepted: a marker")
