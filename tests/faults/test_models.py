@@ -47,6 +47,10 @@ GOOD = Reply(
     )
 )
 SOON = {"retry_after_ms": "50"}
+RESET = {
+    "anthropic_ratelimit_requests_remaining": "0",
+    "anthropic_ratelimit_requests_reset": "2026-01-01T00:00:00Z",  # over, so that ours is waited for
+}
 DONE = ("success", "pushed")
 PERSON = ("failed", "unresolved_conflicts")
 
@@ -70,6 +74,15 @@ CASES: Mapping[str, Case] = {
     "spend-limit": Case(
         replies=(refuse(429, message="spend limit reached", **SOON),), end=PERSON, calls=1, words="to bill"
     ),
+    "own-spend-limit": Case(
+        replies=(refuse(400, message="You have reached your specified API usage limits.", **SOON),),
+        end=PERSON,
+        calls=1,
+        words="to bill",
+    ),
+    "429-until-the-reset": Case(replies=(refuse(429, **RESET), GOOD), end=DONE, calls=2),
+    "error-before-all": Case(replies=(Reply(how="first_error"), GOOD), end=DONE, calls=2),
+    "no-counts": Case(replies=(Reply(text=GOOD.text, how="no_usage"),), end=DONE, calls=1),
     "413": Case(replies=(refuse(413),), end=PERSON, calls=1, words="too long for the model"),
     "401": Case(replies=(refuse(401),), end=PERSON, calls=1, words="did not accept the API key"),
     "hang": Case(replies=(Reply(how="hang"), GOOD), end=DONE, calls=2),
