@@ -10,7 +10,7 @@ from flowforge.accounts.refusal import over
 from flowforge.core.errors import FlowForgeError
 from flowforge.core.spend import Usage
 from flowforge.hooks.contracts import ModelAnswer
-from flowforge.llm.ports import Asker, Call, Query, ended
+from flowforge.llm.ports import Asker, Batch, Call, Query, ended
 from flowforge.store import budgets, ledger, model_answers
 from flowforge.store.audit import write_audit
 from flowforge.store.database import Database
@@ -20,6 +20,9 @@ from flowforge.store.transaction import Row, Transaction
 from flowforge.vault.envelope import Place, Vault
 
 LARGEST = 1 << 20  # bytes of an answer that is stored
+BATCH_HELD = (
+    108_000.0  # seconds for which the money of a batch is set aside: thirty hours, a batch takes at most 24
+)
 _ACTOR = Actor(kind="worker")
 _FIELD = "model_answer"
 _TOKENS = ("input", "output", "cache_write", "cache_read")
@@ -72,6 +75,21 @@ class StoredBooks:
                 model_answers.drop(tx, query.asker.organization, _key(query))
                 _begin(tx, reservation, query)
         return answer
+
+    def submitted(self, reservation: str, query: Query, batch: str) -> None:
+        row = {"organization": query.asker.organization, "key": _key(query), "reservation": UUID(reservation)}
+        with self.database.transaction(Scope.system(), actor=_ACTOR) as tx:
+            model_answers.put_batch(
+                tx, {**row, "batch": batch, "provider": query.provider, "job": query.asker.job}
+            )
+            ledger.hold(tx, UUID(reservation), BATCH_HELD)
+
+    def batch_of(self, query: Query) -> Batch | None:
+        with self.database.transaction(Scope.system(), actor=_ACTOR, read_only=True) as tx:
+            row = model_answers.find_batch(tx, query.asker.organization, _key(query))
+        if row is None:
+            return None
+        return Batch(id=row["batch"], reservation=str(row["reservation"]), age=row["age"])
 
     def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:
         row = self._sealed(query, answer) if answer is not None else None

@@ -86,7 +86,9 @@ def _again(facts: Facts) -> Next | None:
 def _waits(facts: Facts) -> bool:
     """Whether the job waits for something that is away, which is no fault of its own."""
     passing = facts.ending.reason in WAITED and facts.delay > 0
-    return passing and not facts.cancel_requested and facts.waited < facts.patience
+    # a batch has an end of its own
+    patient = facts.waited < facts.patience or facts.ending.reason is Reason.BATCH_PENDING
+    return passing and not facts.cancel_requested and patient
 
 
 def _pause(facts: Facts) -> float:

@@ -175,7 +175,7 @@ def _written(
     transaction: Transaction, job: Job, then: Next, after: State, outputs: Mapping[str, object]
 ) -> Moved | None:
     if then.event is Event.HAND_BACK:
-        waits = then.give_back and then.ending.reason in WAITED
+        waits = then.give_back and then.ending.reason in WAITED - {Reason.BATCH_PENDING}
         return table.hand_back(
             transaction, job, then.ending, delay=then.delay, give_back=then.give_back, waits=waits
         )

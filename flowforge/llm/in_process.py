@@ -13,7 +13,7 @@ from flowforge.core.rates import Claim, Verdict
 from flowforge.core.spend import Budget, may_spend
 from flowforge.hooks.contracts import ModelAnswer
 from flowforge.llm.limits import SECONDS
-from flowforge.llm.ports import Asker, Call, Query, ended
+from flowforge.llm.ports import Asker, Batch, Call, Query, ended
 
 
 @dataclass(kw_only=True)
@@ -41,6 +41,7 @@ class LocalBooks:
         self._jobs: dict[UUID | None, _Job] = {}
         self._open: dict[str, _Open] = {}
         self._answers: dict[str, ModelAnswer] = {}
+        self._batches: dict[str, tuple[str, str]] = {}
         self._most = most
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -69,6 +70,15 @@ class LocalBooks:
             if stored is None and reservation not in self._open:
                 raise ended(reservation)
             return stored
+
+    def submitted(self, reservation: str, query: Query, batch: str) -> None:
+        with self._lock:
+            self._batches[query.key] = (batch, reservation)
+
+    def batch_of(self, query: Query) -> Batch | None:
+        with self._lock:
+            id_, reservation = self._batches.get(query.key, ("", ""))
+            return Batch(id=id_, reservation=reservation, age=0.0) if reservation in self._open else None
 
     def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:
         with self._lock:

@@ -31,6 +31,7 @@ class Asker:
     job_calls: int = 40  # calls that may cost something
     line: str = ""  # a line of the job's money that the call counts under too, as "review"; "" = none
     line_usd: Decimal = Decimal(0)  # all calls of that line together
+    batch: bool = False  # its questions may be answered later, where its priority is low
     waits: bool = True  # for what passes by itself; False: it has waited long enough, and goes to a person
     cancelled: Callable[[], bool] = field(default=_never, compare=False, repr=False)  # nobody waits any more
 
@@ -66,6 +67,15 @@ class Query:
     version: str = ""  # of the prompts
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A question that was handed in and not collected yet."""
+
+    id: str  # the provider's
+    reservation: str
+    age: float  # seconds
+
+
 class Books(Protocol):
     """Money, answers and records of calls, which change together or not at all. Safe from many threads.
 
@@ -91,6 +101,14 @@ class Books(Protocol):
         Raises:
             Temporary: the reservation has ended; nothing must be sent.
         """
+        ...
+
+    def submitted(self, reservation: str, query: Query, batch: str) -> None:
+        """Note that the question is in a batch, and hold its reservation for as long as that may take."""
+        ...
+
+    def batch_of(self, query: Query) -> Batch | None:
+        """The batch that this question is in, for as long as its reservation stands."""
         ...
 
     def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:

@@ -13,16 +13,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
-from flowforge.core.errors import Broken, FlowForgeError, Reason, Refused, Temporary
+from flowforge.core.errors import FlowForgeError, Reason, Refused, Temporary
 from flowforge.core.failpoint import failpoint
 from flowforge.core.spend import Usage, booked, cost, dollars, sane, worst_case
 from flowforge.core.telemetry import Silent, Telemetry
-from flowforge.hooks.contracts import Model, ModelAnswer, ModelProvider, ModelRequest
+from flowforge.hooks.contracts import BatchProvider, Model, ModelAnswer, ModelProvider, ModelRequest
+from flowforge.llm.batches import LOW, Later
 from flowforge.llm.breaker import AFTER, Breaker
 from flowforge.llm.ports import Asker, Books, Call, Limiter, Query, Told
 from flowforge.llm.prices import Prices
+from flowforge.llm.trouble import Unbooked, cut_off, no_contract, too_long
 from flowforge.llm.turns import Turns
 
 MAX_ATTEMPTS: Final = 3
@@ -71,13 +74,6 @@ class _Asked:
         return self.query.asker
 
 
-class Unbooked(Temporary):
-    """A call was made and could not be booked: its reservation is booked at its worst when it expires.
-
-    Asking again at once would pay twice, so the job comes back later.
-    """
-
-
 class ModelService:
     """Asks one provider. `connect` builds it on first use, since its SDK may take seconds to import."""
 
@@ -91,6 +87,7 @@ class ModelService:
     ) -> None:
         self.provider = model.id
         self.scripted = model.scripted
+        self._batches = model.batches
         self._connect = connect
         self._prices = prices.also(model.prices)
         self._ports = ports
@@ -120,6 +117,10 @@ class ModelService:
             Broken: no price, no key, or a provider that does not keep its contract.
         """
         asked = self._prepare(request, who, key, version, deadline)
+        if who.batch and who.priority <= LOW and self._batches and self._prices.sells_batches(request.model):
+            answer = self._later(asked)
+            if answer is not None:
+                return answer
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 answer = self._attempt(asked)
@@ -130,8 +131,8 @@ class ModelService:
                 continue
             if answer.stop != "cut":
                 return answer
-            self._wait_or_raise(asked, attempt, _cut_off(self.provider, answer.why))
-        raise _cut_off(self.provider, "")  # never reached: the last attempt has raised
+            self._wait_or_raise(asked, attempt, cut_off(self.provider, answer.why))
+        raise cut_off(self.provider, "")  # never reached: the last attempt has raised
 
     def warm(self) -> None:
         """Connect now, so that the first question does not wait for an import."""
@@ -166,7 +167,26 @@ class ModelService:
                 self._connected = self._connect()
             return self._connected
 
-    def _attempt(self, asked: _Asked) -> ModelAnswer:
+    def _later(self, asked: _Asked) -> ModelAnswer | None:
+        """Collect what was handed in, or hand it in; None: it must be asked at once after all."""
+        price = self._prices.of(asked.request.model, asked.tokens, batch=True)
+        worst = worst_case(asked.tokens, asked.request.max_output + asked.request.thinking, price)
+        later = Later(
+            provider=cast("BatchProvider", self._reach()),
+            books=self._ports.books,
+            prices=self._prices,
+            request=asked.request,
+            query=asked.query,
+            worst=worst,
+            tell=self._tell,
+            call=partial(self._as_call, asked),
+        )
+        batch = self._ports.books.batch_of(asked.query)
+        if batch is not None:
+            return later.collect(batch)
+        return self._attempt(replace(asked, worst=worst), later)
+
+    def _attempt(self, asked: _Asked, later: Later | None = None) -> ModelAnswer:
         """One pass through the whole order."""
         if asked.asker.cancelled():
             raise Refused(Reason.CANCELLED, "the job was cancelled before a model was asked")
@@ -182,6 +202,9 @@ class ModelService:
                 if not isinstance(error, FlowForgeError):
                     raise
                 return self._stored_or_raise(asked, error)
+            if stored is None and later is not None:
+                self._breaker.unsent(asked.request.model)
+                later.submit(reservation)
             if stored is None:
                 return self._call(asked, reservation)
         call = self._stored_call(asked, stored)
@@ -246,11 +269,11 @@ class ModelService:
             self._tell(call, lambda: ports.books.settle(call, asked.query, None))
             if not isinstance(error, Exception):
                 raise
-            raise _no_contract(self.provider, error) from error
+            raise no_contract(self.provider, error) from error
         failpoint("llm.after_reply")
         told, answer = answer.usage, replace(answer, usage=sane(answer.usage))
         whole = answer.stop != "cut"
-        self._breaker.done(model, None if whole else _cut_off(self.provider, answer.why))
+        self._breaker.done(model, None if whole else cut_off(self.provider, answer.why))
         call = self._as_call(
             asked,
             answer.stop,
@@ -355,33 +378,8 @@ class ModelService:
         ports = self._ports
         wait = error.delay + BACKOFF * 2 ** (attempt - 1) * ports.random()
         if attempt >= MAX_ATTEMPTS or ports.clock() + wait >= asked.until:
-            raise error if asked.asker.waits else _too_long(error)
+            raise error if asked.asker.waits else too_long(error)
         ports.sleep(wait)
-
-
-def _too_long(error: Temporary) -> Refused:
-    return Refused(
-        Reason.MODEL_UNAVAILABLE,
-        f"the job has waited for the model for as long as it may: {error.sentence}",
-        next_action="resolve it by hand, or retry the job once the model answers; model_outage_hours is how long",
-    )
-
-
-def _cut_off(provider: str, why: str) -> Temporary:
-    return Temporary(
-        Reason.MODEL_UNAVAILABLE,
-        f"the answer of the model provider {provider!r} broke off{': ' if why else ''}{why}",
-        delay=2.0,
-        next_action="nothing: the job asks again later; if it lasts, look at the provider's status page",
-    )
-
-
-def _no_contract(provider: str, error: Exception) -> Broken:
-    return Broken(
-        Reason.PLUGIN_FAILED,
-        f"the model provider {provider!r} failed: {type(error).__name__}: {error}",
-        next_action="report this to the plugin's author, or choose another provider",
-    )
 
 
 def _digest(*parts: str) -> str:

@@ -33,6 +33,7 @@ class ModelOptions(ModelChoice):
     )
     attempts: Annotated[int, Field(ge=1, le=5)] = 2  # questions for one answer, counting corrections
     context: Annotated[int, Field(ge=LEAST_CONTEXT, le=100_000)] = CONTEXT  # tokens of one request, at most
+    batch: bool = False  # jobs of priority 0-3 wait for the provider's cheaper answers, where it sells such
     review: bool = False  # a fresh request looks at what was answered; its doubt makes a person necessary
 
 

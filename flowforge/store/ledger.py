@@ -124,6 +124,11 @@ UPDATE budget_reservations SET sent = true, provider = %(provider)s, model = %(m
 WHERE id = %(id)s AND state = 'reserved'
 """
 
+_HOLD = """
+UPDATE budget_reservations SET expires_at = now() + make_interval(secs => %(seconds)s)
+WHERE id = %(id)s AND state = 'reserved'
+"""
+
 _CALLS = "SELECT count(*) FROM budget_reservations WHERE job = %(job)s AND state <> 'released'"
 
 _USAGE = """
@@ -191,6 +196,11 @@ def begin(
     """Note that the call is sent now; False when the reservation has ended, and nothing must be sent."""
     values = {"provider": provider, "model": model, "operation": operation}
     return tx.run(_BEGIN, id=id_, seconds=seconds, **values) == 1
+
+
+def hold(tx: Transaction, id_: UUID, seconds: float) -> bool:
+    """Let a reservation stand for so many seconds from now; False when it has ended."""
+    return tx.run(_HOLD, id=id_, seconds=seconds) == 1
 
 
 def settle(tx: Transaction, id_: UUID, cost: Decimal) -> bool:

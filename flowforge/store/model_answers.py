@@ -37,6 +37,27 @@ DELETE FROM model_answers WHERE (organization, key) IN (
     ORDER BY expires_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
 """
 
+_FIND_BATCH = """
+-- Only while its reservation stands: what was paid, given back or lost is over.
+SELECT b.batch, b.reservation, extract(epoch FROM now() - b.submitted_at)::float8 AS age
+FROM model_batches b JOIN budget_reservations r ON r.id = b.reservation AND r.state = 'reserved'
+WHERE b.organization = %(organization)s AND b.key = %(key)s
+"""
+
+_PUT_BATCH = """
+INSERT INTO model_batches (organization, key, provider, batch, reservation, job)
+VALUES (%(organization)s, %(key)s, %(provider)s, %(batch)s, %(reservation)s, %(job)s)
+ON CONFLICT (organization, key) DO UPDATE SET provider = excluded.provider, batch = excluded.batch,
+    reservation = excluded.reservation, job = excluded.job, submitted_at = now()
+"""
+
+_FORGET_BATCHES = """
+-- A week later nobody asks for one.
+DELETE FROM model_batches WHERE (organization, key) IN (
+    SELECT organization, key FROM model_batches WHERE submitted_at < now() - interval '7 days'
+    ORDER BY submitted_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+"""
+
 _OVER = "SELECT count(*) FROM (SELECT FROM model_answers WHERE expires_at < now() LIMIT %(most)s) AS found"
 
 
@@ -54,8 +75,18 @@ def drop(transaction: Transaction, organization: UUID, key: bytes) -> bool:
 
 
 def forget(transaction: Transaction, most: int) -> int:
-    """Delete answers whose time is over, at most so many; returns how many."""
+    """Delete answers whose time is over, at most so many; returns how many. Old batches go with them, uncounted."""
+    transaction.run(_FORGET_BATCHES, most=most)
     return transaction.run(_FORGET, most=most)
+
+
+def find_batch(transaction: Transaction, organization: UUID, key: bytes) -> Row | None:
+    return transaction.row(_FIND_BATCH, organization=organization, key=key)
+
+
+def put_batch(transaction: Transaction, row: Mapping[str, object]) -> None:
+    """Note the batch that a question is in, instead of an earlier one."""
+    transaction.run(_PUT_BATCH, **row)
 
 
 def over(transaction: Transaction, most: int) -> int:

@@ -164,6 +164,10 @@ MODEL_ANSWERS: Any = Table(
     ),
 )
 
+MODEL_BATCHES: Any = Table(
+    "model_batches", ("organization", "key", "provider", "batch", "reservation", "job", "submitted_at")
+)
+
 DECISIONS: Any = Table(
     "decisions",
     (
@@ -220,7 +224,7 @@ KEPT_ANSWERS: Any = Table(
 CHORES: Any = Table("chores", ("name", "began_at", "ended_at", "did", "error"))
 
 ALL: tuple[Any, ...] = (
-    *(SCHEDULES, CHORES, KEPT_ANSWERS, MODEL_ANSWERS),
+    *(SCHEDULES, CHORES, KEPT_ANSWERS, MODEL_ANSWERS, MODEL_BATCHES),
     *(
         ORGANIZATIONS,
         USERS,

@@ -137,7 +137,7 @@ class JobModels:
             service=self.services.of(model),
             templates=shipped_templates(),
             model=options.name or settings.model_name or model.default_model,
-            asker=self.asker,
+            asker=replace(self.asker, batch=options.batch),
             secrets=secrets_in,
             draw=self.draw,
             shared=self.draw(),

@@ -191,6 +191,33 @@ def test_a_call_without_a_reservation_is_recorded_only(desk: Desk) -> None:
     assert desk.state.spent() == (0, 0)
 
 
+def test_a_question_in_a_batch_is_known_until_it_is_paid(desk: Desk) -> None:
+    assert desk.books.batch_of(desk.query) is None
+    reservation = desk.books.reserve(desk.who, ONE)
+    desk.books.begin(reservation, desk.query)
+    desk.books.submitted(reservation, desk.query, "batch-1")
+    found = desk.books.batch_of(desk.query)
+    assert found is not None
+    assert (found.id, found.reservation) == ("batch-1", reservation)
+    assert 0 <= found.age < 60
+    assert desk.books.batch_of(replace(desk.query, key="b" * 64)) is None
+    desk.books.settle(call(reservation, HALF, desk.query), desk.query, ANSWER)
+    assert desk.books.batch_of(desk.query) is None
+    assert desk.state.spent() == (HALF, 0)
+
+
+def test_a_batch_that_came_to_nothing_makes_room_for_another(desk: Desk) -> None:
+    for number in (1, 2):
+        reservation = desk.books.reserve(desk.who, ONE)
+        desk.books.begin(reservation, desk.query)
+        desk.books.submitted(reservation, desk.query, f"batch-{number}")
+        found = desk.books.batch_of(desk.query)
+        assert found is not None
+        assert found.id == f"batch-{number}"
+        desk.books.release(reservation)
+        assert desk.books.batch_of(desk.query) is None
+
+
 def test_nothing_is_sent_for_a_reservation_that_has_ended(desk: Desk) -> None:
     reservation = desk.books.reserve(desk.who, ONE)
     desk.books.release(reservation)
@@ -320,6 +347,17 @@ class TestInPostgres:
         desk.books.settle(call(reservation, HALF, desk.query), desk.query, ANSWER)
         assert desk.state.spent() == (ONE, 0), "it was booked at its worst, and stays so"
         assert desk.books.answered(desk.query) == ANSWER
+
+    def test_the_money_of_a_batch_is_set_aside_for_as_long_as_it_may_take(
+        self, database: TestDatabase
+    ) -> None:
+        desk = in_postgres(database, None)
+        reservation = desk.books.reserve(desk.who, ONE)
+        desk.books.begin(reservation, desk.query)
+        desk.books.submitted(reservation, desk.query, "batch-1")
+        assert isinstance(desk.state, InPostgres)
+        left = "SELECT expires_at > now() + interval '25 hours' FROM budget_reservations"
+        assert desk.state.world.value(left) is True
 
     def test_an_organization_s_answers_are_seen_by_nobody_else(self, database: TestDatabase) -> None:
         desk = in_postgres(database, None)

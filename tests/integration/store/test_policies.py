@@ -88,6 +88,7 @@ def rows_of(
             "repository": repository, "key": b"k" * 32, "digest": b"d" * 32, "path": "p", "sealed_text": b"s", "size": 1,
             "rung": "structural",
         },
+        "model_batches": {"key": b"k" * 32, "provider": "p", "batch": "b", "reservation": reservation["id"]},
         "model_answers": {
             "key": b"k" * 32, "provider": "p", "model": "m", "operation": "o", "sealed_text": b"s", "stop": "end",
         },

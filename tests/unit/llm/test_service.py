@@ -13,7 +13,8 @@ from flowforge.core.spend import Budget, Usage, cost
 from flowforge.hooks.contracts import ModelAnswer, ModelRequest
 from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.ports import Asker
-from flowforge.llm.service import MAX_ATTEMPTS, Rules, Unbooked
+from flowforge.llm.service import MAX_ATTEMPTS, Rules
+from flowforge.llm.trouble import Unbooked
 from tests.unit.llm.conftest import ANSWER, JOB, ORGANIZATION, PRICE, REQUEST, WHO, House, Provider
 
 COST = cost(ANSWER.usage, PRICE)
