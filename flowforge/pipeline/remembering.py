@@ -71,8 +71,9 @@ class Recollection:
 
 
 def given(resolutions: Sequence[Resolution], told: Told, paths: Paths) -> tuple[Given, ...]:
-    """What is worth keeping: nothing of a path that is a person's by policy, or in which a secret was found, and no
-    fallback, which decided without knowing anything.
+    """What is worth keeping: nothing of a path that is a person's by policy, or in which a secret was found, no
+    fallback, which decided without knowing anything, and no answer that wants a person: tests that pass would make it
+    one that needs nobody.
     """
     allowed = [one for one in resolutions if not any(map(paths.forbids, _paths(one.conflict)))]
     found = [each for one in allowed if not holds_secret(one.result) for each in _answers(one, told)]
@@ -101,7 +102,7 @@ def _texts(resolution: Resolution) -> Iterator[tuple[str, bytes, HunkAnswer | Wh
     """Key and text of each answer: of the hunks, or the one that a person wrote for the whole path."""
     conflict, whole = resolution.conflict, resolution.whole
     known = keys(conflict)
-    answers = (answer for answer in resolution.answers if answer.rung != FALLBACK)
+    answers = (answer for answer in resolution.answers if answer.rung != FALLBACK and not answer.approval)
     yield from ((known[answer.index], answer.text, answer) for answer in answers)
     if whole is not None and whole.text is not None and whole.path == conflict.path:
         key = whole_key(conflict) if whole.rung in {PERSON, RUNG} else ""

@@ -90,6 +90,7 @@ def not_json() -> Iterator[Case]:
         "huge number": '{"hunks": ' + "9" * 5000 + "}",
     }
     yield from ((name, body, Flaw.NOT_JSON) for name, body in bad.items())
+    yield "four megabytes of text", first(text="x" * (4 << 20)), Flaw.TOO_LARGE
     yield "too large", '"' + "x" * MAX_ANSWER + '"', Flaw.TOO_LARGE
 
 

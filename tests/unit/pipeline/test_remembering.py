@@ -92,6 +92,15 @@ def test_a_person_is_named_with_what_they_wrote() -> None:
     assert one.by == Person(user="")
 
 
+def test_a_fallback_and_an_answer_that_wants_a_person_are_not_kept() -> None:
+    """Tests that pass would make of either an answer that needs nobody."""
+    assert given([answered(rung="fallback")], NOBODY, OPEN) == ()
+    made = answered(rung="model")
+    wants = replace(made, answers=tuple(replace(one, approval="it gives up a test") for one in made.answers))
+    assert given([wants], NOBODY, OPEN) == marks_of(wants) == ()
+    assert len(given([made], NOBODY, OPEN)) == 1
+
+
 @pytest.mark.parametrize(("rung", "count"), [("person", 1), ("memory", 1), ("mechanical", 0)])
 def test_of_answers_for_a_whole_file_only_a_persons_are_kept(rung: str, count: int) -> None:
     whole = WholeAnswer(path="a.py", rung=rung, rule="r", why="w", text=b"all\n")
