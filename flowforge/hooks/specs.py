@@ -91,10 +91,12 @@ def budget_alert(
     spent_usd: str,
     ends_at: str,
     sentence: str,
+    recipients: Sequence[str],
 ) -> None:
     """Called by the relay after a budget's threshold was reached (`alert` is "threshold") or a call did not fit under
     it (`exhausted`), once a budget, period and kind: for mail, chat and the like.
 
-    `whose`: user, organization or installation; `organization` and `user` are ids, "" where it is nobody's. One that
+    `whose`: user, organization or installation; `organization` and `user` are ids, "" where it is nobody's;
+    `recipients` are addresses of whom it concerns: the user and the organization's admins, or the operators. One that
     raises is called again later, with all others: the same `alert_id` may come twice.
     """

@@ -42,7 +42,10 @@ class BudgetTeller:
         if letter.attempts == 1:
             log.warning("%s", said, extra={"organization": str(letter.organization or "")})
         values = {name: str(letter.payload.get(name, "")) for name in _TOLD}
-        failed = self.notify("budget_alert", **values, alert_id=str(letter.id), sentence=said)
+        listed = letter.payload.get("recipients")
+        to = tuple(map(str, listed)) if isinstance(listed, list) else ()
+        told = {**values, "alert_id": str(letter.id), "sentence": said, "recipients": to}
+        failed = self.notify("budget_alert", **told)
         if failed:
             names = "; ".join(f"{one.name}: {one.sentence}" for one in failed)
             raise Temporary(Reason.PLUGIN_FAILED, f"a plugin could not tell of a budget: {names}")

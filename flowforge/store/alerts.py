@@ -17,6 +17,13 @@ from flowforge.store.values import as_json
 
 LETTER: Final = "budget"  # kind in the outbox
 
+_RECIPIENTS = """
+-- Who can do something about it: its user and the admins of the organization, or the operators.
+SELECT email FROM users WHERE is_active AND CASE WHEN %(organization)s::uuid IS NULL THEN role = 'operator'
+    ELSE organization = %(organization)s AND (role IN ('admin', 'operator') OR id = %(user)s::uuid) END
+ORDER BY email LIMIT 50
+"""
+
 Kind = Literal["threshold", "exhausted"]
 
 _ABOUT = """
@@ -63,9 +70,9 @@ def refused(tx: Transaction, subject: UUID, starts_at: str, job: UUID | None) ->
 
 
 def _tell(tx: Transaction, kind: Kind, row: Row, job: UUID | None) -> None:
-    outbox.put(
-        tx, row["organization"], job if row["organization"] else None, LETTER, _payload(kind, row, job)
-    )
+    found = tx.rows(_RECIPIENTS, organization=row["organization"], user=row["user_id"])
+    payload = {**_payload(kind, row, job), "recipients": [one["email"] for one in found]}
+    outbox.put(tx, row["organization"], job if row["organization"] else None, LETTER, payload)
     if job is not None:
         whole = row["organization"] is not None
         figures = {"amount_usd": dollars(row["amount_usd"]), "spent_usd": dollars(row["spent_usd"])}

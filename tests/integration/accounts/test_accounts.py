@@ -23,6 +23,7 @@ from flowforge.accounts.tokens import believe, create_token, hash_of, revoke_tok
 from flowforge.core.access import Operation, Role
 from flowforge.core.errors import Broken, Reason, Refused
 from flowforge.llm.ports import Asker
+from flowforge.store import budgets
 from flowforge.store.audit import list_audit
 from flowforge.store.ids import make_ids
 from flowforge.store.scope import Actor, Scope
@@ -211,3 +212,24 @@ def test_the_installation_s_own_cap_follows_the_setting(database: TestDatabase, 
             continue
         with pytest.raises(Refused, match="which the installation's monthly budget has no room"):
             stored.reserve(asker, Decimal(2))
+
+
+def test_what_an_operator_set_for_the_installation_outlives_the_setting(
+    database: TestDatabase, first: First
+) -> None:
+    def stands() -> tuple[Decimal, str] | None:
+        with database.system.transaction(Scope.system()) as tx:
+            found = budgets.one(tx, period="monthly")
+        return None if found is None else (found.amount, found.set_by)
+
+    hold_installation_to(database.system, Decimal(5), IDS)
+    assert stands() == (5, "setting")
+    with database.system.transaction(Scope.system()) as tx:
+        budgets.set_budget(tx, id_=IDS(), period="monthly", amount=Decimal(9))
+    for setting in (Decimal(5), Decimal(0)):
+        hold_installation_to(database.system, setting, IDS)
+        assert stands() == (9, "person")
+    with database.system.transaction(Scope.system()) as tx:
+        budgets.remove_budget(tx, period="monthly")
+    hold_installation_to(database.system, Decimal(5), IDS)
+    assert stands() == (5, "setting")

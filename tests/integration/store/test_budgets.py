@@ -211,6 +211,24 @@ def test_the_installation_s_alert_has_no_organization_and_no_figures_in_a_job_s_
         assert data == {"alert": "threshold", "whose": "installation", "period": "monthly"}
 
 
+def test_those_are_told_who_can_do_something_about_it(world: World) -> None:
+    other = world.organization("other")
+    with world.everywhere() as tx:
+        for number, (role, where) in enumerate(
+            [("admin", world), ("viewer", world), ("operator", other), ("admin", other)]
+        ):
+            row = {"id": uuid.uuid4(), "organization": where.principal.organization, "role": role}
+            tx.insert("users", {**row, "email": f"{role}{number}@example.org"})
+        set_for(tx, world, "1", user=world.principal.user)
+        budgets.set_budget(tx, id_=uuid.uuid4(), period="monthly", amount=ONE)
+        assert spend(tx, spender(world), "1")
+        rows = tx.rows("SELECT payload FROM outbox WHERE kind = 'budget' ORDER BY payload->>'whose'")
+    assert [row["payload"]["recipients"] for row in rows] == [
+        ["operator2@example.org"],
+        ["acme@example.org", "admin0@example.org"],
+    ]
+
+
 def test_a_raised_budget_tells_again_and_a_repeated_one_does_not(world: World) -> None:
     with world.everywhere() as tx:
         set_for(tx, world, "1")

@@ -1,7 +1,7 @@
 """Telling of budgets: what is said, by whom it is heard, and what a plugin that raises does."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -29,6 +29,7 @@ PAYLOAD = {
     "reserved_usd": "0.25",
     "alert_percent": 80,
     "job": "",
+    "recipients": ["ann@example.org"],
 }
 LETTER = Letter(
     id=7,
@@ -45,11 +46,14 @@ class Mail:
     """A plugin that would send mail."""
 
     def __init__(self) -> None:
-        self.sent: list[Mapping[str, str]] = []
+        self.sent: list[Mapping[str, object]] = []
 
     @hookimpl
-    def budget_alert(self, alert_id: str, sentence: str, whose: str, spent_usd: str) -> None:
-        self.sent.append({"id": alert_id, "sentence": sentence, "whose": whose, "spent": spent_usd})
+    def budget_alert(
+        self, alert_id: str, sentence: str, whose: str, spent_usd: str, recipients: Sequence[str]
+    ) -> None:
+        told = {"id": alert_id, "sentence": sentence, "whose": whose, "spent": spent_usd}
+        self.sent.append({**told, "to": recipients})
 
 
 class Broken:
@@ -73,7 +77,9 @@ def test_a_plugin_hears_what_it_asks_for_and_the_log_has_a_line(caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         teller(mail)(LETTER)
     said = "the monthly budget of an organization ($10.00) has reached 80 %: $8.50 are spent"
-    assert mail.sent == [{"id": "7", "sentence": said, "whose": "organization", "spent": "8.50"}]
+    assert mail.sent == [
+        {"id": "7", "sentence": said, "whose": "organization", "spent": "8.50", "to": ("ann@example.org",)}
+    ]
     assert [record.getMessage() for record in caplog.records] == [said]
 
 
