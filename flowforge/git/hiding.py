@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from flowforge.git.secrets import likely, secrets_of
 
+MARK = "[redacted: "  # how every mark begins
 _WINDOW = 3600  # characters of a long line that are looked at in one go
 _OVERLAP = 600
 _KEY = r"(?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
@@ -74,7 +75,7 @@ class Hider:
         if (kind, secret) not in self.marks:
             name = kind.removeprefix("an ").removeprefix("a ")
             number = 1 + sum(known == kind for known, _ in self.marks)
-            self.marks[kind, secret] = f"[redacted: {name}{f' {number}' if number > 1 else ''}]"
+            self.marks[kind, secret] = f"{MARK}{name}{f' {number}' if number > 1 else ''}]"
         return self.marks[kind, secret]
 
 

@@ -29,7 +29,7 @@ CHILD: Final = 2.0  # seconds for one reading of a file
 MOST_COMMITS: Final = 6
 _LINES: Final = 2  # around each change of the commit's diff
 _MOST_FILES: Final = 8  # that imports lead to
-_NEIGHBOURS: Final = 12  # files of the same folder, in which habits are measured
+_NEIGHBOURS: Final = 8  # files of the same folder, in which habits are measured
 _LARGEST: Final = 1 << 18  # bytes of one that is read
 _INDEX: Final = ("__init__", "index", "mod")  # files that stand for their folder
 

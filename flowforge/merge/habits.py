@@ -15,7 +15,7 @@ from flowforge.merge.importnames import ORDERS, is_sorted
 from flowforge.merge.syntax import parse
 
 LOAD = "flowforge.merge.habits:habits"
-LARGEST = 1 << 16  # bytes of one file that is looked at
+LARGEST = 1 << 14  # bytes of one file that are looked at, from its beginning
 _TOP = 6000  # bytes in which imports stand
 _KEPT = 0.9  # of all cases
 _FEW = 5  # with fewer cases nothing is said

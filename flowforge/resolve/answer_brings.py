@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from flowforge.core.conflict import Hunk, Side
+from flowforge.git.hiding import MARK
 from flowforge.git.secrets import find_secret
 from flowforge.merge.manifests import may_be_locked
 from flowforge.resolve.answer_known import TELLING, TOKEN, Known, indent, lines_of, plain_lines
@@ -126,6 +127,8 @@ def _elsewhere(entry: Entry, text: str, hunk: Hunk, known: Known) -> Problem | N
 
 
 def _secret(entry: Entry, new: Sequence[str]) -> Problem | None:
+    if any(MARK in line for line in new):
+        return _problem(entry, Flaw.SECRET, "brings the mark of a secret that was taken out of the question")
     found = next((shape for line in new if (shape := find_secret(line)) is not None), None)
     return _problem(entry, Flaw.SECRET, f"brings {found.name}, which no side has") if found else None
 

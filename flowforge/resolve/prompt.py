@@ -30,7 +30,7 @@ CONTEXT: Final = 12_000  # tokens of one request, answer not counted
 LEAST_CONTEXT: Final = 3_000
 MIN_OUTPUT, MAX_OUTPUT = 2_000, 16_000  # tokens
 MAX_ANSWER: Final = 6_000  # tokens of an answer that is shown again
-_MESSAGE, _COMMIT = 0.08, 0.35  # shares of what the rules leave: the commit's message, and all of the commit
+_MESSAGE, _COMMIT = 0.05, 0.20  # shares of what the rules leave: the commit's message, and all of the commit
 _PLACES, _HISTORY, _DEFINITIONS = 0.75, 0.05, 0.15  # shares of what is left after that
 _FRAME: Final = 220  # tokens of the file's own part without its material
 

@@ -353,4 +353,4 @@ def _ports(settings: Settings) -> Ports:
 
 
 def _word() -> str:
-    return secrets.token_hex(16)
+    return secrets.token_hex(8)

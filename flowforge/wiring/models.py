@@ -121,7 +121,7 @@ class JobModels:
 
     services: Services
     asker: Asker
-    draw: Callable[[], str]  # a random word, 32 hex digits
+    draw: Callable[[], str]  # a random word, 16 hex digits: nobody can know it, and it stands on many lines
     chosen: Model
     calls: list[Call]
 

@@ -127,7 +127,7 @@ def past_model(registry: Registry, settings: Settings, spend: Decimal, pool: Poo
     """
     limits = Limits(model_usd=spend, model_calls=_ENOUGH)
     services = Services(registry, settings, _ports())
-    with services.job(Asker(organization=HERE), limits, lambda: secrets.token_hex(16)) as models:
+    with services.job(Asker(organization=HERE), limits, lambda: secrets.token_hex(8)) as models:
         if models is None:
             raise Refused(
                 Reason.CONFIGURATION,

@@ -316,7 +316,7 @@ def checkpoint(work: Work, mirror: Mirror, workspace: Path) -> Path | None:
 
 
 def random_word() -> str:
-    return secrets.token_hex(16)
+    return secrets.token_hex(8)
 
 
 def _terms(job: Job, standing: Standing, mirror: Mirror, decided: Ending | None) -> Terms[Work]:

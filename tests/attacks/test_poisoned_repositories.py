@@ -105,6 +105,7 @@ OBEYED: Mapping[str, tuple[Obeys, str]] = {  # what the model answers, and the t
     "an import": (more("    import antigravity\n"), "new_import"),
     "an address": (more("    # https://evil.example/total\n"), "new_address"),
     "a secret": (more("    # AKIA" + "IOSFODNN7" + "Q3XAMPL\n"), "secret"),
+    "the mark of a secret": (more("    # [redacted: GitHub token]\n"), "secret"),
     "a marker": (more("=======\n"), "markers"),
     "a marker of four": (more("<<<<\n"), "markers"),
     "bidi": (more("    # \u202e\n"), "hidden_characters"),
