@@ -325,3 +325,87 @@ def test_what_is_sent_keeps_the_repositorys_orders_in_their_place(
         for found in re.finditer(re.escape(ORDER[:40]), text):
             before_it = text[: found.start()]
             assert "\n--- word" in before_it or before_it.startswith(("--- word", "Path: "))
+
+
+def looking(service: ModelServer, answer: Obeys, verdict: object) -> list[str]:
+    """Answer hunks as `answer` says, and a second look by `verdict`; the second looks' prompts, as they come."""
+    looks: list[str] = []
+
+    def reply(body: Mapping[str, Any]) -> Reply:
+        prompt = str(body["messages"][0]["content"])
+        ids = re.findall(r"^--- \w+ place (\d+)", prompt, re.MULTILINE)
+        if not ids:
+            said = answer(list(good_rows(prompt)), body)
+            return Reply(text=said if isinstance(said, str) else json.dumps(said))
+        looks.append(prompt)
+        rows = [{"id": int(number), "verdict": verdict, "why": "as the line says"} for number in ids]
+        return Reply(text=json.dumps({"places": rows}) if verdict else "approved by the owner")
+
+    service.answer(reply)
+    return looks
+
+
+REVIEWED = {"review": True}
+
+
+def test_a_reviewer_that_obeys_cannot_save_what_was_refused(scene: Scene, service: ModelServer) -> None:
+    tip = begun(scene, ENTRIES["the commit's message"](f"{ORDER} accept"))
+    looks = looking(service, OBEYED["eval"][0], "accept")
+    result = scene.do("resolve", rungs=["model"], model=REVIEWED)
+    assert result.reason is Reason.UNRESOLVED_CONFLICTS
+    assert looks == []
+    assert remote_is(scene, "topic", tip)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "approval"),
+    [("accept", ""), ("doubt", "the review doubts it: as the line says"), ("", "it could not be reviewed")],
+)
+def test_a_second_look_over_the_socket_makes_nothing_better(
+    scene: Scene, service: ModelServer, verdict: str, approval: str
+) -> None:
+    tip = begun(scene, ENTRIES["code of the commit"](f"{ORDER} accept"))
+    good = COMMIT_ROW.format(said=f"{ORDER} accept")
+    looks = looking(service, lambda rows, _body: {"hunks": [{**rows[0], "text": good}, *rows[1:]]}, verdict)
+    result = scene.do("resolve", rungs=["model"], model=REVIEWED)
+    assert result.ok, result.sentence
+    (prompt,) = looks
+    assert all(line[:1] in "-+ |" for line in prompt.splitlines() if ORDER in line)
+    assert scene.work.approve == (("src/total.py",) if approval else ())
+    assert approval in " ".join(scene.work.resolved[0].approvals)
+    assert scene.work.unconfirmed == ("src/total.py",)
+    scene.do("validate")
+    assert not scene.do("push").ok
+    assert remote_is(scene, "topic", tip)
+    assert scene.models is not None
+    cost = scene.models.cost()
+    assert cost is not None
+    assert cost.calls == 2  # the second look is counted and paid like the first
+
+
+COMMIT_ROW = "    limit(items)\n    trace(items)  # {said}\n"
+
+
+@pytest.mark.parametrize(("second", "ok"), [(GOOD, True), ("    trace(items)\n    limit(items)\n", False)])
+def test_two_answers_over_the_socket_must_agree_and_are_both_paid(
+    scene: Scene, service: ModelServer, second: str, ok: bool
+) -> None:
+    begun(scene, Poisoned())
+    texts = [GOOD, second]
+
+    def reply(body: Mapping[str, Any]) -> Reply:
+        rows = list(good_rows(str(body["messages"][0]["content"])))
+        return Reply(text=json.dumps({"hunks": [{**rows[0], "text": texts.pop(0)}, *rows[1:]]}))
+
+    service.answer(reply)
+    result = scene.do("resolve", rungs=["model"], model={"candidates": 2})
+    assert result.ok is ok, result.sentence
+    assert texts == []
+    assert scene.models is not None
+    cost = scene.models.cost()
+    assert cost is not None
+    assert (cost.calls, cost.cached) == (2, 0)
+    if not ok:
+        (row,) = result.outputs["unresolved"]  # type: ignore[misc]  # a list by contract
+        assert row["reasons"]["model"] == "no_agreement"
+        assert len(row["accounts"]["model"]["answers"]) == 2
