@@ -43,7 +43,7 @@ STATUSES = [
     (408, Temporary, Reason.MODEL_UNAVAILABLE),
     (409, Temporary, Reason.MODEL_UNAVAILABLE),
     (422, Broken, Reason.MODEL_UNAVAILABLE),
-    (307, Broken, Reason.MODEL_UNAVAILABLE),
+    (307, Broken, Reason.CONFIGURATION),
     (413, Refused, Reason.TOO_LARGE),
     (400, Broken, Reason.MODEL_UNAVAILABLE),
     (401, Broken, Reason.CONFIGURATION),

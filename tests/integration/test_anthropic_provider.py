@@ -209,7 +209,7 @@ def test_a_redirect_is_not_followed_with_the_key(server: ModelServer, provider: 
 
 
 def test_the_token_bound_is_never_below_the_bill(server: ModelServer, provider: Messages) -> None:
-    for prompt in ("short", "ü" * 3000, "\u4f60\u597d" * 2000, "\x01" * 500):
+    for prompt in ("short", "half \ud800", "ü" * 3000, "\u4f60\u597d" * 2000, "\x01" * 500):
         request = ModelRequest(model="m", system="s" * 50, prompt=prompt, schema=SCHEMA)
         used = provider.complete(request, 5.0).usage
         assert provider.count_tokens(request) >= used.prompt
@@ -228,6 +228,12 @@ def test_the_services_own_count_can_be_asked(server: ModelServer, provider: Mess
         {"anthropic_api_key": ""},
         *({"anthropic_api_key": "k", "timeout": t} for t in ("0", "x", "inf", "-1", "nan")),
         {"anthropic_api_key": "k", "effort": "enormous"},
+        *({"anthropic_api_key": k} for k in ("two words", "k\nx-odd: 1", "\u00e9", "k\x00")),
+        *(
+            {"anthropic_api_key": "k", "base_url": u}
+            for u in ("host", "ftp://h", "http://", "http://h:x", "//h")
+        ),
+        {"anthropic_api_key": "k", "base_url": "https://me:secret@host"},
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(settings: dict[str, str]) -> None:
@@ -256,3 +262,8 @@ def test_nothing_of_the_environment_is_sent(server: ModelServer, monkeypatch: py
     made = connect({"anthropic_api_key": server.key, "base_url": server.url})
     assert made.complete(REQUEST, 5.0).stop == "end"
     assert "canary" not in json.dumps(dict(server.seen[0].headers))
+
+
+def test_space_around_a_key_is_no_part_of_it(server: ModelServer) -> None:
+    made = connect({"anthropic_api_key": f" {server.key}\n", "base_url": f"{server.url}/"})
+    assert made.complete(REQUEST, 5.0).stop == "end"

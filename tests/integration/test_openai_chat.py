@@ -171,7 +171,7 @@ STATUSES = [
     (307, Broken, Reason.CONFIGURATION),
     (400, Broken, Reason.MODEL_UNAVAILABLE),
     (401, Broken, Reason.CONFIGURATION),
-    (402, Broken, Reason.MODEL_UNAVAILABLE),
+    (402, Broken, Reason.CONFIGURATION),
     (403, Broken, Reason.CONFIGURATION),
     (404, Broken, Reason.CONFIGURATION),
     (408, Temporary, Reason.MODEL_UNAVAILABLE),
@@ -384,6 +384,8 @@ def test_the_token_bound_is_never_below_the_bill(server: ChatServer, provider: C
         ({"base_url": "localhost:8000"}, "cannot use the address"),
         ({"base_url": "file:///etc/passwd"}, "cannot use the address"),
         ({"base_url": "http://[::1"}, "cannot use the address"),
+        ({"base_url": "http://host:port/v1"}, "cannot use the address"),
+        ({"base_url": "http://host/v1", "openai_api_key": "a secret\nkey"}, "characters that no key has"),
         ({"base_url": "http://me:secret@host/v1"}, "has a key in its address"),
         ({"base_url": "http://host/v1", "timeout": "0"}, "timeout"),
     ],
@@ -393,3 +395,8 @@ def test_settings_that_cannot_work_are_refused_at_once(settings: dict[str, str],
         connect(settings)
     assert caught.value.reason is Reason.CONFIGURATION
     assert "secret" not in caught.value.sentence
+
+
+def test_the_whole_address_may_be_given_too(server: ChatServer) -> None:
+    for end in ("/", "/chat/completions", "/chat/completions/"):
+        assert provider_of(server, base_url=f"{server.url}{end}").complete(REQUEST, 5.0).stop == "end"

@@ -17,7 +17,7 @@ from flowforge_plugins.models.anthropic_errors import from_status
 from flowforge_plugins.models.anthropic_reading import Reading
 from flowforge_plugins.models.anthropic_request import body, input_bound, max_tokens, worst
 from flowforge_plugins.models.deadline import direct_client, within
-from flowforge_plugins.models.provider_settings import seconds, wrong
+from flowforge_plugins.models.provider_settings import address, key, seconds, wrong
 from flowforge_plugins.models.service_errors import no_time, unreachable
 
 BASE_URL: Final = "https://api.anthropic.com"
@@ -30,11 +30,11 @@ def connect(settings: Mapping[str, str]) -> "Messages":
     Reaches nobody, so it may be called early, in a thread of its own: importing this module imports the SDK.
 
     Raises:
-        Broken: there is no key, the timeout is no number above 0, or there is no such effort.
+        Broken: there is no key, the address is none, the timeout is no number above 0, or there is no such effort.
     """
-    key = settings.get("anthropic_api_key", "")
+    secret = key("anthropic", settings.get("anthropic_api_key", ""))
     effort = settings.get("effort", "")
-    if not key:
+    if not secret:
         raise wrong(
             "anthropic",
             "has no API key",
@@ -43,8 +43,8 @@ def connect(settings: Mapping[str, str]) -> "Messages":
     if effort and effort not in EFFORTS:
         raise wrong("anthropic", f"knows no effort {effort!r}", f"set one of {', '.join(EFFORTS)}")
     return Messages(
-        key=key,
-        base_url=settings.get("base_url") or BASE_URL,
+        key=secret,
+        base_url=address("anthropic", settings.get("base_url") or BASE_URL),
         timeout=seconds(settings.get("timeout", "")),
         effort=effort,
     )

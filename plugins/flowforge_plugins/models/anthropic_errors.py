@@ -39,6 +39,7 @@ _STATUSES: Final[Mapping[int, Kind]] = {  # where a proxy answered, or a type is
     529: Kind.OVERLOADED,
 }
 _SERVER_ERRORS: Final = 500
+_REDIRECTS: Final = range(300, 400)
 
 # A spend limit comes as a rate limit (the account's tier) or as a wrong request (one that the account set
 # itself); no waiting within a job lifts either.
@@ -84,6 +85,8 @@ def from_words(
 
 
 def _kind(type_: str, status: int) -> Kind:
+    if status in _REDIRECTS:  # not followed: the key is for this address
+        return Kind.NOT_FOUND
     if type_ in _TYPES:
         return _TYPES[type_]
     return _STATUSES.get(status, Kind.SERVER if status >= _SERVER_ERRORS else Kind.INVALID)

@@ -33,7 +33,7 @@ def body(request: ModelRequest, effort: str, life: Literal["5m", "1h"] = "5m") -
         output["effort"] = effort
     made: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": "user", "content": request.prompt}],
+        "messages": [{"role": "user", "content": _plain(request.prompt)}],
         "output_config": output,
     }
     system = [_marked(request.system, life)] if request.system else []  # an empty block is refused
@@ -66,7 +66,12 @@ def worst(request: ModelRequest) -> Usage:
 
 def _marked(text: str, life: str) -> dict[str, Any]:
     mark = {"type": "ephemeral"} if life == "5m" else {"type": "ephemeral", "ttl": life}
-    return {"type": "text", "text": text, "cache_control": mark}
+    return {"type": "text", "text": _plain(text), "cache_control": mark}
+
+
+def _plain(text: str) -> str:
+    """As it can be sent: a half of a character is none."""
+    return text.encode(errors="replace").decode()
 
 
 def _thinking(request: ModelRequest, effort: str) -> dict[str, Any]:

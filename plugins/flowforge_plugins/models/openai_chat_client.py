@@ -19,11 +19,12 @@ from flowforge_plugins.models.deadline import direct_client, within
 from flowforge_plugins.models.openai_chat_dialect import Dialect, schema_text
 from flowforge_plugins.models.openai_chat_errors import Refusal, error_of, read_refusal, refusal_of
 from flowforge_plugins.models.openai_chat_reading import Reading, ServerError, events, json_object
-from flowforge_plugins.models.provider_settings import seconds, wrong
+from flowforge_plugins.models.provider_settings import address, key, seconds, wrong
 from flowforge_plugins.models.service_errors import masked, no_time, unreachable
 
 BASE_URL: Final = "https://api.openai.com/v1"
 _OWN_HOST: Final = "api.openai.com"
+_ROUTE: Final = "/chat/completions"
 _DIALECTS: Final = 5  # questions at most until a server's dialect is known
 _ERROR_BODY: Final = 64 << 10  # bytes of a refusal that are looked at
 
@@ -37,32 +38,23 @@ def connect(settings: Mapping[str, str]) -> "Chat":
     Without `base_url` it is OpenAI's own service, which needs a key; a server of your own may need none.
 
     Raises:
-        Broken: the address is none, the timeout is no number above 0, or OpenAI's own service has no key.
+        Broken: the address or the key is none, the timeout is no number above 0, or OpenAI's own service has no key.
     """
-    key, base = settings.get("openai_api_key", ""), (settings.get("base_url") or BASE_URL).rstrip("/")
-    try:
-        parts = urlsplit(base)
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        known = False
-    if not known:
-        raise wrong(
-            "openai", f"cannot use the address {base!r}", "set model_base_url to one as http://host:8000/v1"
-        )
-    if parts.username or parts.password:
-        raise wrong("openai", "has a key in its address", "set it as FLOWFORGE_MODEL_KEY instead")
-    if parts.hostname == _OWN_HOST and not key:
+    secret = key("openai", settings.get("openai_api_key", ""))
+    base = address("openai", settings.get("base_url") or BASE_URL).removesuffix(_ROUTE)
+    own = urlsplit(base).hostname == _OWN_HOST
+    if own and not secret:
         raise wrong(
             "openai",
             "has no API key",
             "set FLOWFORGE_MODEL_KEY, or model_base_url to a server of your own that needs none",
         )
     return Chat(
-        key=key,
-        url=f"{base}/chat/completions",
+        key=secret,
+        url=f"{base}{_ROUTE}",
         timeout=seconds(settings.get("timeout", "")),
         effort=settings.get("effort", ""),
-        dialect=Dialect(length="max_completion_tokens" if parts.hostname == _OWN_HOST else "max_tokens"),
+        dialect=Dialect(length="max_completion_tokens" if own else "max_tokens"),
     )
 
 
