@@ -2,8 +2,9 @@
 
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
@@ -15,10 +16,12 @@ from flowforge.cli.job import connect
 from flowforge.cli.output import data, data_json, say, table
 from flowforge.cli.requests import invalid, shaped
 from flowforge.core.errors import Reason, Refused
+from flowforge.core.spend import dollars
 
 app = group("What models may cost: show and set budgets, see what was used.")
 
 USUAL_ALERT = 80
+_CENTS = Decimal("0.01")
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,7})(\.[0-9]{1,6})?")
 
 
@@ -60,7 +63,7 @@ def show(*, json: AsJson = False) -> None:
         "SPENT": "right",
         "RESERVED": "right",
         "LEFT": "right",
-        "RENEWS (UTC)": "left",
+        "RENEWS": "left",
     }
     table(columns, [_line(one) for one in found])
     for one in found:
@@ -160,7 +163,14 @@ def _show_usage(found: UsageOut) -> None:
 
 def _used(name: str, row: UsageRow) -> list[str]:
     read = row.input_tokens + row.cache_write_tokens + row.cache_read_tokens
-    return [name, str(row.calls), str(row.cached), f"{read:,}", f"{row.output_tokens:,}", row.cost_usd]
+    return [
+        name,
+        str(row.calls),
+        str(row.cached),
+        f"{read:,}",
+        f"{row.output_tokens:,}",
+        _rounded(row.cost_usd),
+    ]
 
 
 def _path(user: str, *, installation: bool, period: Period) -> str:
@@ -195,8 +205,14 @@ def _whose(one: BudgetOut) -> str:
 
 
 def _line(one: BudgetOut) -> list[str]:
-    amounts: Any = (one.amount_usd, one.spent_usd, one.reserved_usd, one.left_usd)
-    return [_whose(one), one.period, *amounts, f"{one.ends_at:%Y-%m-%d}"]
+    amounts = (one.amount_usd, one.spent_usd, one.reserved_usd, one.left_usd)
+    return [_whose(one), one.period, *map(_rounded, amounts), f"{one.ends_at:%Y-%m-%d}"]
+
+
+def _rounded(amount: str) -> str:
+    """Cents from a dollar on, hundredths of them below; `--json` has all of it."""
+    digits = _CENTS if Decimal(amount) >= 1 else _CENTS / 100
+    return dollars(Decimal(amount).quantize(digits))
 
 
 def _told(one: BudgetOut) -> str:
