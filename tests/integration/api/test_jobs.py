@@ -387,5 +387,36 @@ def test_conflicts_are_listed_with_who_answered(api: Api) -> None:
         stages.add_resolutions(transaction, [row])
     (found,) = api.get(f"/api/v1/jobs/{job}/conflicts").json["conflicts"]
     assert (found["path"], found["resolved"], found["method"]) == ("a.py", True, "structural")
-    hunk = {"rung": "structural", "rule": "imports", "why": "both added imports", "whole": ""}
-    assert found["hunks"] == [hunk]
+    (hunk,) = found["hunks"]
+    wanted = {"rung": "structural", "rule": "imports", "why": "both added imports", "whole": ""}
+    assert {name: hunk[name] for name in wanted} == wanted
+    assert not any(hunk["account"].values())
+
+
+def test_what_is_known_of_a_models_answer_is_listed_with_it(api: Api) -> None:
+    job = api.submitted()
+    account = {
+        "model": "m",
+        "kept": ["a"],
+        "dropped": ["b of commit (old)"],
+        "elsewhere": ["c"],
+        "review": "accept: d",
+    }
+    hunk = {"rung": "model", "why": "w", "approval": "it gives up a test", "account": account}
+    row = {
+        "organization": api.world.principal.organization,
+        "job": job,
+        "stage": "resolve",
+        "path": "a.py",
+        "kind": "content",
+        "method": "model",
+        "model": "m",
+        "hunks": [hunk],
+        "success": True,
+    }
+    with api.world.everywhere() as transaction:
+        stages.add_resolutions(transaction, [row])
+    (found,) = api.get(f"/api/v1/jobs/{job}/conflicts").json["conflicts"]
+    (shown,) = found["hunks"]
+    assert (found["model"], shown["approval"]) == ("m", "it gives up a test")
+    assert {name: value for name, value in shown["account"].items() if value} == account
