@@ -1,7 +1,7 @@
 """The model service's books, kept in Postgres: money, answers and records of calls (`flowforge.llm.ports.Books`)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -90,6 +90,23 @@ class StoredBooks:
         if row is None:
             return None
         return Batch(id=row["batch"], reservation=str(row["reservation"]), age=row["age"])
+
+    def abandoned(self, provider: str) -> Sequence[tuple[Query, Batch]]:
+        with self.database.transaction(Scope.system(), actor=_ACTOR, read_only=True) as tx:
+            rows = model_answers.abandoned_batches(tx, provider, 5)
+        return [
+            (
+                Query(
+                    asker=Asker(organization=row["organization"], job=row["job"]),
+                    key=bytes(row["key"]).hex(),
+                    provider=provider,
+                    model=row["model"],
+                    operation=row["operation"],
+                ),
+                Batch(id=row["batch"], reservation=str(row["reservation"]), age=row["age"]),
+            )
+            for row in rows
+        ]
 
     def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:
         row = self._sealed(query, answer) if answer is not None else None

@@ -77,6 +77,15 @@ class Later:
         self.tell(call, lambda: self.books.settle(call, self.query, kept if whole else None))
         return kept if whole else None
 
+    def withdraw(self, batch: Batch) -> None:
+        """Cancel what nobody waits for; where it is answered already it is booked.
+
+        Raises:
+            Temporary: it is not known yet what became of it; and as the provider says.
+        """
+        self.provider.withdraw(batch.id, LIMIT)
+        self.collect(batch)
+
     def submit(self, reservation: str) -> None:
         """Hand the question in; its reservation has begun.
 

@@ -80,6 +80,9 @@ class LocalBooks:
             id_, reservation = self._batches.get(query.key, ("", ""))
             return Batch(id=id_, reservation=reservation, age=0.0) if reservation in self._open else None
 
+    def abandoned(self, provider: str) -> Sequence[tuple[Query, Batch]]:  # noqa: ARG002 (the port's form)
+        return ()  # a run that ends takes its books with it
+
     def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:
         with self._lock:
             held = self._open.pop(call.reservation, None)

@@ -3,7 +3,7 @@
 Each has a form in one process (`in_process`, for `flowforge run` and tests) and one in the service's stores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -109,6 +109,10 @@ class Books(Protocol):
 
     def batch_of(self, query: Query) -> Batch | None:
         """The batch that this question is in, for as long as its reservation stands."""
+        ...
+
+    def abandoned(self, provider: str) -> Sequence[tuple[Query, Batch]]:
+        """Some batches whose jobs have ended, and whose reservations stand."""
         ...
 
     def settle(self, call: Call, query: Query, answer: ModelAnswer | None) -> None:

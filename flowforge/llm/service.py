@@ -10,7 +10,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -23,6 +23,7 @@ from flowforge.core.telemetry import Silent, Telemetry
 from flowforge.hooks.contracts import BatchProvider, Model, ModelAnswer, ModelProvider, ModelRequest
 from flowforge.llm.batches import LOW, Later
 from flowforge.llm.breaker import AFTER, Breaker
+from flowforge.llm.measure import measure
 from flowforge.llm.ports import Asker, Books, Call, Limiter, Query, Told
 from flowforge.llm.prices import Prices
 from flowforge.llm.trouble import Unbooked, cut_off, no_contract, too_long
@@ -171,20 +172,34 @@ class ModelService:
         """Collect what was handed in, or hand it in; None: it must be asked at once after all."""
         price = self._prices.of(asked.request.model, asked.tokens, batch=True)
         worst = worst_case(asked.tokens, asked.request.max_output + asked.request.thinking, price)
-        later = Later(
+        later = self._as_later(replace(asked, worst=worst))
+        self._tidy()
+        batch = self._ports.books.batch_of(asked.query)
+        if batch is not None:
+            return later.collect(batch)
+        return self._attempt(replace(asked, worst=worst), later)
+
+    def _as_later(self, asked: _Asked) -> Later:
+        return Later(
             provider=cast("BatchProvider", self._reach()),
             books=self._ports.books,
             prices=self._prices,
             request=asked.request,
             query=asked.query,
-            worst=worst,
+            worst=asked.worst,
             tell=self._tell,
             call=partial(self._as_call, asked),
         )
-        batch = self._ports.books.batch_of(asked.query)
-        if batch is not None:
-            return later.collect(batch)
-        return self._attempt(replace(asked, worst=worst), later)
+
+    def _tidy(self) -> None:
+        """Withdraw what was handed in for jobs that have ended without it; what was answered already is booked."""
+        for query, batch in self._ports.books.abandoned(self.provider):
+            request = ModelRequest(
+                model=query.model, system="", prompt="", schema={}, operation=query.operation
+            )
+            asked = _Asked(request=request, query=query, tokens=0, worst=Decimal(0), until=0.0)
+            with suppress(FlowForgeError):
+                self._as_later(asked).withdraw(batch)
 
     def _attempt(self, asked: _Asked, later: Later | None = None) -> ModelAnswer:
         """One pass through the whole order."""
@@ -347,22 +362,8 @@ class ModelService:
                 if ports.clock() >= until:
                     raise Unbooked(error.reason, error.sentence, delay=error.delay) from error
                 ports.sleep(AGAIN)
-        self._measure(call)
+        measure(ports.telemetry, call)
         ports.told(call)
-
-    def _measure(self, call: Call) -> None:
-        count = self._ports.telemetry.count
-        result = "cached" if call.cache_hit else call.result
-        count(
-            "flowforge_model_requests_total",
-            provider=call.provider,
-            model=call.model,
-            operation=call.operation,
-            result=result,
-        )
-        count("flowforge_model_tokens_total", call.usage.output, direction="output")
-        count("flowforge_model_tokens_total", call.usage.prompt, direction="input")
-        count("flowforge_model_cost_usd_total", float(call.cost))
 
     def _moved(self, whose: str, error: FlowForgeError | None) -> None:
         """Say that the breaker opened or closed."""

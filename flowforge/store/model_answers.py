@@ -44,6 +44,15 @@ FROM model_batches b JOIN budget_reservations r ON r.id = b.reservation AND r.st
 WHERE b.organization = %(organization)s AND b.key = %(key)s
 """
 
+_ABANDONED = """
+-- Of jobs that have ended: nobody comes for these.
+SELECT b.organization, b.key, b.batch, b.reservation, b.job, r.model, r.operation,
+       extract(epoch FROM now() - b.submitted_at)::float8 AS age
+FROM model_batches b JOIN budget_reservations r ON r.id = b.reservation AND r.state = 'reserved'
+JOIN jobs j ON j.id = b.job AND j.completed_at IS NOT NULL
+WHERE b.provider = %(provider)s ORDER BY b.submitted_at LIMIT %(most)s
+"""
+
 _PUT_BATCH = """
 INSERT INTO model_batches (organization, key, provider, batch, reservation, job)
 VALUES (%(organization)s, %(key)s, %(provider)s, %(batch)s, %(reservation)s, %(job)s)
@@ -82,6 +91,10 @@ def forget(transaction: Transaction, most: int) -> int:
 
 def find_batch(transaction: Transaction, organization: UUID, key: bytes) -> Row | None:
     return transaction.row(_FIND_BATCH, organization=organization, key=key)
+
+
+def abandoned_batches(transaction: Transaction, provider: str, most: int) -> list[Row]:
+    return transaction.rows(_ABANDONED, provider=provider, most=most)
 
 
 def put_batch(transaction: Transaction, row: Mapping[str, object]) -> None:

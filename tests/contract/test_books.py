@@ -359,6 +359,22 @@ class TestInPostgres:
         left = "SELECT expires_at > now() + interval '25 hours' FROM budget_reservations"
         assert desk.state.world.value(left) is True
 
+    def test_the_batch_of_a_job_that_has_ended_is_abandoned(self, database: TestDatabase) -> None:
+        desk = in_postgres(database, None)
+        reservation = desk.books.reserve(desk.who, ONE)
+        desk.books.begin(reservation, desk.query)
+        desk.books.submitted(reservation, desk.query, "batch-1")
+        assert desk.books.abandoned("fake") == []
+        assert isinstance(desk.state, InPostgres)
+        desk.state.world.cancel(desk.state.world.job(desk.state.job))
+        ((query, batch),) = desk.books.abandoned("fake")
+        assert (query.key, query.model, query.operation) == (desk.query.key, "m", "resolve")
+        assert (query.asker.organization, query.asker.job) == (desk.who.organization, desk.who.job)
+        assert (batch.id, batch.reservation) == ("batch-1", reservation)
+        assert desk.books.abandoned("another") == []
+        desk.books.release(reservation)
+        assert desk.books.abandoned("fake") == []
+
     def test_an_organization_s_answers_are_seen_by_nobody_else(self, database: TestDatabase) -> None:
         desk = in_postgres(database, None)
         desk.paid()

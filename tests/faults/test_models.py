@@ -129,11 +129,11 @@ class Story:
     back: Mapping[str, list[Mapping[str, Any]]]  # by case: how its attempts went back to the queue
 
 
-def conflicting(site: WiredSite, word: str) -> Project:
+def conflicting(site: WiredSite, word: str, options: str = "") -> Project:
     """Both sides changed one function; only judgement helps. The word is in the file, and so in the question."""
     project = site.house.project()
     definition = pipeline(rungs="mechanical", model="-").replace(
-        'provider: scripted, name: "-"', "provider: anthropic"
+        'provider: scripted, name: "-"', f"provider: anthropic{options}"
     )
     start = {**shop(definition), "shop/fee.py": fee(word, "")}
     base = project.repository.commit(start, branch="main", message="Open the shop")
@@ -251,6 +251,33 @@ def test_an_outage_that_lasts_too_long_hands_the_conflict_to_a_person(wired: Wir
         assert len(server.messages) == 5, "the breaker opened"
     assert (ending(end), project.pushes()) == (PERSON, [])
     assert "for as long as it may" in json.dumps(end.model_dump(mode="json"))
+
+
+@proves("F58")
+def test_a_question_in_a_batch_outlives_its_worker_and_is_paid_once_at_its_price(wired: WiredSite) -> None:
+    with model_server() as server:
+        server.answer(GOOD)
+        project = conflicting(wired, "batch", ", batch: true")
+        with asking(wired, server) as first:
+            job = project.submit(priority=1)
+            eventually(lambda: handed_back(wired, [job]), "the question is handed in")
+            first.end()
+        with asking(wired, server):
+            eventually(lambda: looks_now(wired, job), "its batch is collected")
+            (end,) = all_end(wired, [job])
+        assert (ending(end), end.attempts) == (DONE, 1)
+        assert {told["reason"] for told in handed_back(wired, [job])} == {"batch_pending"}
+        assert (server.messages, len(server.batches)) == ([], 1)
+        assert settled(wired, job) == server.cost(shipped_prices()) > 0
+    wired.keeps_its_promises(job)
+
+
+def looks_now(site: WiredSite, job: JobOut) -> bool:
+    """Whether it has ended; a job that waits for a batch need not wait for its next look."""
+    with psycopg2.connect(site.house.truth.database) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs SET run_after = NULL WHERE id = %s AND state = 'queued'", (str(job.id),))
+    connection.close()
+    return site.house.job(job.id).final
 
 
 @dataclass(frozen=True, kw_only=True)

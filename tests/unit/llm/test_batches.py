@@ -11,10 +11,10 @@ from flowforge.core.spend import Usage, cost
 from flowforge.hooks.contracts import Model, ModelAnswer, ModelRequest
 from flowforge.llm.batches import LATEST, SOONEST, pending
 from flowforge.llm.in_process import LocalBooks
-from flowforge.llm.ports import Asker
+from flowforge.llm.ports import Asker, Batch
 from flowforge.llm.prices import Prices, Tariff
 from flowforge.llm.service import ModelService, Ports
-from tests.unit.llm.conftest import ANSWER, JOB, PRICE, REQUEST, WHO, Open, Provider, Time
+from tests.unit.llm.conftest import ANSWER, JOB, PRICE, QUERY, REQUEST, WHO, Open, Provider, Time
 
 HALF = Decimal("0.5")
 LOW = replace(WHO, priority=2, batch=True)
@@ -33,6 +33,7 @@ class Later(Provider):
         self.ends, self.refuses = list(ends), submit
         self.submitted: list[ModelRequest] = []
         self.looked: list[str] = []
+        self.withdrawn: list[str] = []
 
     def submit(self, request: ModelRequest, deadline: float) -> str:
         if self.refuses is not None:
@@ -48,7 +49,7 @@ class Later(Provider):
         return end
 
     def withdraw(self, batch: str, deadline: float) -> None:
-        raise NotImplementedError
+        self.withdrawn.append(batch)
 
 
 @dataclass
@@ -157,3 +158,30 @@ def test_a_budget_forbids_a_batch_too() -> None:
 @pytest.mark.parametrize(("age", "delay"), [(0.0, SOONEST), (2000.0, 500.0), (80_000.0, LATEST)])
 def test_an_old_batch_is_looked_at_less_often(age: float, delay: float) -> None:
     assert pending(age).delay == delay
+
+
+@pytest.mark.parametrize(
+    ("found", "spent"),
+    [
+        (ANSWER, cost(ANSWER.usage, PRICE.times(HALF))),
+        (Temporary(Reason.MODEL_UNAVAILABLE, "cancelled"), Decimal(0)),
+    ],
+)
+def test_what_nobody_waits_for_any_more_is_withdrawn_and_booked_as_it_ended(
+    monkeypatch: pytest.MonkeyPatch, found: ModelAnswer | Temporary, spent: Decimal
+) -> None:
+    desk = Desk(Later(found, None))
+    assert desk.waits()
+    (gone,) = desk.books._batches.items()
+    old = Batch(id=gone[1][0], reservation=gone[1][1], age=0.0)
+    query = replace(QUERY, key=gone[0], asker=LOW)
+    del desk.books._batches[gone[0]]
+    monkeypatch.setattr(
+        desk.books,
+        "abandoned",
+        lambda _provider: [(query, old)] if old.reservation in desk.books._open else [],
+    )
+    other = replace(LOW, job=UUID(int=77))
+    desk.ask(other, replace(REQUEST, system="another"))
+    assert desk.provider.withdrawn == ["batch-1"]
+    assert desk.money == (spent, 0)
