@@ -25,6 +25,8 @@ ALLOWED = {
     "flowforge/wiring/doctor.py": "compares this clock with the database's, to warn",
     "flowforge/wiring/history_child.py": "the day that stands in a policy's file and on its page",
     "flowforge/wiring/local.py": "a run without a service has no other clock",
+    "plugins/flowforge_plugins/models/anthropic_batches.py": "the date in a provider's retry-after, as seconds",
+    "plugins/flowforge_plugins/models/openai_chat_client.py": "the date in a provider's retry-after, as seconds",
     "plugins/flowforge_plugins/models/anthropic_client.py": "the date in a provider's retry-after, as seconds",
 }
 

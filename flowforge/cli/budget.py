@@ -1,7 +1,7 @@
 """`flowforge budget`: what models may cost, what they did cost; set and lift budgets."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -196,8 +196,7 @@ def _day(name: str, text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat() if text else ""
     except ValueError:
-        today = datetime.now(UTC).date()
-        raise invalid(f"{name} is {text[:40]!r}, which is no day", f"write it as {today}") from None
+        raise invalid(f"{name} is {text[:40]!r}, which is no day", "write it as 2026-12-31") from None
 
 
 def _whose(one: BudgetOut) -> str:

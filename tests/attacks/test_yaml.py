@@ -248,6 +248,8 @@ ROWS: list[tuple[str, bytes, set[str]]] = [
     ("regenerate with a loader", stages("{uses: resolve, env: {LD_PRELOAD: x}}"), {"FF023"}),
     ("regenerate without its rung", stages("{uses: resolve, with: {rungs: [memory], regenerate: {a.lock: x}}}"), {"FF028"}),
     # --- extends
+    ("fallback of every path", stages("{uses: resolve, with: {fallback: {upstream: ['**']}}}"), {"FF035"}),
+    ("fallback to both sides", stages("{uses: resolve, with: {fallback: {upstream: [a], commit: [a]}}}"), {"FF035"}),
     ("extends nothing known", top("extends: [flowforge:rebas]\n"), {"FF031"}),
     ("extends a file that is not there", top("extends: [ci/x.yml]\n"), {"FF031"}),
     ("extends a file outside", top("extends: [../x.yml]\n"), {"FF031"}),
