@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from flowforge.core.errors import Temporary
 from flowforge.core.job import PriorityClass
+from flowforge.core.rates import Claim
 from flowforge.queues.broker import DoorbellBroker, make_broker, make_worker, quiet
 from flowforge.queues.connection import connect
 from flowforge.queues.doorbell import ACTOR, Doorbell
@@ -484,3 +486,26 @@ def test_a_worker_hears_again_after_redis_was_gone(services_folder: Path) -> Non
         bell(url).ring(uuid4(), NORMAL)
         until(lambda: len(thread.heard) == 2, 20)
         rings.stop()
+
+
+def test_claims_are_counted_by_all_processes_together_and_by_each_while_redis_is_away(redis_url: str) -> None:
+    first, second, alone = make_limiter(redis_url), make_limiter(redis_url), make_limiter(NOWHERE)
+    whose = uuid4().hex
+    mine = [
+        Claim(rule="3/minute", who=("model", "requests", whose)),
+        Claim(rule="100/hour", who=("model", "tokens", whose), cost=30),
+    ]
+    assert [limiter.take(mine).allowed for limiter in (first, second, first, second)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    full = second.take(mine)
+    assert full.claim == mine[1], "of two that are full, the one that waits longest"
+    assert 60 < full.reset <= 3600
+    tokens = second.take([replace(mine[1], cost=11)])
+    assert not tokens.allowed, "90 of 100 are taken: what was refused took nothing"
+    assert second.take([replace(mine[1], cost=10)]).allowed
+    assert [alone.take(mine).allowed for _ in range(4)] == [True, True, True, False]
+    assert alone.degraded
