@@ -77,6 +77,7 @@ class Reason(StrEnum):
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     PLUGIN_FAILED = "plugin_failed"
     MODEL_UNAVAILABLE = "model_unavailable"
+    MODEL_LIMIT = "model_limit"
     BATCH_PENDING = "batch_pending"
     SERVICE_UNAVAILABLE = "service_unavailable"
     CONFIGURATION = "configuration"

@@ -136,7 +136,7 @@ _FAILURES = frozenset(
 
 
 # What passes by itself, however long it takes: a job waits for it in the queue, and uses up no attempt.
-WAITED = frozenset({Reason.MODEL_UNAVAILABLE, Reason.BUSY, Reason.BATCH_PENDING})
+WAITED = frozenset({Reason.MODEL_UNAVAILABLE, Reason.MODEL_LIMIT, Reason.BATCH_PENDING})
 
 
 def from_error(stage: str, error: FlowForgeError) -> StageResult:

@@ -94,7 +94,7 @@ class RateLimiter:
 
 def _full(rule: Rule, delay: float) -> Temporary:
     return Temporary(
-        Reason.BUSY,
+        Reason.MODEL_LIMIT,
         f"the limit of model calls is reached: {rule.text}",
         delay=max(1.0, delay),
         next_action="nothing: the call is made when its turn comes; an operator can raise model_limits",

@@ -138,7 +138,7 @@ class Limiter(Protocol):
         """Count one call of at most so many tokens and dollars.
 
         Raises:
-            Temporary: with reason `busy` and the delay after which it would be admitted.
+            Temporary: with reason `model_limit` and the delay after which it would be admitted.
             Refused: it never would be.
         """
         ...

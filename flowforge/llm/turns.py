@@ -57,7 +57,7 @@ class Turns:
         """Hold a place for the block, from the asker's turn on.
 
         Raises:
-            Temporary: with reason `busy`, when `until` (on the clock) came first.
+            Temporary: with reason `model_limit`, when `until` (on the clock) came first.
             Refused: with reason `cancelled`, when nobody waits for the call any more.
         """
         mine = self._come(asker)
@@ -109,7 +109,7 @@ class Turns:
 
 def _no_turn(waiting: int) -> Temporary:
     return Temporary(
-        Reason.BUSY,
+        Reason.MODEL_LIMIT,
         f"no call to the model ended in time for this one, and {waiting} wait",
         delay=AGAIN,
         next_action="nothing: the call is made when its turn comes; model_calls_at_once allows more at once",

@@ -116,7 +116,7 @@ def test_a_final_move_never_says_cancelled_in_other_words(known: Facts) -> None:
         assert then.ending.result is not Result.CANCELLATION
 
 
-BUSY = Ending(result=Result.ERROR, reason=Reason.BUSY, sentence="a limit is reached")
+BUSY = Ending(result=Result.ERROR, reason=Reason.MODEL_LIMIT, sentence="a limit is reached")
 
 
 @pytest.mark.parametrize("ending", [MODEL, BUSY])

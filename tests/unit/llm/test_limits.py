@@ -37,7 +37,7 @@ def admitted(
         try:
             limiter.admit(who, tokens, usd)  # type: ignore[arg-type]  # an asker
         except Temporary as error:
-            count += error.reason is not Reason.BUSY or error.delay < 1
+            count += error.reason is not Reason.MODEL_LIMIT or error.delay < 1
         else:
             count += 1
     return count

@@ -149,7 +149,7 @@ def test_whose_time_is_over_leaves_at_once() -> None:
         eventually(lambda: "late" in made.ended)
         error = made.ended["late"]
         assert isinstance(error, Temporary)
-        assert error.reason is Reason.BUSY
+        assert error.reason is Reason.MODEL_LIMIT
         assert len(made.turns) == 0
 
 

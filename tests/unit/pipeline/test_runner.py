@@ -327,7 +327,9 @@ def test_a_temporary_error_waits_as_long_as_it_says() -> None:
     assert run.hand_back == 42
 
 
-@pytest.mark.parametrize("reason", [Reason.MODEL_UNAVAILABLE, Reason.BUSY, Reason.REPOSITORY_UNREACHABLE])
+@pytest.mark.parametrize(
+    "reason", [Reason.MODEL_UNAVAILABLE, Reason.MODEL_LIMIT, Reason.REPOSITORY_UNREACHABLE]
+)
 def test_what_passes_by_itself_is_waited_for_in_the_last_attempt_too(reason: Reason) -> None:
     error = Temporary(reason, "later", delay=42)
     run = walk(
