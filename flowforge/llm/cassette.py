@@ -25,7 +25,7 @@ REPLAY: Final = "replay"
 RECORD: Final = "record"
 
 # The words that delimit repository text are drawn anew for each request; a question is the same without them.
-_DRAWN: Final = re.compile(r"\b[0-9a-f]{32}\b")
+_DRAWN: Final = re.compile(r"(?<=--- )(?:[0-9a-f]{16}|[0-9a-f]{32})\b")
 _SCHEMA_TOKENS: Final = 1024
 
 
