@@ -248,7 +248,10 @@ def test_an_outage_that_lasts_too_long_hands_the_conflict_to_a_person(wired: Wir
         with asking(wired, server, FLOWFORGE_MODEL_OUTAGE_HOURS="0.001") as worker:
             (end,) = all_end(wired, [project.submit()])
             assert "model anthropic is not asked for a while" in worker.said()
-        assert len(server.messages) == 5, "the breaker opened"
+        probes = len(server.messages) - 5  # it opened after so many outages; when it tries again is drawn
+        assert 0 <= probes <= 2, (
+            "the open breaker lets one call through at a time, each later than the one before"
+        )
     assert (ending(end), project.pushes()) == (PERSON, [])
     assert "for as long as it may" in json.dumps(end.model_dump(mode="json"))
 
