@@ -10,8 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.loopback import listening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,18 +105,12 @@ def chat_server(**manner: Any) -> Iterator[ChatServer]:
     class Bound(Handler):
         server_state = state
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)
+    with listening(Bound) as url:
+        state.url = f"{url}/v1"
+        try:
+            yield state
+        finally:
+            state.released.set()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -2,13 +2,13 @@
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from tests.loopback import listening
 from tests.modelserver.batches import Batch, whole, wrong_entries
 from tests.modelserver.bills import blocks, tokens
 from tests.modelserver.replies import Reply, error_body, refuse
@@ -28,18 +28,12 @@ def model_server() -> Iterator[ModelServer]:
     class Bound(Handler):
         server_state = state
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)
+    with listening(Bound) as url:
+        state.url = url
+        try:
+            yield state
+        finally:
+            state.released.set()
 
 
 class Handler(BaseHTTPRequestHandler):
