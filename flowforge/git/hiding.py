@@ -23,6 +23,11 @@ _BLOCK = re.compile(  # to its end, or over the lines that are base64
     rf"-----BEGIN {_KEY}(?:.{{0,20000}}?-----END {_KEY}|(?:\r?\n[+ -]?[ \t]*[A-Za-z0-9+/=]{{16,}})*)",
     re.DOTALL,
 )
+_PUTTY = re.compile(  # to its last line, or over the lines that are fields or base64
+    r"PuTTY-User-Key-File-[23]:(?:.{0,20000}?\bPrivate-MAC:[ \t]*[0-9A-Fa-f]*"
+    r"|[^\r\n]*(?:\r?\n[+ -]?[ \t]*(?:[A-Z][A-Za-z0-9-]*: [^\r\n]*|[A-Za-z0-9+/=]{16,}))*)",
+    re.DOTALL,
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}(?:\r?\n[+ -]?[ \t]*[A-Za-z0-9+/_-]{16,}={0,2})*")
 _WORD = re.compile(r"[^\s\"'<>]+")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -82,6 +87,8 @@ class Hider:
 def _blocks(text: str) -> Iterator[Hidden]:
     for found in _BLOCK.finditer(text):
         yield Hidden(start=found.start(), end=found.end(), kind="a private key")
+    for found in _PUTTY.finditer(text):
+        yield Hidden(start=found.start(), end=found.end(), kind="a PuTTY private key")
 
 
 def _on_lines(text: str) -> Iterator[Hidden]:

@@ -67,6 +67,32 @@ def test_a_private_key_without_an_end_is_taken_out_to_the_end() -> None:
     assert hidden(f"a\n{KEY[:92]}\nb\n") == "a\n[redacted: private key]\nb\n"
 
 
+PUTTY = "\n".join(
+    [
+        "PuTTY-User-Key-" + "File-3: ssh-ed25519",
+        "Encryption: none",
+        "Public-Lines: 1",
+        "AAAAC3Nz" + "u" * 40,
+        "Private-Lines: 2",
+        "AAAAIJ" + "v" * 58,
+        "w" * 20,
+        "Private-MAC: " + "9c8b7a6d",
+    ]
+)
+
+
+def test_a_putty_key_goes_with_all_its_lines() -> None:
+    assert hidden(f"a\n{PUTTY}\nb\n") == "a\n[redacted: PuTTY private key]\nb\n"
+    diff = "".join(f"+{line}\n" for line in PUTTY.split("\n"))
+    assert hidden(f" a\n{diff} b\n") == " a\n+[redacted: PuTTY private key]\n b\n"
+
+
+def test_a_putty_key_without_an_end_is_taken_out_to_the_end() -> None:
+    begun = PUTTY.rpartition("\n")[0]
+    assert hidden(f"a\n{begun}\nb\n") == "a\n[redacted: PuTTY private key]\nb\n"
+    assert hidden(f"a\n{begun[:150]}") == "a\n[redacted: PuTTY private key]"
+
+
 @pytest.mark.parametrize(
     "joint",
     [
