@@ -2,6 +2,12 @@
 
 import codecs
 from dataclasses import dataclass
+from typing import Final
+
+from flowforge.git.hiding import Hider
+
+_LINE: Final = 4000  # characters of a message's first line that are looked at
+_SUBJECT: Final = 500  # and of those, how many are told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +32,10 @@ class Commit:
 
     @property
     def subject(self) -> str:
-        """The first line of the message, readable."""
+        """The first line of the message, readable, and without secrets: it is told in reports, events and rows."""
         text = _decoded(self.message.lstrip(b"\n"), self.encoding)
-        return "".join(c for c in text.partition("\n")[0] if c.isprintable()).strip()[:500]
+        line = "".join(c for c in text.partition("\n")[0][:_LINE] if c.isprintable()).strip()
+        return Hider()(line)[:_SUBJECT]
 
 
 def parse_commit(oid: str, raw: bytes) -> Commit:
