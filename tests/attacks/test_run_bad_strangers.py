@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.attacks.command import BASE, Done, Place
+from tests.attacks.command import BASE, UP, Done, Place
 from tests.attacks.test_run_bad_input import left_clean, refused
 
 HEAD = "version: 1\nname: n\nstages:\n  - {uses: clone}\n  - {uses: rebase}\n"
@@ -146,39 +146,45 @@ def test_a_branch_that_moved_during_the_job_stays_as_it_is(place: Place) -> None
 # --- models
 
 
-def asked(place: Place, rule: str) -> Done:
+def asked(place: Place, rule: str, branch: str = "conflict") -> Done:
     place.env["FLOWFORGE_MODEL_PROVIDER"] = "scripted"
     model = f"model: {{provider: scripted, name: {json.dumps(rule)}}}"
     resolve = f"  - {{uses: resolve, with: {{rungs: [model], {model}}}}}\n"
     test = "  - {uses: test, run: 'true'}\n"
-    return place.run("--branch", "conflict", *place.define(HEAD + resolve + VALID + test + PUSH))
+    return place.run("--branch", branch, *place.define(HEAD + resolve + VALID + test + PUSH))
 
 
 @pytest.mark.parametrize(
-    ("rule", "code", "reason"),
+    ("rule", "finding"),
     [
-        ("bad:marker", 5, "unresolved_conflicts"),
-        ("bad:nothing", 5, "unresolved_conflicts"),
-        ("bad:garbage", 5, "unresolved_conflicts"),
-        ("bad:lost", 5, "unresolved_conflicts"),
-        ("abstain", 5, "unresolved_conflicts"),
-        ("no-such-model", 5, "unresolved_conflicts"),
-        ("bad:syntax", 1, "validation_failed"),
-        ("bad:dangerous", 1, "validation_failed"),
-        ("bad:secret", 1, "validation_failed"),
+        ("bad:marker", "markers"),
+        ("bad:nothing", "empty"),
+        ("bad:garbage", "not_json"),
+        ("bad:lost", "lost_change"),
+        ("abstain", "model_abstained"),
+        ("no-such-model", "configuration"),
+        ("bad:syntax", "does_not_parse"),
+        ("bad:dangerous", "dangerous"),
+        ("bad:secret", "secret"),
     ],
 )
 @pytest.mark.sandbox
-def test_a_models_bad_answer_is_never_pushed(place: Place, rule: str, code: int, reason: str) -> None:
+def test_a_models_bad_answer_is_never_pushed(place: Place, rule: str, finding: str) -> None:
     before = place.refs()
-    refused(place, before, asked(place, rule), code, reason)
+    done = asked(place, rule)
+    refused(place, before, done, 5, "unresolved_conflicts")
+    (left,) = (one for stage in done.told["stages"] for one in stage.get("outputs", {}).get("unresolved", []))
+    assert left["reasons"]["model"] == finding
 
 
 @pytest.mark.sandbox
 def test_a_models_good_answer_is_pushed_so_the_others_were_refused_for_what_they_are(place: Place) -> None:
-    done = asked(place, "both")
+    start = place.repo.git("merge-base", "main", "conflict").decode().strip()
+    place.repo.commit({**UP, "b.txt": "1\n2\n3\nupstream's\n"}, place.repo.tip("main"), branch="main")
+    place.repo.commit({**BASE, "b.txt": "1\n2\n3\nmine\n"}, start, branch="additions")
+    done = asked(place, "both", "additions")
     assert (done.code, done.told["reason"]) == (0, "pushed"), done.out
-    assert place.repo.git("show", "conflict:m.py") == b"x = 2\nx = 3\n"
+    assert place.repo.git("show", "additions:b.txt") == b"1\n2\n3\nupstream's\nmine\n"
     left_clean(place, done)
 
 

@@ -278,7 +278,7 @@ def test_what_is_sent_keeps_text_of_the_repository_in_its_place(yard: Yard, pois
         whole = text if isinstance(text, str) else "\n".join(part["text"] for part in text)
         for line in whole.split("\n"):
             if ORDER in line:
-                assert re.match(r" {0,6}\d+ [+ ] |\| |--- [0-9a-f]{32} file ", line), line
+                assert re.match(r" {0,6}\d+ [+ ] |\| |--- [0-9a-f]{16} file ", line), line
 
 
 def test_a_secret_is_neither_sent_nor_told(yard: Yard) -> None:
