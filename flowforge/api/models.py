@@ -229,6 +229,7 @@ class AccountOut(Outgoing):
     model: str = ""
     prompt_version: str = ""
     prompt_hash: str = ""
+    redacted: list[str] = Field(default=[], description="kinds of secrets that were not sent")
     kept: list[str] = []
     dropped: list[str] = Field(default=[], description="what was given up, of which side, and why")
     elsewhere: list[str] = Field(default=[], description="edits that other places need, for a person to make")
@@ -246,9 +247,7 @@ class HunkOut(Outgoing):
     rule: str = ""
     why: str = ""
     reason: str = Field(default="", description="typed word of the rung that gave no answer")
-    approval: str = Field(
-        default="", description='why a person must agree, whatever tests say; "" = they need not'
-    )
+    approval: str = Field(default="", description='why a person must agree, whatever tests say; "" = none')
     account: AccountOut = AccountOut()
     whole: str = Field(
         default="",

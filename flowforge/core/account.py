@@ -15,6 +15,7 @@ class Account:
     model: str = ""
     prompt_version: str = ""
     prompt_hash: str = ""  # of the question's exact text, without its random words
+    redacted: tuple[str, ...] = ()  # kinds of secrets that were taken out of the question
     kept: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()  # edits that are needed in other places, for a person to make

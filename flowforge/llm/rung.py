@@ -88,7 +88,12 @@ class ModelRung:
 
     def _answered(self, conflict: Conflict, question: Question, asked: Asked) -> Candidate | Abstain:
         """One answer, corrected as often as is allowed."""
-        account = Account(model=self.model, prompt_version=question.prompt_version, prompt_hash=question.key)
+        account = Account(
+            model=self.model,
+            prompt_version=question.prompt_version,
+            prompt_hash=question.key,
+            redacted=question.redacted,
+        )
         answer = self._ask(question)
         judged = self._judged(conflict, answer, question, asked)
         for _ in range(self.repairs):
@@ -136,6 +141,7 @@ def _with_account(judged: Candidate | Abstain | Problem, account: Account) -> Ca
                 model=account.model,
                 prompt_version=account.prompt_version,
                 prompt_hash=account.prompt_hash,
+                redacted=account.redacted,
                 findings=account.findings,
             ),
         )
@@ -153,6 +159,7 @@ def _given_up(problem: Problem, account: Account) -> Abstain:
             model=account.model,
             prompt_version=account.prompt_version,
             prompt_hash=account.prompt_hash,
+            redacted=account.redacted,
             findings=findings,
         ),
     )

@@ -180,6 +180,7 @@ def told(account: Account) -> list[str]:
     """What is known of a model's answer and does not stand in its sentence already."""
     lines = [f"model {account.model}, prompt {account.prompt_version} {account.prompt_hash[:SHORT]}"]
     lines = lines if account.model else []
+    lines += [f"not sent: {', '.join(account.redacted)}"] if account.redacted else []
     lines += [f"an earlier answer was refused: {finding}" for finding in account.findings]
     lines += [account.agreement] if account.agreement else []
     lines += [f"review: {account.review}"] if account.review else []

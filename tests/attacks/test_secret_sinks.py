@@ -7,6 +7,7 @@ of their changes, and a model resolves the conflicts; in the second, each confli
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from flowforge.git.secrets import SHAPES
 from flowforge.store.admin import role_urls
 from tests.acceptance.house import SECRET, House, Project, ending
 from tests.acceptance.stories import pipeline, shop
@@ -213,6 +215,13 @@ def test_what_stands_around_a_conflict_was_sent_with_a_mark_in_place_of_its_secr
     found = [line for line in told["requests"].splitlines() if said in line]
     assert found, "it was not sent at all"
     assert all("[redacted: " in line for line in found), found
+
+
+def test_a_person_reads_what_kinds_were_not_sent(told: Mapping[str, str]) -> None:
+    kinds = {shape.name for shape in SHAPES}
+    accounts = [account for account in re.findall(r'"redacted":(\[.*?\])', told["rest"]) if account != "[]"]
+    assert kinds == {kind for account in accounts for kind in json.loads(account)}
+    assert "not sent: " in told["report"]
 
 
 @pytest.mark.parametrize("sink", SINKS)
