@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from flowforge.core.conflict import Abstain, Candidate, Conflict, Kind
 from flowforge.git.mirror import Mirror
@@ -383,6 +383,7 @@ def trees(draw: st.DrawFn) -> Files:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(base={"d/a": LONG}, upstream={"a": LONG}, commit={"d/b": LONG, "a": LONG})
 @given(base=trees(), upstream=trees(), commit=trees())
 def test_whatever_is_answered_the_tree_has_paths_and_blobs_of_its_sides_only(
     origin: Repository, mirror_of: MirrorOf, committer: Committer, base: Files, upstream: Files, commit: Files
@@ -405,6 +406,9 @@ def test_whatever_is_answered_the_tree_has_paths_and_blobs_of_its_sides_only(
         done = resume(mirror, done.stopped, done.pending, done.head, answers.resolutions, committer)
         assert decided.isdisjoint(files_of(mirror, done))
     after = files_of(mirror, done)
-    moved = {path.replace("d/", "e/", 1) for path in (*upstream, *commit)}
+    folders = {
+        posixpath.dirname(path) for path in (*upstream, *commit)
+    }  # a folder may be moved into the root
+    moved = {posixpath.join(to, posixpath.basename(path)) for path in (*upstream, *commit) for to in folders}
     assert set(after) <= {*base, *upstream, *commit, *moved, "k"}
     assert all(b"<<<<" not in text[1] for text in after.values() if isinstance(text[1], bytes))
