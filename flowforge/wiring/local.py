@@ -186,8 +186,8 @@ def run_here(
         pipeline = found.pipeline if asked.push else without_push(found.pipeline)
         if any(stage.uses == "validate" for stage in pipeline.stages):
             pool.warm()  # while the branches are fetched
-        services = Services(registry, settings, _ports(settings))
-        models = undo.enter_context(services.job(Asker(organization=HERE), pipeline.limits, _word))
+        services = Services(registry, settings, model_ports(settings.model_limits))
+        models = undo.enter_context(services.job(Asker(organization=HERE), pipeline.limits, word))
         tools = Tools(
             mirror=mirror,
             sandbox=sandbox_for(
@@ -342,15 +342,16 @@ def committer(settings: Settings) -> Committer:
     return Committer(name=settings.committer_name, email=settings.committer_email, date=int(time.time()))
 
 
-def _ports(settings: Settings) -> Ports:
+def model_ports(limits: Sequence[str], answers: int = 1000) -> Ports:
+    """Of a process that asks for one person; it keeps that many of the last answers."""
     return Ports(
-        books=LocalBooks(),
-        limiter=RateLimiter(rules=read_rules(settings.model_limits), take=LocalRates(time.monotonic).take),
+        books=LocalBooks(most=answers),
+        limiter=RateLimiter(rules=read_rules(limits), take=LocalRates(time.monotonic).take),
         clock=time.monotonic,
         sleep=time.sleep,
         random=random.random,
     )
 
 
-def _word() -> str:
+def word() -> str:
     return secrets.token_hex(8)

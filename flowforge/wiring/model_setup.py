@@ -8,10 +8,10 @@ from pathlib import Path
 from flowforge.core.errors import Broken, Reason
 from flowforge.hooks.contracts import Model, ModelProvider
 from flowforge.hooks.manager import resolve_load
-from flowforge.llm.cassette import Cassette
 from flowforge.llm.prices import Prices, read_prices
 from flowforge.pipeline.document import Unreadable, read_document
 from flowforge.settings import Settings
+from flowforge.wiring.cassette import Cassette
 
 
 @cache

@@ -4,9 +4,6 @@ A merge is asked about as a rebase would ask: what its branch did since the merg
 parent. Once an answer cannot be paid or had, nothing more is asked, and the merge of that moment is not counted.
 """
 
-import random
-import secrets
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +17,7 @@ from flowforge.git.command import Git
 from flowforge.git.history import PastMerge, merge_base
 from flowforge.hooks.manager import Registry
 from flowforge.llm.context import Context
-from flowforge.llm.in_process import LocalBooks
 from flowforge.llm.ports import Asker
-from flowforge.llm.service import Ports
 from flowforge.pipeline.looking import FileLook
 from flowforge.pipeline.options import ModelOptions
 from flowforge.pipeline.rungs import MODEL
@@ -30,12 +25,13 @@ from flowforge.report.facts import ModelCost
 from flowforge.resolve.ladder import Rung
 from flowforge.sandbox.pool import Pool
 from flowforge.settings import Settings, read_settings
-from flowforge.wiring.local import HERE
+from flowforge.wiring.local import HERE, model_ports, word
 from flowforge.wiring.models import JobModels, Services
 from flowforge.wiring.past import Player
 
 T = TypeVar("T")
 _ENOUGH = 1_000_000  # calls; the money is the cap
+_NO_LIMITS = ()  # the money is what limits a person's own replay; a provider's own limits are waited out
 _KEPT = 100_000  # answers, so that a second policy is judged without paying twice
 _NOBODY = {
     f"GIT_{who}_{what}": value
@@ -126,8 +122,8 @@ def past_model(registry: Registry, settings: Settings, spend: Decimal, pool: Poo
         Broken: configuration, where there is none of that name.
     """
     limits = Limits(model_usd=spend, model_calls=_ENOUGH)
-    services = Services(registry, settings, _ports())
-    with services.job(Asker(organization=HERE), limits, lambda: secrets.token_hex(8)) as models:
+    services = Services(registry, settings, model_ports(_NO_LIMITS, _KEPT))
+    with services.job(Asker(organization=HERE), limits, word) as models:
         if models is None:
             raise Refused(
                 Reason.CONFIGURATION,
@@ -135,23 +131,6 @@ def past_model(registry: Registry, settings: Settings, spend: Decimal, pool: Poo
                 next_action="set FLOWFORGE_MODEL_PROVIDER and its key (flowforge help model), or leave out --model",
             )
         yield PastModel(models=models, pool=pool, registry=registry)
-
-
-class _NoLimits:
-    """The money is what limits a person's own replay; the provider's own limits are waited out."""
-
-    def admit(self, asker: Asker, tokens: int, amount: Decimal) -> None:
-        pass
-
-
-def _ports() -> Ports:
-    return Ports(
-        books=LocalBooks(most=_KEPT),
-        limiter=_NoLimits(),
-        clock=time.monotonic,
-        sleep=time.sleep,
-        random=random.random,
-    )
 
 
 @contextmanager

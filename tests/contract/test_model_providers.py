@@ -10,8 +10,8 @@ import pytest
 
 from flowforge.hooks.contracts import Model, ModelProvider
 from flowforge.hooks.manager import resolve_load
-from flowforge.llm.cassette import RECORD, REPLAY, Cassette
 from flowforge.testing import ModelProviderContract, PluginContract
+from flowforge.wiring.cassette import RECORD, REPLAY, Cassette
 from flowforge_plugins.models import anthropic, command, openai_chat, scripted
 from tests.chatserver import Talk, chat_server, deny
 from tests.modelserver import Reply, model_server, refuse

@@ -11,7 +11,7 @@ import pytest
 from flowforge.core.errors import Broken, Reason, Refused, Temporary
 from flowforge.core.spend import Usage
 from flowforge.hooks.contracts import ModelAnswer, ModelProvider, ModelRequest
-from flowforge.llm.cassette import RECORD, REPLAY, Cassette, question_key
+from flowforge.wiring.cassette import RECORD, REPLAY, Cassette, question_key
 
 REQUEST = ModelRequest(
     model="m", system="rules", shared="commit", prompt="what now?", schema={"type": "object"}
